@@ -1,4 +1,67 @@
 //! A keyed pool for resources that are expensive to open.
+//!
+//! Opening costs seconds and gigabytes; a hit costs nanoseconds. What opens a resource is lent to each acquire as a
+//! closure, the pool keeps what comes back, and policies say how much may be kept and what goes first.
+//!
+//! ```
+//! use pool_core::{Imports, Resource, local::Pool};
+//!
+//! struct Environment(usize);
+//! impl Resource for Environment {
+//!     type Error = std::io::Error;
+//! }
+//!
+//! let pool = Pool::with_max_idle(8);
+//! let imports = Imports::new(["Init", "Lean"]);
+//! let open = |imports: &Imports| Ok(Environment(imports.len())); // seconds, really
+//! drop(pool.acquire(&imports, open)?); // a miss: opened, then back to the pool
+//! let lease = pool.acquire(&["Init", "Lean"], open)?; // a hit: looked up without allocating
+//! assert!(lease.was_hit() && lease.0 == 2);
+//! # Ok::<(), pool_core::AcquireError<std::io::Error>>(())
+//! ```
+//!
+//! # The words
+//! *Open* makes a resource; *acquire* gives a *lease*; dropping it *releases*, `into_inner` *detaches*. *Idle*: in the
+//! pool with no lease. *Warm*: to be had without opening. *Live*: idle, leased or opening. *Weight*: bytes that dropping
+//! gives back. *Residue*: bytes that opening leaves for good. *Cost*: nanoseconds that opening took.
+//!
+//! # Where things are
+//! - [`Resource`], [`Query`], [`Imports`]: what you bring, or bring it as.
+//! - [`local`]: the pool for one thread, its leases and its builder.
+//! - [`capacity`]: may it exist, may it stay? One policy a file.
+//! - [`eviction`]: which idle one goes first? One policy a file; [`Order`] is what most are made of.
+//! - [`AcquireError`], [`Stats`], [`Event`]: what happened.
+//! - `state`: the sequential core, where every decision is made.
+//!
+//! No unsafe code, no clock read on a hit unless a policy asks for time, no allocation on a hit.
 #![forbid(unsafe_code)]
+
+pub mod capacity;
+mod contain;
+mod error;
+pub mod eviction;
+mod id;
+mod imports;
+mod key;
+pub mod local;
+mod observer;
+mod order;
 mod resource;
+mod state;
+mod stats;
+mod time;
+mod usage;
+mod victims;
+
+pub use capacity::{Capacity, Verdict};
+pub use error::AcquireError;
+pub use eviction::Eviction;
+pub use id::{EntryId, Id, KeyId};
+pub use imports::Imports;
+pub use key::{KeyHasher, Query};
+pub use observer::{Event, Observer};
+pub use order::Order;
 pub use resource::{Health, Resource};
+pub use stats::{Counts, DropReason, MissReason, Peaks, Reason, Stats};
+pub use time::{Clock, Now, SystemClock};
+pub use usage::{MAX_WEIGHT, Opened, Usage};

@@ -1,0 +1,176 @@
+//! Builds the package in `lean/` and links it and the Lean runtime.
+//!
+//! With `DOCS_RS=1` this does nothing, like the build script of lean-sys: nothing is linked, and the crate
+//! type-checks, lints and tests with no Lean on the machine.
+//!
+//! Else, in this order:
+//!
+//! 1. Lean is the folder `LEAN_SYSROOT`, or what `lean --print-prefix` answers in `lean/`, where elan reads the version
+//!    from `lean-toolchain`.
+//! 2. `lake build LeanPool:static` in `lean/`, with that Lean's own `lake`.
+//! 3. The package is linked statically, the runtime dynamically with its folder as rpath. (The runtime's static
+//!    libraries leave out parts that new versions need.)
+//!
+//! Two things that a build script cannot do:
+//!
+//! - lean-sys is built before, and *its* build script panics where `lean` is not on `PATH`. It also runs `lean` in a
+//!   folder with a `lean-toolchain` of its own (4.23.0), so under elan it may ask for another version than the one
+//!   pinned here. Set `ELAN_TOOLCHAIN` to what `lean/lean-toolchain` says while building: it overrides both.
+//! - An rpath reaches this package's tests only, not the binaries of dependents. Those need a build script with
+//!   `cargo::rustc-link-arg=-Wl,-rpath,$DEP_LEANPOOL_RUNTIME_DIR`, which cargo sets for direct dependents.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn main() {
+    println!("cargo::rerun-if-env-changed=DOCS_RS");
+    // Set where a real Lean is linked; tests that define its symbols themselves leave themselves out then.
+    println!("cargo::rustc-check-cfg=cfg(lean_linked)");
+    if env::var_os("DOCS_RS").is_some_and(|value| value == "1") {
+        return;
+    }
+    if let Err(message) = build_and_link() {
+        // Cargo prints this as one line and fails the build.
+        println!("cargo::error={message}");
+    }
+}
+
+fn build_and_link() -> Result<(), String> {
+    for variable in ["LEAN_SYSROOT", "ELAN_TOOLCHAIN", "PATH"] {
+        println!("cargo::rerun-if-env-changed={variable}");
+    }
+    let package = package_folder()?;
+    // Not the folder itself: `lake` writes below it, and that would build it anew each time.
+    for file in ["lakefile.toml", "lean-toolchain", "LeanPool.lean", "LeanPool"] {
+        println!("cargo::rerun-if-changed={}", package.join(file).display());
+    }
+    let pinned = pinned_toolchain(&package)?;
+    let sysroot = find_sysroot(&package, &pinned)?;
+    warn_of_other_version(&sysroot, &pinned)?;
+    let archive = build_package(&package, &sysroot)?;
+    link(&archive, &sysroot.join("lib/lean"))
+}
+
+fn package_folder() -> Result<PathBuf, String> {
+    let manifest =
+        env::var_os("CARGO_MANIFEST_DIR").ok_or("CARGO_MANIFEST_DIR is not set: run this through cargo")?;
+    let package = Path::new(&manifest).join("../../lean");
+    package.canonicalize().map_err(|error| {
+        format!("cannot find the Lake package at {} ({error}): build from a checkout", package.display())
+    })
+}
+
+/// What `lean/lean-toolchain` pins, such as `leanprover/lean4:v4.27.0`.
+fn pinned_toolchain(package: &Path) -> Result<String, String> {
+    let file = package.join("lean-toolchain");
+    let text =
+        fs::read_to_string(&file).map_err(|error| format!("cannot read {} ({error})", file.display()))?;
+    Ok(text.trim().to_owned())
+}
+
+fn find_sysroot(package: &Path, pinned: &str) -> Result<PathBuf, String> {
+    let get_it =
+        format!("install elan (https://github.com/leanprover/elan), then `elan toolchain install {pinned}`");
+    let sysroot = match env::var_os("LEAN_SYSROOT") {
+        Some(path) if !path.is_empty() => PathBuf::from(path),
+        _ => {
+            let output = run(Command::new("lean").arg("--print-prefix").current_dir(package))
+                .map_err(|error| format!("no Lean found: {error}; {get_it}, or set LEAN_SYSROOT"))?;
+            PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
+        }
+    };
+    if sysroot.join("lib/lean").is_dir() {
+        Ok(sysroot)
+    } else {
+        Err(format!("no Lean at {}: there is no folder lib/lean in it; {get_it}", sysroot.display()))
+    }
+}
+
+/// One clear line where the version found is not the one that was tried.
+fn warn_of_other_version(sysroot: &Path, pinned: &str) -> Result<(), String> {
+    let output = run(Command::new(program(sysroot, "lean")).arg("--version"))?;
+    let found = String::from_utf8_lossy(&output.stdout);
+    let tried = pinned.rsplit_once(":v").map_or(pinned, |(_, version)| version);
+    // "Lean (version 4.27.0, x86_64-unknown-linux-gnu, commit …)"
+    if !found.contains(&format!("version {tried},")) {
+        println!("cargo::warning=Lean {tried} is supported; found: {}", found.trim());
+    }
+    Ok(())
+}
+
+/// Builds the static library of the package and returns its path.
+fn build_package(package: &Path, sysroot: &Path) -> Result<PathBuf, String> {
+    // `lake` looks for `lean` next to itself and on PATH; both shall be the same one.
+    let mut path = OsString::from(sysroot.join("bin"));
+    if let Some(rest) = env::var_os("PATH") {
+        path.push(":");
+        path.push(rest);
+    }
+    let mut lake = Command::new(program(sysroot, "lake"));
+    run(lake.args(["build", "LeanPool:static"]).current_dir(package).env("PATH", path))?;
+    let archive = package.join(".lake/build/lib/libleanpool_LeanPool.a");
+    if archive.is_file() {
+        Ok(archive)
+    } else {
+        Err(format!(
+            "`lake build LeanPool:static` wrote no {}: is this another version of Lake?",
+            archive.display()
+        ))
+    }
+}
+
+fn link(archive: &Path, runtime: &Path) -> Result<(), String> {
+    let libraries = runtime_libraries(runtime)?;
+    if let Some(folder) = archive.parent() {
+        println!("cargo::rustc-link-search=native={}", folder.display());
+    }
+    println!("cargo::rustc-link-search=native={}", runtime.display());
+    println!("cargo::rustc-link-lib=static=leanpool_LeanPool");
+    for library in libraries {
+        println!("cargo::rustc-link-lib=dylib={library}");
+    }
+    println!("cargo::rustc-link-arg=-Wl,-rpath,{}", runtime.display());
+    println!("cargo::metadata=RUNTIME_DIR={}", runtime.display());
+    println!("cargo::rustc-cfg=lean_linked");
+    Ok(())
+}
+
+/// The runtime is one library on Linux and split on macOS, where those that exist are linked.
+fn runtime_libraries(runtime: &Path) -> Result<Vec<&'static str>, String> {
+    let (candidates, suffix): (&[&str], _) = match env::var("CARGO_CFG_TARGET_OS").as_deref() {
+        Ok("linux") => (&["leanshared"], "so"),
+        Ok("macos") => (&["leanshared", "leanshared_1", "leanshared_2", "Init_shared"], "dylib"),
+        other => {
+            return Err(format!(
+                "linking Lean on {} is not known here: Linux and macOS are",
+                other.unwrap_or("?")
+            ));
+        }
+    };
+    let exists = |name: &str| runtime.join(format!("lib{name}.{suffix}")).is_file();
+    if !exists("leanshared") {
+        return Err(format!("no libleanshared.{suffix} in {}: reinstall Lean", runtime.display()));
+    }
+    Ok(candidates.iter().copied().filter(|name| exists(name)).collect())
+}
+
+fn program(sysroot: &Path, name: &str) -> PathBuf {
+    sysroot.join("bin").join(name)
+}
+
+/// Runs `command`. Where it fails, what it said comes as warnings, and the error is one line.
+fn run(command: &mut Command) -> Result<Output, String> {
+    let words: Vec<_> = std::iter::once(command.get_program()).chain(command.get_args()).collect();
+    let line = words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
+    let output = command.output().map_err(|error| format!("cannot run `{line}` ({error})"))?;
+    if output.status.success() {
+        return Ok(output);
+    }
+    for said in [&output.stdout, &output.stderr] {
+        String::from_utf8_lossy(said).lines().for_each(|line| println!("cargo::warning={line}"));
+    }
+    Err(format!("`{line}` failed ({})", output.status))
+}

@@ -1,0 +1,60 @@
+//! Every foreign symbol that this crate calls, and no others.
+//!
+//! Rules of the ABI, which each caller's SAFETY comment refers to:
+//!
+//! - **Owned**: an object parameter of an export is owned, the callee releases it. What a function returns is owned
+//!   by the caller. (`@&` changes nothing on an export; the generated C releases all the same.)
+//! - **World**: an `IO` export of Lean 4.27 takes no world token; the one of Lean 4.23, which lean-sys describes, took
+//!   it last. Passing [`world`] as an extra last argument is right for both under the C ABIs of x86-64 and AArch64.
+//! - **Scalars** are passed and returned unboxed, but boxed inside an `IO` result.
+//! - **Allocation**: lean-sys' inline allocators (`lean_alloc_*`, `lean_mk_empty_array*`, `lean_box_uint64`, …) are
+//!   never used: an official Lean frees with an allocator of its own, and only the runtime's own code knows it.
+//! - **Attached**: no function here but the four that start the runtime may run before it is started, nor on a thread
+//!   that is not attached.
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+compile_error!("lean-backend: the extra world argument is known to be harmless on x86-64 and AArch64 only");
+
+// Out of line: these live in the Lean runtime.
+pub(crate) use lean_sys::{
+    lean_array_push, lean_finalize_thread, lean_init_task_manager, lean_initialize,
+    lean_initialize_runtime_module, lean_initialize_thread, lean_io_error_to_string,
+    lean_io_mark_end_initialization, lean_mk_array, lean_mk_string_from_bytes,
+};
+// Inline: these read an object or its reference count and allocate nothing (`lean_dec` ends in `lean_dec_ref_cold`,
+// which the runtime defines).
+pub(crate) use lean_sys::{
+    lean_box, lean_ctor_get, lean_dec, lean_inc, lean_is_scalar, lean_is_string, lean_obj_tag, lean_object,
+    lean_string_cstr, lean_string_size, lean_unbox_uint64,
+};
+
+/// The world token, passed last to every `IO` export.
+pub(crate) fn world() -> *mut lean_object {
+    lean_box(0)
+}
+
+// The package in `lean/`. Its README has the whole list; here is what this crate calls.
+unsafe extern "C" {
+    /// Initialises every module of the package: `IO Unit`.
+    pub(crate) fn initialize_leanpool_LeanPool(builtin: u8, world: *mut lean_object) -> *mut lean_object;
+
+    /// `IO Environment`, from `String`, `Array String`, `Array String` and three `Bool`s.
+    pub(crate) fn leanpool_import(
+        sysroot: *mut lean_object,
+        paths: *mut lean_object,
+        imports: *mut lean_object,
+        is_module: u8,
+        load_exts: u8,
+        shared: u8,
+        world: *mut lean_object,
+    ) -> *mut lean_object;
+
+    /// `UInt64`, from an owned `Environment`.
+    pub(crate) fn leanpool_environment_modules(env: *mut lean_object) -> u64;
+
+    /// `UInt64`, from an owned `Environment`.
+    pub(crate) fn leanpool_environment_constants(env: *mut lean_object) -> u64;
+
+    /// `IO UInt64`: boxed inside the result.
+    pub(crate) fn leanpool_extension_epoch(world: *mut lean_object) -> *mut lean_object;
+}

@@ -1,0 +1,131 @@
+//! How many modules an import list brings in.
+
+use std::collections::{HashMap, HashSet};
+
+use pool_core::Imports;
+
+use crate::data::{DataError, error, number, rows};
+
+/// Modules and their direct imports, as measured.
+#[derive(Clone, Debug)]
+pub struct ModuleGraph {
+    modules: HashMap<String, Module>,
+    /// How many modules `Lean` brings in: what lists outside the graph are counted from.
+    of_lean: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Module {
+    bytes: u64,
+    imports: Vec<String>,
+}
+
+/// What an import list brings in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closure {
+    /// How many modules.
+    pub modules: u64,
+    /// Bytes of their `.olean` files, as far as they are in the graph.
+    pub bytes: u64,
+    /// Whether the list names modules outside the graph, so that the number is an assumption.
+    pub assumed: bool,
+}
+
+const MOST_ASSUMED: u64 = 7_000;
+const PER_UNKNOWN_MODULE: u64 = 250;
+
+impl ModuleGraph {
+    /// The modules of Init, Std, Lean and Batteries for Lean 4.27.0.
+    #[must_use]
+    pub fn lean_4_27() -> Self {
+        let text = include_str!("../data/modules-lean-4.27.0.tsv");
+        Self::parse("modules-lean-4.27.0.tsv", text).expect("the table shipped with this crate is sound")
+    }
+
+    /// Reads a table: a line for each module with its name, bytes, and imports separated by spaces.
+    ///
+    /// # Errors
+    /// With the line that is not of that form, or names a module twice.
+    pub fn parse(table: &str, text: &str) -> Result<Self, DataError> {
+        let mut graph = Self { modules: HashMap::new(), of_lean: 0 };
+        for row in rows(table, text, "module, bytes and imports, separated by tabs") {
+            let (line, [name, bytes, imports]) = row?;
+            let module = Module {
+                bytes: number(table, line, bytes)?,
+                imports: imports.split_whitespace().map(str::to_owned).collect(),
+            };
+            if graph.modules.insert(name.to_owned(), module).is_some() {
+                return Err(error(table, line, format!("expected each module once, found '{name}' again")));
+            }
+        }
+        graph.of_lean = graph.reach(["Lean"].into_iter()).0;
+        Ok(graph)
+    }
+
+    /// What `imports` brings in. A list that names `u` modules outside the graph counts as the closure of `Lean` and
+    /// 250 `u` more, at most 7 000; one with `Mathlib` itself as 7 000.
+    #[must_use]
+    pub fn closure(&self, imports: &Imports) -> Closure {
+        let (modules, bytes) = self.reach(imports.iter());
+        let unknown: HashSet<&str> =
+            imports.iter().filter(|name| !self.modules.contains_key(*name)).collect();
+        if unknown.is_empty() {
+            return Closure { modules, bytes, assumed: false };
+        }
+        let more = PER_UNKNOWN_MODULE.saturating_mul(unknown.len() as u64);
+        let assumed = if unknown.contains("Mathlib") { MOST_ASSUMED } else { self.of_lean + more };
+        Closure { modules: assumed.min(MOST_ASSUMED), bytes, assumed: true }
+    }
+
+    fn reach<'a>(&'a self, roots: impl Iterator<Item = &'a str>) -> (u64, u64) {
+        let (mut seen, mut bytes) = (HashSet::new(), 0);
+        let mut todo: Vec<&str> = roots.collect();
+        while let Some(name) = todo.pop() {
+            let Some((name, module)) = self.modules.get_key_value(name) else { continue };
+            if seen.insert(name) {
+                bytes += module.bytes;
+                todo.extend(module.imports.iter().map(String::as_str));
+            }
+        }
+        (seen.len() as u64, bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn modules(names: &[&str]) -> (u64, bool) {
+        let closure = ModuleGraph::lean_4_27().closure(&Imports::new(names));
+        (closure.modules, closure.assumed)
+    }
+
+    #[test]
+    fn closures_have_as_many_modules_as_lean_reports() {
+        assert_eq!(modules(&["Init"]), (502, false));
+        assert_eq!(modules(&["Lean"]), (1826, false));
+        assert_eq!(modules(&["Init", "Lean", "Init"]), (1826, false), "a module counts once");
+        assert_eq!(modules(&[]), (0, false));
+    }
+
+    #[test]
+    fn modules_outside_the_graph_are_assumed_and_said_to_be() {
+        assert_eq!(modules(&["Init", "No.Such"]), (2076, true));
+        assert_eq!(modules(&["Init", "No.Such", "No.Such"]), (2076, true), "a name counts once");
+        assert_eq!(modules(&["A", "B", "C"]), (2576, true));
+        assert_eq!(modules(&["Init", "Mathlib"]), (7000, true));
+        let many: Vec<String> = (0..100).map(|i| format!("Mathlib.M{i}")).collect();
+        assert_eq!(ModuleGraph::lean_4_27().closure(&Imports::new(&many)).modules, 7000);
+    }
+
+    #[test]
+    fn a_bad_table_says_where_and_what() {
+        let err = |text| ModuleGraph::parse("t.tsv", text).unwrap_err().to_string();
+        assert_eq!(err("A\t1\t\nB\tx\tA"), "t.tsv, line 2: expected a number, found 'x'");
+        assert_eq!(err("A\t1\t\nA\t1\t"), "t.tsv, line 2: expected each module once, found 'A' again");
+        assert_eq!(
+            err("A 1"),
+            "t.tsv, line 1: expected module, bytes and imports, separated by tabs, found 1 column(s)"
+        );
+    }
+}

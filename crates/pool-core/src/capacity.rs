@@ -1,0 +1,85 @@
+//! Capacity policies: may it exist, may it stay?
+//!
+//! One policy a child file. [`Unbounded`] is the do-nothing baseline; [`Both`] composes two.
+
+mod both;
+mod max_idle;
+mod max_idle_per_key;
+mod max_idle_weight;
+mod max_live;
+mod max_live_weight;
+mod max_opens;
+mod max_residue;
+mod unbounded;
+
+pub use both::Both;
+pub use max_idle::MaxIdle;
+pub use max_idle_per_key::MaxIdlePerKey;
+pub use max_idle_weight::MaxIdleWeight;
+pub use max_live::MaxLive;
+pub use max_live_weight::MaxLiveWeight;
+pub use max_opens::MaxOpens;
+pub use max_residue::MaxResidue;
+pub use unbounded::Unbounded;
+
+use crate::usage::{Opened, Usage};
+
+/// Says how much a pool may hold. It sees sums, never entries, and keeps no state: which entry goes is for
+/// [`Eviction`](crate::Eviction) to say.
+///
+/// # For implementors
+/// Both questions are asked inside the pool's borrow or lock: answer in O(1) and call nothing of the pool's. The same
+/// question is asked again after each eviction, until the answer is [`Verdict::Fits`]. Before it evicts anything the
+/// pool asks once as if nothing else were idle: where that doesn't fit either, nothing is evicted. So an answer must
+/// not turn from `Fits` to something else when *less* is idle. A panic counts as [`Verdict::Never`] and goes on to
+/// the caller once the pool is consistent.
+pub trait Capacity {
+    /// Whether one more may be opened. Asked on each miss, before the open; `usage` does not count it yet.
+    ///
+    /// `expected` is what the last open of this key took; for a key not opened yet, the mean of all opens so far.
+    fn admit(&self, usage: &Usage, expected: &Opened) -> Verdict;
+
+    /// Whether what is idle may stay. Asked at each release, when `usage` already counts the incoming resource as
+    /// idle and `weight` is its weight, and once after each open (with weight 0), when live resources may have turned
+    /// out heavier than expected.
+    fn keep(&self, usage: &Usage, weight: u64) -> Verdict;
+
+    /// The most idle resources there can be, if this policy bounds their number.
+    fn max_idle(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// Answer of a [`Capacity`]. All but `Fits` name the limit that was met, for errors and reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Within the limits.
+    Fits,
+    /// Would fit if some idle resource went; the eviction policy says which. If none can go, an acquire is
+    /// [`Exhausted`](crate::AcquireError::Exhausted) and a returned resource is dropped.
+    EvictAny(&'static str),
+    /// Would fit if an idle resource of the same key went; the one idle for longest does.
+    EvictOfKey(&'static str),
+    /// No eviction and no waiting helps: an acquire is [`Refused`](crate::AcquireError::Refused), a returned resource
+    /// is dropped.
+    Never(&'static str),
+}
+
+impl<T: Capacity + ?Sized> Capacity for Box<T> {
+    fn admit(&self, usage: &Usage, expected: &Opened) -> Verdict {
+        (**self).admit(usage, expected)
+    }
+
+    fn keep(&self, usage: &Usage, weight: u64) -> Verdict {
+        (**self).keep(usage, weight)
+    }
+
+    fn max_idle(&self) -> Option<u64> {
+        (**self).max_idle()
+    }
+}
+
+/// `EvictAny(limit)` if `over`, else `Fits`.
+fn evict_any_if(over: bool, limit: &'static str) -> Verdict {
+    if over { Verdict::EvictAny(limit) } else { Verdict::Fits }
+}

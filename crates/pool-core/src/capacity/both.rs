@@ -1,0 +1,31 @@
+use super::{Capacity, Verdict};
+use crate::usage::{Opened, Usage};
+
+/// Two limits at once. `Never` of either wins; then the first that asks for an eviction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Both<A, B>(pub A, pub B);
+
+impl<A: Capacity, B: Capacity> Capacity for Both<A, B> {
+    fn admit(&self, usage: &Usage, expected: &Opened) -> Verdict {
+        stricter(self.0.admit(usage, expected), self.1.admit(usage, expected))
+    }
+
+    fn keep(&self, usage: &Usage, weight: u64) -> Verdict {
+        stricter(self.0.keep(usage, weight), self.1.keep(usage, weight))
+    }
+
+    fn max_idle(&self) -> Option<u64> {
+        match (self.0.max_idle(), self.1.max_idle()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+}
+
+fn stricter(a: Verdict, b: Verdict) -> Verdict {
+    match (a, b) {
+        (Verdict::Never(_), _) | (_, Verdict::Fits) => a,
+        (Verdict::Fits, _) | (_, Verdict::Never(_)) => b,
+        _ => a,
+    }
+}

@@ -1,0 +1,48 @@
+//! Why an acquire gave no lease.
+
+use crate::usage::Usage;
+
+/// Why an acquire gave no lease. `E` is the resource's own [`Error`](crate::Resource::Error).
+///
+/// After any of them the pool is as it was, but that idle resources which were dropped to make room for an open that
+/// then failed stay dropped.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AcquireError<E> {
+    /// The open itself failed. The next acquire of that key tries again.
+    #[error("the open failed: {0}")]
+    Open(#[source] E),
+
+    /// There is no room now: all that the limit allows is in use. End a lease, or raise the limit.
+    #[error(
+        "the pool is exhausted: {by} allows no further open now ({usage}); end a lease or raise the limit"
+    )]
+    Exhausted {
+        /// The limit, by the name of its policy.
+        by: &'static str,
+        /// What the pool held.
+        usage: Usage,
+    },
+
+    /// There will be no room, however long one waits: a budget is spent. Resources that are idle can still be had.
+    #[error(
+        "the pool refuses to open: {by} rules it out for good ({usage}); keys that are idle can still be \
+         acquired, for others raise the limit or make a new pool"
+    )]
+    Refused {
+        /// The limit, by the name of its policy.
+        by: &'static str,
+        /// What the pool held.
+        usage: Usage,
+    },
+}
+
+impl<E> AcquireError<E> {
+    /// The error of the open, if that is what failed.
+    pub fn into_open(self) -> Option<E> {
+        match self {
+            Self::Open(error) => Some(error),
+            _ => None,
+        }
+    }
+}

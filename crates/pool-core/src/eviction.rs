@@ -1,0 +1,165 @@
+//! Eviction policies: which idle resource goes first?
+//!
+//! One policy a child file. [`RejectIncoming`] is the do-nothing baseline; [`IdleTimeout`] and [`MaxAge`] are filters
+//! around any other.
+
+mod by_age;
+mod fifo;
+mod idle_timeout;
+mod lru;
+mod max_age;
+mod reject_incoming;
+mod stamps;
+
+pub use fifo::Fifo;
+pub use idle_timeout::IdleTimeout;
+pub use lru::Lru;
+pub use max_age::MaxAge;
+pub use reject_incoming::RejectIncoming;
+
+use std::time::Duration;
+
+use crate::id::{EntryId, KeyId};
+use crate::time::Now;
+use crate::usage::Opened;
+
+/// Ranks idle resources for eviction. Order *within* a key is the pool's (the most recently released goes out first,
+/// the longest idle one is dropped first); order among all is this policy's.
+///
+/// # What a policy hears
+/// Frequency and cost belong to the key, recency to the entry, because a key may have several entries and a hit takes
+/// one out of the victim set. The life of each:
+///
+/// - key: `on_key` … `on_forget`. In between it may have no entry at all: history survives there. The pool remembers
+///   a bounded number of keys without entries, so state by key is bounded by that and the live entries.
+/// - entry: `on_open` (leased), then any number of `on_release` (idle, may be named as victim) and `on_acquire`
+///   (leased, may not), then `on_remove`, from either. A *shared* entry hears `on_acquire` for each further lease and
+///   `on_release` only for its last.
+///
+/// Ids are dense and used again after `on_forget` and `on_remove`.
+///
+/// # For implementors
+/// All is called inside the pool's borrow or lock: be quick, call nothing of the pool's. Be pure: time comes as
+/// [`Now`], randomness from a seed given at construction, so that a trace replays to the same victims. Be tolerant:
+/// hooks may be repeated and, after a panic in a hook, missed; [`Order`](crate::Order) is built for that. A panic is
+/// contained: the pool finishes the step, and then the panic goes on to the caller. A victim that is not idle is not
+/// evicted; the pool takes one of its own choice instead.
+pub trait Eviction<K: ?Sized> {
+    /// Whether [`Now::nanos`] is wanted. Asked once, when the pool is built: a pool whose policy says `false` reads no
+    /// clock on a hit.
+    fn needs_clock(&self) -> bool {
+        false
+    }
+
+    /// A key was asked for that the pool did not know. `name` is the key itself, for policies that look into it.
+    fn on_key(&mut self, key: KeyId, name: &K) {
+        let _ = (key, name);
+    }
+
+    /// A key without entries was forgotten, to bound the history.
+    fn on_forget(&mut self, key: KeyId) {
+        let _ = key;
+    }
+
+    /// A miss opened an entry, which is now leased. `opened` is what was measured.
+    fn on_open(&mut self, entry: EntryId, key: KeyId, opened: &Opened, now: Now) {
+        let _ = (entry, key, opened, now);
+    }
+
+    /// A hit leased an entry.
+    fn on_acquire(&mut self, entry: EntryId, key: KeyId, now: Now);
+
+    /// An entry became idle, with its weight in bytes as measured now.
+    fn on_release(&mut self, entry: EntryId, key: KeyId, weight: u64, now: Now);
+
+    /// An entry is gone, idle or leased before.
+    fn on_remove(&mut self, entry: EntryId, key: KeyId);
+
+    /// Which idle entry goes, to make room. `incoming` is the one that was just released and caused this, if any (it
+    /// has been announced by `on_release`, and may be named itself); with `None` an open needs room. Asked again until
+    /// there is room. `None` means that none may go: the incoming one is dropped, or the acquire fails.
+    fn victim(&mut self, incoming: Option<EntryId>, now: Now) -> Option<EntryId>;
+
+    /// An idle entry that may not be used any more, if there is one. Asked at each acquire (before the look-up) and
+    /// release until it says `None`, if the policy needs a clock.
+    fn expired(&mut self, now: Now) -> Option<EntryId> {
+        let _ = now;
+        None
+    }
+}
+
+impl<K: ?Sized, T: Eviction<K> + ?Sized> Eviction<K> for Box<T> {
+    fn needs_clock(&self) -> bool {
+        (**self).needs_clock()
+    }
+
+    fn on_key(&mut self, key: KeyId, name: &K) {
+        (**self).on_key(key, name);
+    }
+
+    fn on_forget(&mut self, key: KeyId) {
+        (**self).on_forget(key);
+    }
+
+    fn on_open(&mut self, entry: EntryId, key: KeyId, opened: &Opened, now: Now) {
+        (**self).on_open(entry, key, opened, now);
+    }
+
+    fn on_acquire(&mut self, entry: EntryId, key: KeyId, now: Now) {
+        (**self).on_acquire(entry, key, now);
+    }
+
+    fn on_release(&mut self, entry: EntryId, key: KeyId, weight: u64, now: Now) {
+        (**self).on_release(entry, key, weight, now);
+    }
+
+    fn on_remove(&mut self, entry: EntryId, key: KeyId) {
+        (**self).on_remove(entry, key);
+    }
+
+    fn victim(&mut self, incoming: Option<EntryId>, now: Now) -> Option<EntryId> {
+        (**self).victim(incoming, now)
+    }
+
+    fn expired(&mut self, now: Now) -> Option<EntryId> {
+        (**self).expired(now)
+    }
+}
+
+/// The policies that can be chosen by name, at run time: one line each.
+macro_rules! policies {
+    ($($name:ident,)*) => {
+        /// The names that [`named`] knows: those of the types.
+        pub const NAMES: &[&str] = &[$(stringify!($name),)*];
+
+        fn make<K: ?Sized>(name: &str) -> Option<Box<dyn Eviction<K>>> {
+            $(if name == stringify!($name) {
+                return Some(Box::new($name::default()));
+            })*
+            None
+        }
+    };
+}
+
+policies! {
+    RejectIncoming,
+    Fifo,
+    Lru,
+}
+
+/// The published name of a policy in [`NAMES`] that `name` means: case, `-` and `_` don't matter.
+#[must_use]
+pub fn published_name(name: &str) -> Option<&'static str> {
+    let plain = |name: &str| name.replace(['-', '_'], "").to_ascii_lowercase();
+    NAMES.iter().find(|published| plain(published) == plain(name)).copied()
+}
+
+/// The policy of that name (see [`published_name`]), new.
+#[must_use]
+pub fn named<K: ?Sized>(name: &str) -> Option<Box<dyn Eviction<K>>> {
+    make(published_name(name)?)
+}
+
+fn nanos_of(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

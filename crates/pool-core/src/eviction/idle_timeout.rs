@@ -1,0 +1,69 @@
+use std::time::Duration;
+
+use super::stamps::Stamps;
+use super::{Eviction, nanos_of};
+use crate::id::{EntryId, KeyId};
+use crate::order::Order;
+use crate::time::Now;
+use crate::usage::Opened;
+
+/// A filter: what has been idle for `limit` is dropped, at the pool's next acquire, release or
+/// [`evict_expired`](crate::local::Pool::evict_expired). Everything else is the inner policy's.
+#[derive(Clone, Debug)]
+pub struct IdleTimeout<E> {
+    inner: E,
+    limit: u64,
+    /// Idle entries, the most recently released at the front.
+    idle: Order<EntryId>,
+    released: Stamps,
+}
+
+impl<E> IdleTimeout<E> {
+    /// `inner`, with a limit on the time an entry may lie idle. A limit of 0 keeps nothing.
+    pub fn new(limit: Duration, inner: E) -> Self {
+        Self { inner, limit: nanos_of(limit), idle: Order::new(), released: Stamps::default() }
+    }
+}
+
+impl<K: ?Sized, E: Eviction<K>> Eviction<K> for IdleTimeout<E> {
+    fn needs_clock(&self) -> bool {
+        true
+    }
+
+    fn on_key(&mut self, key: KeyId, name: &K) {
+        self.inner.on_key(key, name);
+    }
+
+    fn on_forget(&mut self, key: KeyId) {
+        self.inner.on_forget(key);
+    }
+
+    fn on_open(&mut self, entry: EntryId, key: KeyId, opened: &Opened, now: Now) {
+        self.inner.on_open(entry, key, opened, now);
+    }
+
+    fn on_acquire(&mut self, entry: EntryId, key: KeyId, now: Now) {
+        self.idle.remove(entry);
+        self.inner.on_acquire(entry, key, now);
+    }
+
+    fn on_release(&mut self, entry: EntryId, key: KeyId, weight: u64, now: Now) {
+        self.released.set(entry, now.nanos);
+        self.idle.push_front(entry);
+        self.inner.on_release(entry, key, weight, now);
+    }
+
+    fn on_remove(&mut self, entry: EntryId, key: KeyId) {
+        self.idle.remove(entry);
+        self.inner.on_remove(entry, key);
+    }
+
+    fn victim(&mut self, incoming: Option<EntryId>, now: Now) -> Option<EntryId> {
+        self.inner.victim(incoming, now)
+    }
+
+    fn expired(&mut self, now: Now) -> Option<EntryId> {
+        let oldest = self.idle.back().filter(|&entry| self.released.is_over(entry, self.limit, now.nanos));
+        oldest.or_else(|| self.inner.expired(now))
+    }
+}

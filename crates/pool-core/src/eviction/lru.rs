@@ -1,0 +1,40 @@
+use super::Eviction;
+use crate::id::{EntryId, KeyId};
+use crate::order::Order;
+use crate::time::Now;
+
+/// Least recently used: the one idle for longest goes.
+///
+/// Denning, "The working set model for program behavior" (1968), has the argument. Adapted for a pool: a lease counts
+/// as use until it ends, so recency is that of the release, and a leased entry is in no list.
+#[derive(Clone, Debug, Default)]
+pub struct Lru {
+    /// Idle entries, the most recently released at the front.
+    idle: Order<EntryId>,
+}
+
+impl Lru {
+    /// A policy that knows no entry yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl<K: ?Sized> Eviction<K> for Lru {
+    fn on_acquire(&mut self, entry: EntryId, _: KeyId, _: Now) {
+        self.idle.remove(entry);
+    }
+
+    fn on_release(&mut self, entry: EntryId, _: KeyId, _: u64, _: Now) {
+        self.idle.push_front(entry);
+    }
+
+    fn on_remove(&mut self, entry: EntryId, _: KeyId) {
+        self.idle.remove(entry);
+    }
+
+    fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<EntryId> {
+        self.idle.back()
+    }
+}

@@ -1,0 +1,174 @@
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+
+use super::Pool;
+use crate::capacity::Capacity;
+use crate::contain::Panics;
+use crate::eviction::Eviction;
+use crate::id::EntryId;
+use crate::resource::{Health, Resource};
+use crate::state::Ending;
+use crate::stats::DropReason;
+use crate::usage::MAX_WEIGHT;
+
+/// A resource on loan from a [`Pool`], which it can't outlive. Dropping it gives the resource back.
+///
+/// Dropped by a panic, it discards the resource instead, unless [`Resource::survives_panic`] says otherwise. (A lease
+/// made while the thread was panicking already is not dropped *by* that panic.) Leaked with `mem::forget`, it counts
+/// as leased for ever; nothing else is harmed.
+#[must_use = "a lease that is dropped at once gives the resource back at once"]
+pub struct Lease<'p, K, R, C = Box<dyn Capacity>, E = Box<dyn Eviction<K>>>
+where
+    K: Clone,
+    R: Resource,
+    C: Capacity,
+    E: Eviction<K>,
+{
+    pool: &'p Pool<K, R, C, E>,
+    entry: EntryId,
+    /// `None` once the lease has ended.
+    value: Option<(K, R)>,
+    hit: bool,
+    made_while_panicking: bool,
+}
+
+impl<'p, K, R, C, E> Lease<'p, K, R, C, E>
+where
+    K: Clone,
+    R: Resource,
+    C: Capacity,
+    E: Eviction<K>,
+{
+    pub(super) fn new(pool: &'p Pool<K, R, C, E>, entry: EntryId, key: K, resource: R, hit: bool) -> Self {
+        let made_while_panicking = std::thread::panicking();
+        Self { pool, entry, value: Some((key, resource)), hit, made_while_panicking }
+    }
+
+    /// The key that the resource was opened for.
+    #[must_use]
+    pub fn key(&self) -> &K {
+        &self.value().0
+    }
+
+    /// Whether the resource came from the pool, not from an open.
+    #[must_use]
+    pub fn was_hit(&self) -> bool {
+        self.hit
+    }
+
+    /// Ends the lease and drops the resource, because its user knows that it is no good. Of a shared resource this
+    /// drops one handle: other leases go on, but the pool gives out no further one.
+    ///
+    /// # Panics
+    /// If the resource's `Drop` or an observer does.
+    pub fn discard(mut self) {
+        self.end(Ending::Drop(DropReason::Discarded), self.pool.nanos());
+    }
+
+    /// Ends the lease and takes the resource out of the pool for good. Of a shared resource this is one handle; the
+    /// pool and other leases keep theirs.
+    ///
+    /// # Panics
+    /// If a policy or an observer does; the resource is dropped then.
+    #[must_use]
+    pub fn into_inner(mut self) -> R {
+        let (pool, entry, nanos) = (self.pool, self.entry, self.pool.nanos());
+        let ((), aftermath) = pool.enter(|state, victims| state.detach(entry, nanos, victims));
+        // Only now: had that panicked, the lease would have had to end in order.
+        let (_key, resource) = self.value.take().expect(HOLDS);
+        pool.finish(aftermath);
+        resource
+    }
+
+    pub(super) fn health(&self) -> Health {
+        self.value().1.health()
+    }
+
+    pub(super) fn end(&mut self, ending: Ending, nanos: u64) {
+        if let Some(value) = self.value.take() {
+            self.pool.end(self.entry, value, ending, nanos);
+        }
+    }
+
+    fn value(&self) -> &(K, R) {
+        self.value.as_ref().expect(HOLDS)
+    }
+
+    /// Asks the resource how the lease ends, and the clock when.
+    fn judge(&self, panicked: bool) -> (Ending, u64) {
+        let (resource, nanos) = (&self.value().1, self.pool.nanos());
+        if panicked && !resource.survives_panic() {
+            return (Ending::Drop(DropReason::Panicked), nanos);
+        }
+        let ending = match resource.health() {
+            Health::Reusable => Ending::Return { weight: resource.weight().min(MAX_WEIGHT) },
+            Health::Stale => Ending::Drop(DropReason::Stale),
+            Health::Broken => Ending::Drop(DropReason::Broken),
+        };
+        (ending, nanos)
+    }
+}
+
+const HOLDS: &str = "a lease holds its resource until it ends";
+
+impl<K, R, C, E> Deref for Lease<'_, K, R, C, E>
+where
+    K: Clone,
+    R: Resource,
+    C: Capacity,
+    E: Eviction<K>,
+{
+    type Target = R;
+
+    fn deref(&self) -> &R {
+        &self.value().1
+    }
+}
+
+impl<K, R, C, E> DerefMut for Lease<'_, K, R, C, E>
+where
+    K: Clone,
+    R: Resource,
+    C: Capacity,
+    E: Eviction<K>,
+{
+    fn deref_mut(&mut self) -> &mut R {
+        &mut self.value.as_mut().expect(HOLDS).1
+    }
+}
+
+impl<K, R, C, E> Drop for Lease<'_, K, R, C, E>
+where
+    K: Clone,
+    R: Resource,
+    C: Capacity,
+    E: Eviction<K>,
+{
+    fn drop(&mut self) {
+        if self.value.is_none() {
+            return;
+        }
+        let panicked = !self.made_while_panicking && std::thread::panicking();
+        let mut panics = Panics::default();
+        let judged = panics.contain(|| self.judge(panicked));
+        let (ending, nanos) = judged.unwrap_or((Ending::Drop(DropReason::Panicked), 0));
+        panics.contain(|| self.end(ending, nanos));
+        panics.resume();
+    }
+}
+
+impl<K, R, C, E> fmt::Debug for Lease<'_, K, R, C, E>
+where
+    K: Clone + fmt::Debug,
+    R: Resource + fmt::Debug,
+    C: Capacity,
+    E: Eviction<K>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lease = f.debug_struct("Lease");
+        if let Some((key, resource)) = &self.value {
+            lease.field("key", key).field("resource", resource);
+        }
+        lease.field("was_hit", &self.hit).finish()
+    }
+}

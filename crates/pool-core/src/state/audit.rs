@@ -1,0 +1,46 @@
+//! Does the bookkeeping agree with what is there? For tests: everything is counted again.
+
+use super::State;
+use crate::id::Id;
+
+impl<K, R, C, E> State<K, R, C, E> {
+    /// # Panics
+    /// If a sum, a list or a counter is not what counting again gives.
+    pub(crate) fn assert_consistent(&self) {
+        let usage = &self.usage;
+        let sum = |want: fn(u32, bool) -> bool| {
+            let these = self.entries.iter().filter(|(_, entry)| want(entry.leases, entry.is_idle()));
+            these.fold((0, 0), |(count, weight), (_, entry)| (count + 1, weight + entry.weight))
+        };
+        let (idle, leased) = (sum(|_, idle| idle), sum(|leases, _| leases > 0));
+        assert_eq!((usage.idle, usage.idle_weight), idle, "idle");
+        assert_eq!((usage.leased, usage.leased_weight), leased, "leased");
+        assert_eq!(idle.0 + leased.0, self.entries.iter().count() as u64, "an entry is idle or leased");
+
+        let mut opening = 0;
+        for (id, record) in self.keys.iter() {
+            let of_key = || self.entries.iter().filter(|(_, entry)| entry.key == id);
+            assert_eq!(record.idle, of_key().filter(|(_, entry)| entry.is_idle()).count() as u64);
+            assert_eq!(record.leased, of_key().filter(|(_, entry)| entry.leases > 0).count() as u64);
+            let warm = of_key().filter(|(_, entry)| entry.resource.is_some()).count();
+            assert_eq!(record.warm.len(), warm, "the warm ones are those that hold their resource");
+            assert_eq!(record.newest().is_none(), warm == 0);
+            let dormant = record.idle + record.leased + record.opening == 0;
+            assert_eq!(self.keys.is_dormant(id), dormant, "dormant is a key with nothing: {}", id.index());
+            opening += record.opening;
+        }
+        assert_eq!(usage.opening, opening, "opening");
+        if opening == 0 {
+            assert_eq!((usage.opening_weight, usage.opening_residue), (0, 0), "reservations are given back");
+        }
+
+        let stats = self.counters.snapshot(*usage, 0);
+        let leases: u64 = self.entries.iter().map(|(_, entry)| u64::from(entry.leases)).sum();
+        assert_eq!(stats.acquired() - stats.ended(), leases, "every acquire has ended or is a lease");
+        assert_eq!(stats.opened(), usage.opens, "every open is a miss with a reason");
+        let gone = self.counters.idle_dropped.total();
+        assert!(stats.opened() >= idle.0 + leased.0, "nothing comes from nowhere");
+        assert!(gone <= stats.opened(), "nothing goes twice");
+        assert!(!self.panics.any(), "a panic was kept and not passed on");
+    }
+}

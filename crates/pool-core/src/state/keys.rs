@@ -1,0 +1,131 @@
+//! Keys: known by hash, kept while they have entries or opens, and for a bounded while after.
+
+use hashbrown::HashTable;
+use slab::Slab;
+
+use crate::id::{EntryId, Id, KeyId};
+use crate::order::{Chain, Order};
+use crate::stats::MissReason;
+use crate::usage::Opened;
+
+pub(crate) struct KeyRecord<K> {
+    pub(super) key: K,
+    hash: u64,
+    /// The key's entries that an acquire can have, the most recently released first: all idle ones, and shared ones
+    /// that are leased.
+    pub(super) warm: Chain,
+    pub(super) idle: u64,
+    pub(super) leased: u64,
+    pub(super) opening: u64,
+    /// What its last open took, if it was ever opened.
+    pub(super) opened: Option<Opened>,
+    /// Why the next miss is one, if nothing is leased.
+    pub(super) gone: MissReason,
+}
+
+impl<K> KeyRecord<K> {
+    pub(super) fn newest(&self) -> Option<EntryId> {
+        self.warm.front().map(|index| EntryId::from_index(index as usize))
+    }
+
+    pub(super) fn oldest(&self) -> Option<EntryId> {
+        self.warm.back().map(|index| EntryId::from_index(index as usize))
+    }
+
+    fn is_in_use(&self) -> bool {
+        self.idle + self.leased + self.opening > 0
+    }
+}
+
+pub(crate) struct Keys<K> {
+    records: Slab<KeyRecord<K>>,
+    by_hash: HashTable<KeyId>,
+    /// Keys with no entry and no open, the latest to become so at the front.
+    dormant: Order<KeyId>,
+    max_dormant: usize,
+}
+
+impl<K> Keys<K> {
+    pub(super) fn new(max_dormant: usize) -> Self {
+        Self { records: Slab::new(), by_hash: HashTable::new(), dormant: Order::new(), max_dormant }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    pub(super) fn find(&self, hash: u64, mut is: impl FnMut(&K) -> bool) -> Option<KeyId> {
+        let same = |id: &KeyId| {
+            let record = &self.records[id.index()];
+            record.hash == hash && is(&record.key)
+        };
+        self.by_hash.find(hash, same).copied()
+    }
+
+    pub(super) fn insert(&mut self, hash: u64, key: K) -> KeyId {
+        let id = KeyId::from_index(self.records.insert(KeyRecord {
+            key,
+            hash,
+            warm: Chain::new(),
+            idle: 0,
+            leased: 0,
+            opening: 0,
+            opened: None,
+            gone: MissReason::Cold,
+        }));
+        self.by_hash.insert_unique(hash, id, |id| self.records[id.index()].hash);
+        id
+    }
+
+    /// The key is about to be used: it must not be forgotten before [`retire`](Keys::retire).
+    pub(super) fn wake(&mut self, id: KeyId) {
+        self.dormant.remove(id);
+    }
+
+    /// Something of the key ended. If that was the last, it lies dormant from now on; what is forgotten for that, if
+    /// anything, is returned. A key that was never opened is forgotten at once: it has no history.
+    pub(super) fn retire(&mut self, id: KeyId) -> Option<(KeyId, K)> {
+        let record = &self.records[id.index()];
+        if record.is_in_use() {
+            return None;
+        }
+        let mut forget = id;
+        if record.opened.is_some() {
+            self.dormant.push_front(id);
+            if self.dormant.len() <= self.max_dormant {
+                return None;
+            }
+            forget = self.dormant.back()?;
+        }
+        self.dormant.remove(forget);
+        let record = self.records.remove(forget.index());
+        let slot = self.by_hash.find_entry(record.hash, |known| *known == forget);
+        if let Ok(slot) = slot {
+            slot.remove();
+        }
+        Some((forget, record.key))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (KeyId, &KeyRecord<K>)> {
+        self.records.iter().map(|(index, record)| (KeyId::from_index(index), record))
+    }
+
+    /// Whether the key lies dormant.
+    pub(super) fn is_dormant(&self, id: KeyId) -> bool {
+        self.dormant.contains(id)
+    }
+}
+
+impl<K> std::ops::Index<KeyId> for Keys<K> {
+    type Output = KeyRecord<K>;
+
+    fn index(&self, id: KeyId) -> &KeyRecord<K> {
+        &self.records[id.index()]
+    }
+}
+
+impl<K> std::ops::IndexMut<KeyId> for Keys<K> {
+    fn index_mut(&mut self, id: KeyId) -> &mut KeyRecord<K> {
+        &mut self.records[id.index()]
+    }
+}

@@ -1,0 +1,185 @@
+//! May it be opened? A reservation, which is cancelled or becomes an entry.
+
+use super::entries::Entry;
+use super::{Place, State};
+use crate::capacity::{Capacity, Verdict};
+use crate::eviction::Eviction;
+use crate::id::{EntryId, Id, KeyId};
+use crate::resource::Resource;
+use crate::stats::{DropReason, MissReason, add};
+use crate::usage::{Opened, Usage};
+use crate::victims::Victims;
+
+/// Room for one open. The shell holds it in a type whose `Drop` gives it back.
+pub(crate) struct Reserved {
+    key: KeyId,
+    expected: Opened,
+    pub(crate) reason: MissReason,
+}
+
+/// No room for an open.
+pub(crate) enum Denied {
+    Exhausted { by: &'static str, usage: Usage },
+    Refused { by: &'static str, usage: Usage },
+}
+
+impl Denied {
+    pub(crate) fn by(&self) -> &'static str {
+        match self {
+            Self::Exhausted { by, .. } | Self::Refused { by, .. } => by,
+        }
+    }
+}
+
+impl<K, R, C, E> State<K, R, C, E>
+where
+    K: Clone,
+    R: Resource,
+    C: Capacity,
+    E: Eviction<K>,
+{
+    /// Makes room for an open of a key, evicting what it must. `name` is kept if the key is new. `unfit` is why this
+    /// acquire has dropped a resource of that key, if it has. `None` if key equality panicked.
+    pub(crate) fn reserve(
+        &mut self,
+        hash: u64,
+        is: impl FnMut(&K) -> bool,
+        name: K,
+        unfit: Option<DropReason>,
+        nanos: u64,
+        victims: &mut Victims<K, R>,
+    ) -> Option<Result<Reserved, Denied>> {
+        let Some(found) = self.panics.contain(|| self.keys.find(hash, is)) else {
+            victims.keys.push(name);
+            return None;
+        };
+        let key = match found {
+            Some(key) => {
+                victims.keys.push(name);
+                key
+            }
+            None => {
+                let key = self.keys.insert(hash, name);
+                self.panics.contain(|| self.eviction.on_key(key, &self.keys[key].key));
+                key
+            }
+        };
+        // From here on the key is in use: evictions below can't make the pool forget it.
+        self.keys.wake(key);
+        self.keys[key].opening += 1;
+        let record = &self.keys[key];
+        let reason = match unfit {
+            Some(reason) => reason.into(),
+            None if record.leased > 0 || record.opening > 1 => MissReason::Busy,
+            None => record.gone,
+        };
+        let expected = record.opened.unwrap_or_else(|| self.mean_opened());
+        if let Err(denied) = self.admit(key, &expected, nanos, victims) {
+            self.keys[key].opening -= 1;
+            self.retire(key, victims);
+            add(&mut self.counters.refused, 1);
+            return Some(Err(denied));
+        }
+        self.usage.opening += 1;
+        self.usage.opening_weight = self.usage.opening_weight.saturating_add(expected.weight);
+        self.usage.opening_residue = self.usage.opening_residue.saturating_add(expected.residue);
+        self.counters.peaks.note_live(&self.usage);
+        Some(Ok(Reserved { key, expected, reason }))
+    }
+
+    /// The open came to nothing.
+    pub(crate) fn cancel(&mut self, reserved: Reserved, victims: &mut Victims<K, R>) {
+        self.unreserve(&reserved);
+        add(&mut self.counters.opens_failed, 1);
+        self.retire(reserved.key, victims);
+    }
+
+    /// The open gave a resource, which is leased from now on. `prototype` is it, or a handle of it, if it is shared.
+    pub(crate) fn commit(
+        &mut self,
+        reserved: Reserved,
+        prototype: Option<(K, R)>,
+        opened: Opened,
+        nanos: u64,
+        victims: &mut Victims<K, R>,
+    ) -> EntryId {
+        let Reserved { key, reason, .. } = reserved;
+        self.unreserve(&reserved);
+        add(&mut self.usage.opens, 1);
+        add(&mut self.usage.residue, opened.residue);
+        add(&mut self.opened.cost_nanos, opened.cost_nanos);
+        add(&mut self.opened.weight, opened.weight);
+        add(&mut self.opened.residue, opened.residue);
+        self.counters.misses.count(reason);
+        add(&mut self.counters.opening_nanos, opened.cost_nanos);
+
+        let shared = prototype.is_some();
+        let id = self.entries.insert(Entry::leased(key, prototype, opened.weight, opened.cost_nanos));
+        if shared {
+            self.keys[key].warm.push_front(&mut self.entries, id.index() as u32);
+        }
+        self.keys[key].opened = Some(opened);
+        self.move_weight(key, opened.weight, Place::Nowhere, Place::Leased);
+        self.counters.peaks.note_live(&self.usage);
+        let now = self.now(nanos);
+        self.panics.contain(|| self.eviction.on_open(id, key, &opened, now));
+        // It may have turned out heavier than expected.
+        self.make_room(Some(key), None, now, victims);
+        id
+    }
+
+    /// Evicts until the capacity policy admits an open of `key`; if it never will, evicts nothing.
+    fn admit(
+        &mut self,
+        key: KeyId,
+        expected: &Opened,
+        nanos: u64,
+        victims: &mut Victims<K, R>,
+    ) -> Result<(), Denied> {
+        let now = self.now(nanos);
+        let mut could_fit = false;
+        loop {
+            let usage = Usage { idle_of_key: self.keys[key].idle, ..self.usage };
+            let verdict = self.ask_admit(&usage, expected);
+            let (by, of_key) = match verdict {
+                Verdict::Fits => return Ok(()),
+                Verdict::Never(by) => return Err(Denied::Refused { by, usage }),
+                Verdict::EvictAny(by) => (by, false),
+                Verdict::EvictOfKey(by) => (by, true),
+            };
+            if !could_fit {
+                match self.ask_admit(&usage.with_idle(0, 0), expected) {
+                    Verdict::Fits => could_fit = true,
+                    Verdict::Never(by) => return Err(Denied::Refused { by, usage }),
+                    Verdict::EvictAny(by) | Verdict::EvictOfKey(by) => {
+                        return Err(Denied::Exhausted { by, usage });
+                    }
+                }
+            }
+            let victim = if of_key { self.longest_idle_of(key) } else { self.choose(None, now) };
+            match victim {
+                Some(id) => self.evict(id, DropReason::Evicted, victims),
+                None => return Err(Denied::Exhausted { by, usage }),
+            }
+        }
+    }
+
+    fn ask_admit(&mut self, usage: &Usage, expected: &Opened) -> Verdict {
+        let verdict = self.panics.contain(|| self.capacity.admit(usage, expected));
+        verdict.unwrap_or(Verdict::Never("a panic in the capacity policy"))
+    }
+
+    fn unreserve(&mut self, reserved: &Reserved) {
+        self.keys[reserved.key].opening -= 1;
+        self.usage.opening -= 1;
+        let Opened { weight, residue, .. } = reserved.expected;
+        self.usage.opening_weight = self.usage.opening_weight.saturating_sub(weight);
+        self.usage.opening_residue = self.usage.opening_residue.saturating_sub(residue);
+    }
+
+    fn mean_opened(&self) -> Opened {
+        let opens = self.usage.opens.max(1);
+        let Opened { cost_nanos, weight, residue } = self.opened;
+        Opened { cost_nanos: cost_nanos / opens, weight: weight / opens, residue: residue / opens }
+    }
+}

@@ -1,0 +1,347 @@
+//! What a pool has done: counters with reasons, gauges and high-water marks.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use crate::usage::Usage;
+
+/// A reason that something is counted by.
+pub trait Reason: Copy + Eq + fmt::Debug + 'static {
+    /// All reasons, in the order in which they are reported.
+    const ALL: &'static [Self];
+
+    /// Its place in [`ALL`](Reason::ALL).
+    fn index(self) -> usize;
+
+    /// Its name in reports: `snake_case`.
+    fn name(self) -> &'static str;
+}
+
+macro_rules! reasons {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$variant_doc])* $variant,)* }
+
+        impl Reason for $name {
+            const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            fn index(self) -> usize {
+                self as usize
+            }
+
+            fn name(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.name())
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Why a resource was dropped.
+    DropReason {
+        /// It was idle and made room.
+        Evicted = "evicted",
+        /// It came back and there was no room for it, or it was worth less than what lies idle.
+        Rejected = "rejected",
+        /// It was idle for too long, or too old.
+        Expired = "expired",
+        /// [`Health::Stale`](crate::Health::Stale).
+        Stale = "stale",
+        /// [`Health::Broken`](crate::Health::Broken).
+        Broken = "broken",
+        /// [`Lease::discard`](crate::local::Lease::discard).
+        Discarded = "discarded",
+        /// Its lease was dropped by a panic, or its own code panicked when the pool asked it something.
+        Panicked = "panicked",
+        /// [`drain`](crate::local::Pool::drain).
+        Drained = "drained",
+    }
+}
+
+reasons! {
+    /// Why an acquire could not reuse a resource.
+    MissReason {
+        /// The key was never opened, or so long ago that it was forgotten.
+        Cold = "cold",
+        /// All resources of the key are leased or being opened.
+        Busy = "busy",
+        /// The last one was [`DropReason::Evicted`].
+        Evicted = "evicted",
+        /// The last one was [`DropReason::Rejected`].
+        Rejected = "rejected",
+        /// The last one was [`DropReason::Expired`].
+        Expired = "expired",
+        /// The last one was [`DropReason::Stale`], perhaps found so by this acquire.
+        Stale = "stale",
+        /// The last one was [`DropReason::Broken`], perhaps found so by this acquire.
+        Broken = "broken",
+        /// The last one was [`DropReason::Discarded`].
+        Discarded = "discarded",
+        /// The last one was [`DropReason::Panicked`].
+        Panicked = "panicked",
+        /// The last one was [`DropReason::Drained`].
+        Drained = "drained",
+        /// The last one was taken out by [`Lease::into_inner`](crate::local::Lease::into_inner).
+        Detached = "detached",
+    }
+}
+
+impl From<DropReason> for MissReason {
+    fn from(reason: DropReason) -> Self {
+        match reason {
+            DropReason::Evicted => Self::Evicted,
+            DropReason::Rejected => Self::Rejected,
+            DropReason::Expired => Self::Expired,
+            DropReason::Stale => Self::Stale,
+            DropReason::Broken => Self::Broken,
+            DropReason::Discarded => Self::Discarded,
+            DropReason::Panicked => Self::Panicked,
+            DropReason::Drained => Self::Drained,
+        }
+    }
+}
+
+/// Adds to a counter, which stays at its maximum rather than start again.
+pub(crate) fn add(counter: &mut u64, amount: u64) {
+    *counter = counter.saturating_add(amount);
+}
+
+const SLOTS: usize = 11;
+
+/// A counter for each reason. Their sum is computed, not counted beside.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Counts<T> {
+    by_reason: [u64; SLOTS],
+    reason: PhantomData<T>,
+}
+
+impl<T: Reason> Counts<T> {
+    /// How often `reason` was the reason.
+    #[must_use]
+    pub fn get(&self, reason: T) -> u64 {
+        self.by_reason[reason.index()]
+    }
+
+    /// All of them together, at most `u64::MAX`.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.by_reason.iter().fold(0, |sum, count| sum.saturating_add(*count))
+    }
+
+    /// Every reason with its count, also where it is 0.
+    pub fn iter(&self) -> impl Iterator<Item = (T, u64)> + '_ {
+        T::ALL.iter().map(|&reason| (reason, self.get(reason)))
+    }
+
+    /// Reason by reason, what `self` and `other` counted.
+    #[must_use]
+    pub fn plus(mut self, other: &Self) -> Self {
+        for (mine, theirs) in self.by_reason.iter_mut().zip(&other.by_reason) {
+            add(mine, *theirs);
+        }
+        self
+    }
+
+    pub(crate) fn count(&mut self, reason: T) {
+        add(&mut self.by_reason[reason.index()], 1);
+    }
+}
+
+impl<T: Reason> Default for Counts<T> {
+    fn default() -> Self {
+        const { assert!(T::ALL.len() <= SLOTS) };
+        Self { by_reason: [0; SLOTS], reason: PhantomData }
+    }
+}
+
+impl<T: Reason> fmt::Debug for Counts<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter().filter(|(_, count)| *count > 0)).finish()
+    }
+}
+
+/// A snapshot of what a pool has done and holds.
+///
+/// Counters never reset and stay at `u64::MAX` rather than overflow. Sums are computed from their parts, so
+/// `opened() + reused == acquired()` and `released_to_pool + released_dropped() + detached == ended()` hold always;
+/// an acquire that failed or was refused is in none of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Acquires that were served with a resource from the pool: hits. While `health` is asked of a resource that was
+    /// found, it counts here; it is taken back if the answer is no.
+    pub reused: u64,
+    /// Acquires that opened, by the reason why they had to.
+    pub misses: Counts<MissReason>,
+    /// Opens that failed or panicked.
+    pub opens_failed: u64,
+    /// Acquires that a capacity policy did not let open.
+    pub refused: u64,
+    /// Leases that ended with the resource in the pool.
+    pub released_to_pool: u64,
+    /// Leases that ended with the resource dropped.
+    pub releases_dropped: Counts<DropReason>,
+    /// Leases that ended with [`Lease::into_inner`](crate::local::Lease::into_inner).
+    pub detached: u64,
+    /// Resources that were dropped while idle.
+    pub idle_dropped: Counts<DropReason>,
+    /// Calls of [`drain`](crate::local::Pool::drain).
+    pub drains: u64,
+    /// Nanoseconds spent in opens that succeeded.
+    pub opening_nanos: u64,
+    /// Nanoseconds that hits saved: for each, what opening its resource had taken.
+    pub saved_nanos: u64,
+    /// What the pool holds now.
+    pub usage: Usage,
+    /// Keys that the pool remembers, with entries or without.
+    pub known_keys: u64,
+    /// The most there ever was.
+    pub peaks: Peaks,
+}
+
+impl Stats {
+    /// Acquires that opened.
+    #[must_use]
+    pub fn opened(&self) -> u64 {
+        self.misses.total()
+    }
+
+    /// Acquires that were served.
+    #[must_use]
+    pub fn acquired(&self) -> u64 {
+        self.opened().saturating_add(self.reused)
+    }
+
+    /// Leases that ended with the resource dropped.
+    #[must_use]
+    pub fn released_dropped(&self) -> u64 {
+        self.releases_dropped.total()
+    }
+
+    /// Leases that ended.
+    #[must_use]
+    pub fn ended(&self) -> u64 {
+        self.released_to_pool.saturating_add(self.released_dropped()).saturating_add(self.detached)
+    }
+
+    /// Resources that left the pool to be dropped, idle or returned, by reason. One that was shared when it became
+    /// unfit counts once for each lease.
+    #[must_use]
+    pub fn dropped(&self) -> Counts<DropReason> {
+        self.idle_dropped.plus(&self.releases_dropped)
+    }
+}
+
+/// High-water marks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Peaks {
+    /// Most idle resources, after each release had made room.
+    pub idle: u64,
+    /// Most bytes of idle resources, after each release had made room.
+    pub idle_weight: u64,
+    /// Most leased resources.
+    pub leased: u64,
+    /// Most live resources.
+    pub live: u64,
+    /// Most bytes of live resources, those being opened at their estimate.
+    pub live_weight: u64,
+}
+
+impl Peaks {
+    pub(crate) fn note_idle(&mut self, usage: &Usage) {
+        self.idle = self.idle.max(usage.idle);
+        self.idle_weight = self.idle_weight.max(usage.idle_weight);
+    }
+
+    pub(crate) fn note_live(&mut self, usage: &Usage) {
+        self.leased = self.leased.max(usage.leased);
+        self.live = self.live.max(usage.live());
+        self.live_weight = self.live_weight.max(usage.live_weight());
+    }
+}
+
+/// What is counted one by one; [`Stats`] is computed from it.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Counters {
+    /// Resources handed out from the pool, and those of them that `health` then refused.
+    pub(crate) taken: u64,
+    pub(crate) unfit: u64,
+    pub(crate) taken_nanos: u64,
+    pub(crate) unfit_nanos: u64,
+    pub(crate) misses: Counts<MissReason>,
+    pub(crate) opens_failed: u64,
+    pub(crate) refused: u64,
+    pub(crate) released_to_pool: u64,
+    pub(crate) releases_dropped: Counts<DropReason>,
+    pub(crate) detached: u64,
+    pub(crate) idle_dropped: Counts<DropReason>,
+    pub(crate) drains: u64,
+    pub(crate) opening_nanos: u64,
+    pub(crate) peaks: Peaks,
+}
+
+impl Counters {
+    pub(crate) fn snapshot(&self, usage: Usage, known_keys: u64) -> Stats {
+        Stats {
+            reused: self.taken.saturating_sub(self.unfit),
+            misses: self.misses,
+            opens_failed: self.opens_failed,
+            refused: self.refused,
+            released_to_pool: self.released_to_pool,
+            releases_dropped: self.releases_dropped,
+            detached: self.detached,
+            idle_dropped: self.idle_dropped,
+            drains: self.drains,
+            opening_nanos: self.opening_nanos,
+            saved_nanos: self.taken_nanos.saturating_sub(self.unfit_nanos),
+            usage,
+            known_keys,
+            peaks: self.peaks,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_saturate_and_never_reset() {
+        let mut counts = Counts::<MissReason>::default();
+        counts.by_reason[MissReason::Cold.index()] = u64::MAX - 1;
+        for _ in 0..3 {
+            counts.count(MissReason::Cold);
+            counts.count(MissReason::Busy);
+        }
+        assert_eq!(counts.get(MissReason::Cold), u64::MAX);
+        assert_eq!(counts.total(), u64::MAX, "the sum saturates too");
+
+        let mut counters = Counters { taken: u64::MAX, misses: counts, ..Counters::default() };
+        add(&mut counters.taken, 1);
+        let stats = counters.snapshot(Usage::default(), 0);
+        assert_eq!((stats.reused, stats.acquired()), (u64::MAX, u64::MAX));
+    }
+
+    #[test]
+    fn every_reason_has_its_own_slot_and_name() {
+        fn check<T: Reason>() {
+            for (place, reason) in T::ALL.iter().enumerate() {
+                assert_eq!(reason.index(), place);
+                assert_eq!(T::ALL.iter().filter(|other| other.name() == reason.name()).count(), 1);
+            }
+        }
+        check::<DropReason>();
+        check::<MissReason>();
+        for &reason in DropReason::ALL {
+            assert_eq!(MissReason::from(reason).name(), reason.name());
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! What a pool holds at a moment, as capacity policies and errors see it.
+
+use std::fmt;
+
+/// The largest weight one resource is counted with, in bytes (256 TiB): sums of weights can't overflow before memory
+/// does.
+pub const MAX_WEIGHT: u64 = 1 << 48;
+
+/// What a pool holds at a moment. Counts are of resources, weights are bytes.
+///
+/// A shared resource counts once, however many leases it has. *Live* is idle + leased + opening.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Resources in the pool with no lease.
+    pub idle: u64,
+    /// Resources with at least one lease. One whose lease was leaked (`mem::forget`) counts for ever.
+    pub leased: u64,
+    /// Opens that are running.
+    pub opening: u64,
+    /// Bytes of the idle resources.
+    pub idle_weight: u64,
+    /// Bytes of the leased resources, as measured at their last open or release.
+    pub leased_weight: u64,
+    /// Estimated bytes of the opens that are running.
+    pub opening_weight: u64,
+    /// Opens that succeeded, ever.
+    pub opens: u64,
+    /// Bytes that those opens left for good.
+    pub residue: u64,
+    /// Estimated bytes that the opens which are running will leave for good.
+    pub opening_residue: u64,
+    /// Idle resources of the key in question; 0 where there is none in question.
+    pub idle_of_key: u64,
+}
+
+impl Usage {
+    /// Idle, leased and opening resources together.
+    #[must_use]
+    pub fn live(&self) -> u64 {
+        self.idle.saturating_add(self.leased).saturating_add(self.opening)
+    }
+
+    /// Bytes of the idle, leased and opening resources together.
+    #[must_use]
+    pub fn live_weight(&self) -> u64 {
+        self.idle_weight.saturating_add(self.leased_weight).saturating_add(self.opening_weight)
+    }
+
+    /// The same with `idle` idle resources of `weight` bytes, all of the key in question.
+    pub(crate) fn with_idle(&self, idle: u64, weight: u64) -> Self {
+        Self { idle, idle_weight: weight, idle_of_key: idle, ..*self }
+    }
+}
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { idle, leased, opening, opens, .. } = self;
+        write!(f, "{idle} idle, {leased} leased, {opening} opening, {opens} opened so far")
+    }
+}
+
+/// What opening a resource took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Opened {
+    /// Nanoseconds that the open took.
+    pub cost_nanos: u64,
+    /// Bytes that dropping it gives back.
+    pub weight: u64,
+    /// Bytes that it leaves for good.
+    pub residue: u64,
+}
