@@ -80,13 +80,13 @@ impl MockBackend {
         self.changed(|shared| shared.sharing = sharing)
     }
 
-    /// The same, with a journal.
+    /// The same, writing to `journal` what it does.
     ///
     /// # Panics
     /// As [`sharing`](MockBackend::sharing).
     #[must_use]
-    pub fn with_journal(self) -> Self {
-        self.changed(|shared| shared.journal = Some(Journal::new(shared.clock.clone())))
+    pub fn with_journal(self, journal: Journal) -> Self {
+        self.changed(|shared| shared.journal = Some(journal))
     }
 
     /// Adds to what is scripted; possible at any time.
@@ -98,12 +98,6 @@ impl MockBackend {
     #[must_use]
     pub fn clock(&self) -> VirtualClock {
         self.0.clock.clone()
-    }
-
-    /// Its journal, if it keeps one.
-    #[must_use]
-    pub fn journal(&self) -> Option<Journal> {
-        self.0.journal.clone()
     }
 
     /// What opening `imports` takes.

@@ -18,7 +18,9 @@ pub struct Journal {
 }
 
 impl Journal {
-    pub(crate) fn new(clock: VirtualClock) -> Self {
+    /// An empty journal by that clock, which should be the backend's.
+    #[must_use]
+    pub fn new(clock: VirtualClock) -> Self {
         Self { text: Arc::default(), clock }
     }
 

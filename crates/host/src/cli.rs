@@ -1,0 +1,41 @@
+//! The command line: what can be said, and what happens then.
+
+mod interrupt;
+mod replay;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Pools Lean 4 environments, which take seconds and gigabytes to open.
+#[derive(Parser)]
+#[command(name = "leanpool", version, arg_required_else_help = true, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Replay(replay::Args),
+}
+
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes: 0 done, 1 the job failed, 2 wrong usage, 130 broken off with Ctrl-C (what was done so far is printed).";
+
+/// Ends of the process other than success. Wrong usage (2) is clap's.
+const FAILED: u8 = 1;
+const INTERRUPTED: u8 = 130;
+
+pub(crate) fn run() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Replay(args) => replay::run(&args),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("leanpool: {error}");
+            ExitCode::from(FAILED)
+        }
+    }
+}

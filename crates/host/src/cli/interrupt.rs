@@ -1,0 +1,19 @@
+//! Ctrl-C: the first asks the job to end and print what it has, the second ends the process.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static ASKED: AtomicBool = AtomicBool::new(false);
+
+/// From now on Ctrl-C (or a polite kill) is noticed.
+pub(super) fn watch() -> Result<(), ctrlc::Error> {
+    ctrlc::set_handler(|| {
+        if ASKED.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(super::INTERRUPTED));
+        }
+    })
+}
+
+/// Whether the job was asked to end.
+pub(super) fn asked() -> bool {
+    ASKED.load(Ordering::Relaxed)
+}

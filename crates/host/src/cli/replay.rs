@@ -1,0 +1,162 @@
+//! `leanpool replay`.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use host::mock_backend;
+use host::pool_core::eviction;
+use host::replay::{Options, Progress, Report, replay_until};
+use host::trace::Trace;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{EXIT_CODES, INTERRUPTED, interrupt};
+
+const EXAMPLES: &str = "\
+Examples:
+  leanpool replay benches/traces/batteries.tsv
+      a checker of every pushed change to Batteries, with 8 idle environments
+  leanpool replay benches/traces/pfr.tsv --capacity 32 --eviction reject-incoming --json
+      what the rule of lean-rs-host would do, for a machine to read
+  leanpool replay benches/traces/flt.tsv --regions isolated --hold 4
+      plain importModules, with leases that overlap
+
+A trace has a line for each request: seconds since the first, a tab, the names of an import list separated by one space.
+No Lean is needed: imports cost what was measured on Lean 4.27.0, and time is virtual.";
+
+/// Run a trace of import lists through one pool and say what it saved
+///
+/// Each line of the trace acquires an environment from the pool and gives it back. Opening costs what importing that list
+/// was measured to cost; the report says how many opens the pool avoided, why it could not avoid the others, and what
+/// it dropped.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+pub(super) struct Args {
+    /// The trace, or - for standard input
+    trace: PathBuf,
+
+    /// Most idle environments to keep; 0 disables reuse
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    capacity: u64,
+
+    #[arg(long, value_name = "POLICY", default_value = "Lru", value_parser = policy, help = format!(
+        "Which idle environment goes first when there is no room: {}", eviction::NAMES.join(", ")))]
+    eviction: &'static str,
+
+    /// Whether imports share loaded regions, or each copies them as plain importModules does
+    #[arg(long, value_enum, default_value_t = Regions::Shared)]
+    regions: Regions,
+
+    /// Let leases of the same list share one environment
+    #[arg(long)]
+    share: bool,
+
+    /// Hold each lease while N further requests are served, so that leases overlap
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    hold: usize,
+
+    /// Run the trace N times through the same pool
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    repeat: u32,
+
+    /// Drop environments that were idle for so long, in the trace's time
+    #[arg(long, value_name = "SECONDS")]
+    idle_timeout: Option<u64>,
+
+    /// Drop environments that were opened so long ago, in the trace's time
+    #[arg(long, value_name = "SECONDS")]
+    max_age: Option<u64>,
+
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+
+    /// Print no progress bar and no notes
+    #[arg(long)]
+    quiet: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Regions {
+    /// Region sharing: an import of loaded modules adds no new regions
+    Shared,
+    /// Plain importModules: every import copies all regions for good
+    Isolated,
+}
+
+/// Accepts the published names in any case, with or without dashes.
+fn policy(name: &str) -> Result<&'static str, String> {
+    eviction::published_name(name)
+        .ok_or_else(|| format!("no policy has that name; choose one of {}", eviction::NAMES.join(", ")))
+}
+
+pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
+    interrupt::watch()?;
+    let trace = Trace::read(&args.trace)?;
+    let options = Options {
+        capacity: args.capacity,
+        eviction: args.eviction,
+        regions: match args.regions {
+            Regions::Shared => mock_backend::Regions::Shared,
+            Regions::Isolated => mock_backend::Regions::Isolated,
+        },
+        share: args.share,
+        hold: args.hold,
+        repeat: args.repeat,
+        idle_timeout: args.idle_timeout.map(Duration::from_secs),
+        max_age: args.max_age.map(Duration::from_secs),
+    };
+    let bar = bar(&trace, &options, args.quiet);
+    let report = replay_until(&trace, &options, |progress| {
+        // Often enough for the eye, and no cost to the replay.
+        if progress.done % 64 == 0 || progress.done == progress.total {
+            show(&bar, progress);
+        }
+        if interrupt::asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    bar.finish_and_clear();
+    match print(&report, args) {
+        // Whoever was reading has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        result => result?,
+    }
+    Ok(if report.interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
+}
+
+/// A progress bar on standard error if that is a terminal.
+fn bar(trace: &Trace, options: &Options, quiet: bool) -> ProgressBar {
+    if quiet {
+        return ProgressBar::hidden();
+    }
+    let total = trace.requests.len() as u64 * u64::from(options.repeat);
+    let style = ProgressStyle::with_template(
+        "{prefix} [{bar:30}] {human_pos}/{human_len} requests, {msg} ({eta} left)",
+    )
+    .expect("the template is sound")
+    .progress_chars("=> ");
+    ProgressBar::new(total).with_style(style).with_prefix(trace.name.clone())
+}
+
+fn show(bar: &ProgressBar, progress: Progress) {
+    bar.set_position(progress.done);
+    bar.set_message(format!("{:.1} % hits", 100.0 * progress.hits as f64 / progress.done as f64));
+}
+
+fn print(report: &Report, args: &Args) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    if args.json {
+        serde_json::to_writer(&mut out, report)?;
+        writeln!(out)?;
+    } else {
+        write!(out, "{report}")?;
+    }
+    out.flush()?;
+    if let Some(note) = report.note().filter(|_| !args.quiet && !args.json) {
+        eprintln!("{note}");
+    }
+    Ok(())
+}

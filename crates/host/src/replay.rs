@@ -1,0 +1,156 @@
+//! A trace through one pool, on virtual time.
+
+mod report;
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use mock_backend::{CostModel, Journal, MockBackend, MockEnvironment, Regions};
+use pool_core::capacity::MaxIdle;
+use pool_core::eviction::{self, IdleTimeout, MaxAge};
+use pool_core::local::{Builder, Pool};
+use pool_core::{Eviction, Imports};
+
+pub use report::Report;
+
+use crate::trace::Trace;
+
+/// How a trace is replayed.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Most idle environments; 0 disables reuse.
+    pub capacity: u64,
+    /// One of [`eviction::NAMES`].
+    pub eviction: &'static str,
+    /// What an import costs.
+    pub regions: Regions,
+    /// Whether leases of a key share one environment.
+    pub share: bool,
+    /// Each lease is held while so many further requests are served.
+    pub hold: usize,
+    /// How often the trace is run, one run after the other, through the same pool.
+    pub repeat: u32,
+    /// Environments idle for so long, in the trace's time, are dropped.
+    pub idle_timeout: Option<Duration>,
+    /// Environments that old, in the trace's time, are dropped.
+    pub max_age: Option<Duration>,
+}
+
+impl Default for Options {
+    /// 8 environments, [`Lru`](eviction::Lru), shared regions, exclusive leases that don't overlap, once.
+    fn default() -> Self {
+        Self {
+            capacity: 8,
+            eviction: "Lru",
+            regions: Regions::Shared,
+            share: false,
+            hold: 0,
+            repeat: 1,
+            idle_timeout: None,
+            max_age: None,
+        }
+    }
+}
+
+impl Options {
+    /// The policy, with its filters.
+    fn policy(&self) -> Box<dyn Eviction<Imports>> {
+        let mut policy =
+            eviction::named(self.eviction).expect("`eviction` is one of `pool_core::eviction::NAMES`");
+        if let Some(limit) = self.idle_timeout {
+            policy = Box::new(IdleTimeout::new(limit, policy));
+        }
+        if let Some(limit) = self.max_age {
+            policy = Box::new(MaxAge::new(limit, policy));
+        }
+        policy
+    }
+}
+
+/// How far a replay is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Requests served.
+    pub done: u64,
+    /// Requests in all.
+    pub total: u64,
+    /// How many of those served were hits.
+    pub hits: u64,
+}
+
+/// Replays `trace`.
+///
+/// # Panics
+/// If `options.eviction` is no policy's name.
+#[must_use]
+pub fn replay(trace: &Trace, options: &Options) -> Report {
+    replay_until(trace, options, |_| ControlFlow::Continue(()))
+}
+
+/// Replays `trace` until `progress`, called after each request, breaks it off: the report is then of what was done.
+///
+/// # Panics
+/// As [`replay`].
+pub fn replay_until(
+    trace: &Trace,
+    options: &Options,
+    progress: impl FnMut(Progress) -> ControlFlow<()>,
+) -> Report {
+    run(trace, options, &backend(options), Pool::builder(), progress)
+}
+
+/// Replays `trace`, and returns also the journal of all that the backend and the pool did: the same each time.
+///
+/// # Panics
+/// As [`replay`].
+#[must_use]
+pub fn replay_journaled(trace: &Trace, options: &Options) -> (Report, String) {
+    let backend = backend(options);
+    let journal = Journal::new(backend.clock());
+    let backend = backend.with_journal(journal.clone());
+    let builder = Pool::builder().observer(journal.clone());
+    let report = run(trace, options, &backend, builder, |_| ControlFlow::Continue(()));
+    (report, journal.text())
+}
+
+fn backend(options: &Options) -> MockBackend {
+    MockBackend::new(CostModel::measured(options.regions)).sharing(options.share)
+}
+
+fn run(
+    trace: &Trace,
+    options: &Options,
+    backend: &MockBackend,
+    builder: Builder<Imports, MockEnvironment>,
+    mut progress: impl FnMut(Progress) -> ControlFlow<()>,
+) -> Report {
+    let clock = backend.clock();
+    let pool =
+        builder.capacity(MaxIdle(options.capacity)).eviction(options.policy()).clock(clock.clone()).build();
+    let total = trace.requests.len() as u64 * u64::from(options.repeat);
+    let last_second = trace.requests.last().map_or(0, |request| request.seconds);
+    let mut now = Progress { done: 0, total, hits: 0 };
+    let mut assumed_opens = 0;
+    let mut held = VecDeque::new();
+    let runs = (0..options.repeat).flat_map(|run| trace.requests.iter().map(move |request| (run, request)));
+    for (run, request) in runs {
+        let seconds = u64::from(run).saturating_mul(last_second).saturating_add(request.seconds);
+        clock.advance_to(seconds.saturating_mul(1_000_000_000));
+        let lease = pool
+            .acquire(&request.imports, |imports| backend.open(imports))
+            .expect("MaxIdle refuses no open, and without a script none fails");
+        now.done += 1;
+        now.hits += u64::from(lease.was_hit());
+        assumed_opens += u64::from(!lease.was_hit() && lease.cost().assumed);
+        held.push_back(lease);
+        if held.len() > options.hold {
+            held.pop_front();
+        }
+        if progress(now).is_break() {
+            break;
+        }
+    }
+    drop(held);
+    Report::new(trace, options, &pool.stats(), now, assumed_opens)
+}
