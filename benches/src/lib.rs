@@ -1,1 +1,34 @@
-//! Baselines that the benches compare with.
+//! Baselines that the benches compare with, and what they have in common.
+#![forbid(unsafe_code)]
+
+mod reference;
+
+pub use reference::ReferencePool;
+
+use std::convert::Infallible;
+
+use pool_core::{Imports, Resource};
+
+/// A resource that costs nothing, so that only the pool is measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Free(pub u64);
+
+impl Resource for Free {
+    type Error = Infallible;
+}
+
+/// `count` names like those of real import lists; `salt` tells lists apart in their middle.
+#[must_use]
+pub fn names(count: usize, salt: usize) -> Vec<String> {
+    (0..count)
+        .map(|place| {
+            format!("Mathlib.Algebra.Group.Module{place}.Part{}", if place == count / 2 { salt } else { 0 })
+        })
+        .collect()
+}
+
+/// The same as an interned key.
+#[must_use]
+pub fn imports(count: usize, salt: usize) -> Imports {
+    Imports::new(names(count, salt))
+}

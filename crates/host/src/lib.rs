@@ -25,3 +25,8 @@ pub mod trace;
 
 pub use mock_backend;
 pub use pool_core;
+
+/// The README's code blocks compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

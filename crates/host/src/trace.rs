@@ -175,7 +175,7 @@ mod tests {
             ("5\tInit  Lean", "a name is empty (a space too many)"),
             ("5\tInit ", "a name is empty (a space too many)"),
             ("5\tInit\tLean", "'\\t' is in a name"),
-            ("5\tIn\0it", "'\\u{0}' is in a name"),
+            ("5\tIn\0it", "'\\0' is in a name"),
             ("2\tInit", "time runs backwards, from 3 to 2 seconds"),
         ] {
             let text = format!("0\tInit\n3\tInit Lean\n{line}\n9\tInit\n");

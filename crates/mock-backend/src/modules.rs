@@ -9,15 +9,12 @@ use crate::data::{DataError, error, number, rows};
 /// Modules and their direct imports, as measured.
 #[derive(Clone, Debug)]
 pub struct ModuleGraph {
-    modules: HashMap<String, Module>,
+    /// Where each module stands in the other two.
+    places: HashMap<String, usize>,
+    bytes: Vec<u64>,
+    imports: Vec<Vec<usize>>,
     /// How many modules `Lean` brings in: what lists outside the graph are counted from.
     of_lean: u64,
-}
-
-#[derive(Clone, Debug)]
-struct Module {
-    bytes: u64,
-    imports: Vec<String>,
 }
 
 /// What an import list brings in.
@@ -48,17 +45,20 @@ impl ModuleGraph {
     /// # Errors
     /// With the line that is not of that form, or names a module twice.
     pub fn parse(table: &str, text: &str) -> Result<Self, DataError> {
-        let mut graph = Self { modules: HashMap::new(), of_lean: 0 };
+        let (mut places, mut bytes, mut names) = (HashMap::new(), Vec::new(), Vec::new());
         for row in rows(table, text, "module, bytes and imports, separated by tabs") {
-            let (line, [name, bytes, imports]) = row?;
-            let module = Module {
-                bytes: number(table, line, bytes)?,
-                imports: imports.split_whitespace().map(str::to_owned).collect(),
-            };
-            if graph.modules.insert(name.to_owned(), module).is_some() {
+            let (line, [name, size, imports]) = row?;
+            bytes.push(number(table, line, size)?);
+            names.push(imports);
+            if places.insert(name.to_owned(), bytes.len() - 1).is_some() {
                 return Err(error(table, line, format!("expected each module once, found '{name}' again")));
             }
         }
+        // An import of what the table doesn't have brings in nothing that was measured.
+        let known =
+            |names: &str| names.split_whitespace().filter_map(|name| places.get(name).copied()).collect();
+        let imports = names.into_iter().map(known).collect();
+        let mut graph = Self { places, bytes, imports, of_lean: 0 };
         graph.of_lean = graph.reach(["Lean"].into_iter()).0;
         Ok(graph)
     }
@@ -68,8 +68,7 @@ impl ModuleGraph {
     #[must_use]
     pub fn closure(&self, imports: &Imports) -> Closure {
         let (modules, bytes) = self.reach(imports.iter());
-        let unknown: HashSet<&str> =
-            imports.iter().filter(|name| !self.modules.contains_key(*name)).collect();
+        let unknown: HashSet<&str> = imports.iter().filter(|name| !self.places.contains_key(*name)).collect();
         if unknown.is_empty() {
             return Closure { modules, bytes, assumed: false };
         }
@@ -78,17 +77,18 @@ impl ModuleGraph {
         Closure { modules: assumed.min(MOST_ASSUMED), bytes, assumed: true }
     }
 
-    fn reach<'a>(&'a self, roots: impl Iterator<Item = &'a str>) -> (u64, u64) {
-        let (mut seen, mut bytes) = (HashSet::new(), 0);
-        let mut todo: Vec<&str> = roots.collect();
-        while let Some(name) = todo.pop() {
-            let Some((name, module)) = self.modules.get_key_value(name) else { continue };
-            if seen.insert(name) {
-                bytes += module.bytes;
-                todo.extend(module.imports.iter().map(String::as_str));
+    /// How many modules are reached from `roots`, and their bytes.
+    fn reach<'a>(&self, roots: impl Iterator<Item = &'a str>) -> (u64, u64) {
+        let mut seen = vec![false; self.bytes.len()];
+        let mut todo: Vec<usize> = roots.filter_map(|name| self.places.get(name).copied()).collect();
+        let (mut count, mut bytes) = (0, 0);
+        while let Some(place) = todo.pop() {
+            if !std::mem::replace(&mut seen[place], true) {
+                (count, bytes) = (count + 1, bytes + self.bytes[place]);
+                todo.extend(&self.imports[place]);
             }
         }
-        (seen.len() as u64, bytes)
+        (count, bytes)
     }
 }
 

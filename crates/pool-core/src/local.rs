@@ -172,7 +172,7 @@ where
     /// # Panics
     /// If a resource's `Drop` does, after all others have been dropped.
     pub fn drain(&self) -> usize {
-        let (count, aftermath) = self.enter(|state, victims| state.drain(victims));
+        let (count, aftermath) = self.enter(State::drain);
         self.finish(aftermath);
         count
     }

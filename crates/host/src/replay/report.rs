@@ -136,7 +136,7 @@ impl Display for Report {
         let all = self.opened_seconds + self.saved_seconds;
         line(f, "opening", format_args!("{:.1} s", self.opened_seconds), "")?;
         let of_all = if all > 0.0 { 100.0 * self.saved_seconds / all } else { 0.0 };
-        let saved = format_args!("{of_all:.1} % of opening every time");
+        let saved = format!("{of_all:.1} % of opening every time");
         line(f, "saved", format_args!("{:.1} s", self.saved_seconds), saved)?;
         line(f, "peak idle weight", HumanBytes(self.peak_idle_weight_bytes), "")?;
         if self.residue_bytes > 0 {

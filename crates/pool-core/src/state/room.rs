@@ -1,5 +1,6 @@
 //! Which idle entries go, and why?
 
+use super::entries::Entry;
 use super::{Place, State};
 use crate::capacity::{Capacity, Verdict};
 use crate::eviction::Eviction;
@@ -136,6 +137,6 @@ where
     }
 
     fn is_idle(&self, id: EntryId) -> bool {
-        self.entries.get(id).is_some_and(|entry| entry.is_idle())
+        self.entries.get(id).is_some_and(Entry::is_idle)
     }
 }

@@ -1,0 +1,191 @@
+//! Risk: the command misleads: wrong exit codes, unclear errors, JSON that lacks a field, work lost on Ctrl-C.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+fn leanpool() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_leanpool"))
+}
+
+fn run(args: &[&str]) -> Output {
+    leanpool().args(args).output().unwrap()
+}
+
+fn trace(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../benches/traces");
+    folder.join(name).to_str().unwrap().to_owned()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// A file that goes when this does.
+fn file(content: &[u8]) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace.tsv");
+    std::fs::write(&path, content).unwrap();
+    (folder, path)
+}
+
+fn replay_of(content: &[u8]) -> Output {
+    let (_folder, path) = file(content);
+    run(&["replay", path.to_str().unwrap()])
+}
+
+#[test]
+fn json_is_one_object_with_every_promised_field() {
+    let output = run(&["replay", &trace("batteries.tsv"), "--capacity", "8", "--json"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(text(&output.stderr), "", "a pipe gets no progress bar");
+    let stdout = text(&output.stdout);
+    assert_eq!(stdout.lines().count(), 1);
+    let json: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(json["trace"], trace("batteries.tsv"));
+    assert_eq!((&json["capacity"], &json["eviction"]), (&Value::from(8), &Value::from("Lru")));
+    assert_eq!((&json["requests"], &json["misses"]), (&Value::from(3662), &Value::from(3024)));
+    assert_eq!(json["hits"], Value::from(638));
+    assert_eq!(json["misses_by_reason"]["cold"], Value::from(1124));
+    assert_eq!(json["misses_by_reason"]["evicted"], Value::from(1900));
+    assert_eq!(json["evictions_by_reason"]["evicted"], Value::from(3016));
+    assert_eq!(json["interrupted"], Value::from(false));
+    for field in ["opened_seconds", "saved_seconds", "peak_idle_weight_bytes"] {
+        assert!(json[field].as_f64().unwrap() > 0.0, "{field}");
+    }
+}
+
+#[test]
+fn the_table_has_the_counts_the_reasons_and_what_rests_on_an_assumption() {
+    let output = run(&["replay", &trace("pfr.tsv"), "--capacity", "32", "--eviction", "lru"]);
+    let stdout = text(&output.stdout);
+    for part in ["requests", "2,957", "hits", "1,592", "misses", "1,365", "46.2 %", "cold", "661", "evicted"]
+    {
+        assert!(stdout.contains(part), "no {part} in\n{stdout}");
+    }
+    assert!(
+        text(&output.stderr).starts_with("note: 1,360 of 1,365 opens name modules that were not measured")
+    );
+    let quiet = run(&["replay", &trace("pfr.tsv"), "--capacity", "32", "--quiet"]);
+    assert_eq!((text(&quiet.stdout), text(&quiet.stderr)), (stdout, String::new()));
+}
+
+#[test]
+fn policies_are_named_as_published_or_with_dashes() {
+    for name in ["RejectIncoming", "reject-incoming", "rejectincoming", "REJECT_INCOMING"] {
+        let output = run(&["replay", &trace("formal-conjectures.tsv"), "--eviction", name, "--json"]);
+        let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(
+            (&json["eviction"], &json["misses"]),
+            (&Value::from("RejectIncoming"), &Value::from(6767))
+        );
+    }
+}
+
+#[test]
+fn isolated_regions_cost_more_and_leave_memory_behind() {
+    let json = |regions| -> Value {
+        let output = run(&["replay", &trace("batteries.tsv"), "--regions", regions, "--json"]);
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let (shared, isolated) = (json("shared"), json("isolated"));
+    assert_eq!(shared["misses"], isolated["misses"]);
+    assert_eq!(shared["residue_bytes"], 0);
+    assert!(isolated["residue_bytes"].as_f64().unwrap() > 1e12, "gigabytes for each of 3024 opens");
+    assert!(isolated["opened_seconds"].as_f64().unwrap() > 3.0 * shared["opened_seconds"].as_f64().unwrap());
+}
+
+#[test]
+fn each_bad_input_fails_with_its_own_message_and_exit_code_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("none.tsv");
+    for (output, says) in [
+        (run(&["replay", missing.to_str().unwrap()]), "there is no such file"),
+        (run(&["replay", folder.path().to_str().unwrap()]), "this is a directory"),
+        (replay_of(b""), "the trace is empty"),
+        (replay_of(b"0\tInit\n5 Init\n"), "trace.tsv:2: there is no tab; expected lines of the form"),
+        (replay_of(b"0\tInit\n\n"), "trace.tsv:2: the line is empty"),
+        (replay_of(b"0\tInit\n1\tInit\n2\tIn\xffit\n"), "trace.tsv:3: this is not UTF-8 text"),
+    ] {
+        let stderr = text(&output.stderr);
+        assert!(stderr.contains(says), "no '{says}' in {stderr}");
+        assert!(stderr.starts_with("leanpool: "), "{stderr}");
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), String::new()), "{says}");
+    }
+}
+
+#[test]
+fn wrong_usage_ends_with_exit_code_2_and_says_what_there_is() {
+    for (args, says) in [
+        (vec![], "Usage: leanpool <COMMAND>"),
+        (vec!["replay"], "<TRACE>"),
+        (vec!["replay", "t", "--capacity", "-1"], "--capacity"),
+        (vec!["replay", "t", "--capacity", "many"], "invalid value 'many'"),
+        (vec!["replay", "t", "--repeat", "0"], "0 is not in 1.."),
+        (vec!["replay", "t", "--regions", "other"], "shared, isolated"),
+        (vec!["replay", "t", "--eviction", "best"], "choose one of RejectIncoming, Fifo, Lru"),
+        (vec!["no-such-command"], "no-such-command"),
+    ] {
+        let output = run(&args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(text(&output.stderr).contains(says), "no '{says}' in {}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn help_teaches_with_examples_and_exit_codes() {
+    let help = text(&run(&["replay", "--help"]).stdout);
+    for part in ["Examples:", "leanpool replay benches/traces/batteries.tsv", "--hold", "Exit codes: 0 done"]
+    {
+        assert!(help.contains(part), "no {part} in\n{help}");
+    }
+}
+
+#[test]
+fn a_trace_is_read_from_standard_input() {
+    let mut child =
+        leanpool().args(["replay", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"0\tInit\n1\tInit\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(text(&output.stdout).starts_with("- through Lru"), "{output:?}");
+}
+
+#[test]
+fn a_reader_that_stops_reading_is_no_failure() {
+    let mut child = leanpool()
+        .args(["replay", &trace("pfr.tsv"), "--quiet"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+}
+
+/// Without a clock: when the child has taken more input than a pipe holds, it is reading, and it asked for the signal
+/// before it read. It would run for hours.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_prints_what_was_done_so_far() {
+    let mut child = leanpool()
+        .args(["replay", "-", "--json", "--repeat", "4000000000"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(&b"0\tInit Lean\n".repeat(100_000)).unwrap();
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["interrupted"], Value::from(true));
+    let requests = json["requests"].as_u64().unwrap();
+    assert!(requests > 0);
+    assert_eq!(json["hits"].as_u64().unwrap(), requests - 1, "one key: all but the first are hits");
+}

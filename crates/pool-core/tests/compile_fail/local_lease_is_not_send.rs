@@ -1,0 +1,15 @@
+use pool_core::capacity::Unbounded;
+use pool_core::eviction::Lru;
+use pool_core::local::Lease;
+use pool_core::Resource;
+
+struct Solver;
+impl Resource for Solver {
+    type Error = ();
+}
+
+fn is_send<T: Send>() {}
+
+fn main() {
+    is_send::<Lease<'static, u32, Solver, Unbounded, Lru>>();
+}

@@ -1,0 +1,16 @@
+// Even of things that are `Send`, with policies that are.
+use pool_core::capacity::Unbounded;
+use pool_core::eviction::Lru;
+use pool_core::local::Pool;
+use pool_core::Resource;
+
+struct Solver;
+impl Resource for Solver {
+    type Error = ();
+}
+
+fn is_send<T: Send>() {}
+
+fn main() {
+    is_send::<Pool<u32, Solver, Unbounded, Lru>>();
+}

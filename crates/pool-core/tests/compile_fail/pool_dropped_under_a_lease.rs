@@ -1,0 +1,14 @@
+use pool_core::local::Pool;
+use pool_core::Resource;
+
+struct Solver;
+impl Resource for Solver {
+    type Error = ();
+}
+
+fn main() {
+    let pool: Pool<u32, Solver> = Pool::with_max_idle(1);
+    let lease = pool.acquire(&1, |_| Ok(Solver)).unwrap();
+    drop(pool);
+    drop(lease);
+}
