@@ -44,7 +44,7 @@ pub trait Capacity {
     /// out heavier than expected.
     fn keep(&self, usage: &Usage, weight: u64) -> Verdict;
 
-    /// The most idle resources there can be, if this policy bounds their number.
+    /// The most idle resources there can be, if this policy bounds their number. Asked once, when the pool is built.
     fn max_idle(&self) -> Option<u64> {
         None
     }

@@ -3,47 +3,43 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-/// Runs user code and keeps the first panic, so that what is under way can be finished first and the panic goes on
-/// afterwards. Everything the closures touch is either the user's own or looked at again after a panic, hence the
-/// asserted unwind safety.
+/// What a panic carries.
+pub(crate) type Payload = Box<dyn Any + Send>;
+
+/// Runs user code and returns its panic. Everything the closures touch is either the user's own or looked at again
+/// after a panic, hence the asserted unwind safety.
+#[inline]
+pub(crate) fn contain<T>(f: impl FnOnce() -> T) -> Result<T, Payload> {
+    catch_unwind(AssertUnwindSafe(f))
+}
+
+/// The first panic of user code, kept so that what is under way can be finished before it goes on.
 #[derive(Default)]
 #[must_use = "a panic that was contained has to go on"]
 pub(crate) struct Panics {
-    first: Option<Box<dyn Any + Send>>,
+    first: Option<Payload>,
 }
 
 impl Panics {
     /// What `f` returns, or `None` if it panicked.
+    #[inline]
     pub(crate) fn contain<T>(&mut self, f: impl FnOnce() -> T) -> Option<T> {
-        match catch_unwind(AssertUnwindSafe(f)) {
-            Ok(value) => Some(value),
-            Err(payload) => {
-                self.keep(payload);
-                None
-            }
-        }
+        contain(f).map_err(|payload| self.keep(payload)).ok()
     }
 
     pub(crate) fn any(&self) -> bool {
         self.first.is_some()
     }
 
-    pub(crate) fn take(&mut self) -> Panics {
-        Panics { first: self.first.take() }
-    }
-
-    /// Lets the first panic go on, unless the thread is unwinding already: a second one would end the process.
+    /// Lets the first panic go on.
     pub(crate) fn resume(mut self) {
         if let Some(payload) = self.first.take() {
-            if !std::thread::panicking() {
-                resume_unwind(payload);
-            }
-            dispose(payload);
+            resume_unwind(payload);
         }
     }
 
     #[cold]
-    fn keep(&mut self, payload: Box<dyn Any + Send>) {
+    pub(crate) fn keep(&mut self, payload: Payload) {
         if self.first.is_none() {
             self.first = Some(payload);
         } else {
@@ -52,8 +48,18 @@ impl Panics {
     }
 }
 
+/// Runs what a destructor does. A panic goes on, unless the thread is unwinding already: that would end the process.
+#[inline]
+pub(crate) fn in_drop(f: impl FnOnce()) {
+    if !std::thread::panicking() {
+        f();
+    } else if let Err(payload) = contain(f) {
+        dispose(payload);
+    }
+}
+
 /// Drops a panic's payload, whose own `Drop` may panic; what that one panics with is leaked.
-fn dispose(payload: Box<dyn Any + Send>) {
+fn dispose(payload: Payload) {
     if let Err(nested) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(nested);
     }

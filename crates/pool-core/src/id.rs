@@ -23,10 +23,12 @@ pub trait Id: Copy + Eq {
 macro_rules! id {
     ($name:ident) => {
         impl Id for $name {
+            #[inline]
             fn index(self) -> usize {
                 self.0 as usize
             }
 
+            #[inline]
             fn from_index(index: usize) -> Self {
                 match u32::try_from(index) {
                     Ok(small) if small < u32::MAX - 1 => Self(small),

@@ -36,6 +36,7 @@
 //! No unsafe code, no clock read on a hit unless a policy asks for time, no allocation on a hit.
 #![forbid(unsafe_code)]
 
+mod aftermath;
 pub mod capacity;
 mod contain;
 mod error;
@@ -51,7 +52,6 @@ mod state;
 mod stats;
 mod time;
 mod usage;
-mod victims;
 
 pub use capacity::{Capacity, Verdict};
 pub use error::AcquireError;

@@ -7,26 +7,26 @@ mod reservation;
 pub use builder::Builder;
 pub use lease::Lease;
 
-use std::cell::{Cell, RefCell, RefMut};
+use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::fmt;
 use std::marker::PhantomData;
 use std::rc::Rc;
 
 use reservation::Reservation;
 
+use crate::aftermath::Aftermath;
 use crate::capacity::Capacity;
-use crate::contain::Panics;
+use crate::contain::{Panics, contain, in_drop};
 use crate::error::AcquireError;
 use crate::eviction::Eviction;
 use crate::id::EntryId;
 use crate::key::{KeyHasher, Query};
 use crate::observer::{Event, Observer};
 use crate::resource::{Health, Resource};
-use crate::state::{Denied, Ending, State};
+use crate::state::{Denied, Ending, State, Taken};
 use crate::stats::{DropReason, Stats};
 use crate::time::Clock;
 use crate::usage::{MAX_WEIGHT, Opened, Usage};
-use crate::victims::Victims;
 
 /// A keyed pool for one thread.
 ///
@@ -41,7 +41,9 @@ use crate::victims::Victims;
 /// panics with a message that says so, and a lease that is dropped there is taken in as soon as the borrow ends.
 ///
 /// When user code panics, the pool first finishes what it was doing, and then lets the panic go on. It is then as if
-/// the resource concerned had been discarded; nothing else is lost.
+/// the resource concerned had been discarded; nothing else is lost. That holds also for an acquire in a destructor
+/// while the thread unwinds: catch the panic there, or it ends the process. Only the destructors of leases and pools
+/// hold a panic back while the thread unwinds.
 pub struct Pool<K, R, C = Box<dyn Capacity>, E = Box<dyn Eviction<K>>>
 where
     K: Clone,
@@ -56,19 +58,13 @@ where
     hasher: KeyHasher,
     clock: Box<dyn Clock>,
     needs_clock: bool,
+    max_idle: Option<u64>,
     observer: Option<Box<dyn Observer<K>>>,
     local: PhantomData<Rc<()>>,
 }
 
 /// The end of a lease that has yet to be taken in: whose, with what, how and when.
 type Postponed<K, R> = (EntryId, (K, R), Ending, u64);
-
-/// What is left to do when the borrow is over.
-#[must_use = "victims are dropped and panics go on in `Pool::finish`"]
-struct Aftermath<K, R> {
-    victims: Victims<K, R>,
-    panics: Panics,
-}
 
 impl<K: Clone, R: Resource> Pool<K, R> {
     /// A pool that keeps at most `max_idle` idle resources and evicts the least recently used. 0 disables reuse.
@@ -103,6 +99,7 @@ where
     ///
     /// # Panics
     /// If user code does (see [`Pool`]), or when called from inside a policy.
+    #[inline]
     pub fn acquire<Q>(
         &self,
         query: &Q,
@@ -112,34 +109,14 @@ where
         Q: Query<K> + ?Sized,
     {
         let hash = query.hash(&self.hasher);
-        let unfit = match self.take_fit(query, hash) {
-            Ok(lease) => return Ok(lease),
-            Err(unfit) => unfit,
-        };
-        let key = query.to_key();
-        let reservation = match self.reserve(query, hash, key.clone(), unfit) {
-            Ok(reservation) => reservation,
-            Err(denied) => {
-                self.observe(Event::Refused { key: &key, by: denied.by() });
-                return Err(match denied {
-                    Denied::Exhausted { by, usage } => AcquireError::Exhausted { by, usage },
-                    Denied::Refused { by, usage } => AcquireError::Refused { by, usage },
-                });
+        match self.take_fit(query, hash) {
+            Ok(lease) => {
+                // Here, and not when this returns: were its drop to panic there, the lease would leak.
+                drop(open);
+                Ok(lease)
             }
-        };
-        let start = self.clock.nanos();
-        let resource = match open(&key) {
-            Ok(resource) => resource,
-            Err(error) => {
-                drop(reservation);
-                self.observe(Event::OpenFailed { key: &key });
-                return Err(AcquireError::Open(error));
-            }
-        };
-        let cost_nanos = self.clock.nanos().saturating_sub(start);
-        let weight = resource.weight().min(MAX_WEIGHT);
-        let opened = Opened { cost_nanos, weight, residue: resource.residue() };
-        Ok(reservation.commit(key, resource, opened))
+            Err(unfit) => self.open(query, hash, unfit, open),
+        }
     }
 
     /// Leases a warm resource of a key, if there is one; opens nothing, and counts nothing if there is none.
@@ -153,7 +130,8 @@ where
         self.take_fit(query, query.hash(&self.hasher)).ok()
     }
 
-    /// Whether a resource of that key is warm: idle, or shared and leased. Its health is not asked.
+    /// Whether a resource of that key is warm: idle, or shared and leased. The resource itself is not asked, neither for
+    /// its health nor whether it can still be shared.
     ///
     /// # Panics
     /// As [`acquire`](Pool::acquire).
@@ -162,7 +140,7 @@ where
         Q: Query<K> + ?Sized,
     {
         let hash = query.hash(&self.hasher);
-        let (warm, aftermath) = self.enter(|state, _| state.is_warm(hash, |key| query.matches(key)));
+        let (warm, aftermath) = self.enter(|state| state.is_warm(hash, |key| query.matches(key)));
         self.finish(aftermath);
         warm
     }
@@ -185,7 +163,7 @@ where
     /// If a resource's `Drop` does, after all others have been dropped.
     pub fn evict_expired(&self) -> u64 {
         let nanos = self.nanos();
-        let (count, aftermath) = self.enter(|state, victims| state.evict_expired(nanos, victims));
+        let (count, aftermath) = self.enter(|state| state.evict_expired(nanos));
         self.finish(aftermath);
         count
     }
@@ -208,7 +186,7 @@ where
     /// The most resources that may be idle, if the capacity policy bounds their number.
     #[must_use]
     pub fn capacity(&self) -> Option<u64> {
-        self.borrow().capacity().max_idle()
+        self.max_idle
     }
 
     /// What the pool holds now.
@@ -233,6 +211,7 @@ where
     }
 
     /// Takes warm resources of a key until one is fit for use. Without one: why the last was not, if there was any.
+    #[inline]
     fn take_fit<Q>(&self, query: &Q, hash: u64) -> Result<Lease<'_, K, R, C, E>, Option<DropReason>>
     where
         Q: Query<K> + ?Sized,
@@ -240,22 +219,75 @@ where
         let nanos = self.nanos();
         let mut unfit = None;
         loop {
-            let (taken, aftermath) =
-                self.enter(|state, victims| state.take(hash, |key| query.matches(key), nanos, victims));
-            // The lease comes first: should the rest panic, it ends in order.
-            let lease = taken.map(|taken| Lease::new(self, taken.entry, taken.key, taken.resource, true));
-            self.finish(aftermath);
-            let Some(mut lease) = lease else { return Err(unfit) };
-            let mut panics = Panics::default();
-            let reason = match panics.contain(|| lease.health()) {
-                Some(Health::Reusable) => return Ok(lease),
-                Some(Health::Stale) => DropReason::Stale,
-                Some(Health::Broken) => DropReason::Broken,
-                None => DropReason::Panicked,
+            let (taken, aftermath) = self.enter(|state| state.take(hash, |key| query.matches(key), nanos));
+            let Some(Taken { entry, key, resource }) = taken else {
+                self.finish(aftermath);
+                return Err(unfit);
             };
-            lease.end(Ending::Unfit(reason), nanos);
-            panics.resume();
-            unfit = Some(reason);
+            let lease = Lease::new(self, entry, key, resource, true);
+            let lease = self.finish_before(lease, |_| self.finish(aftermath));
+            match contain(|| lease.health()) {
+                Ok(Health::Reusable) => return Ok(lease),
+                bad => unfit = Some(lease.end_unfit(bad, nanos)),
+            }
+        }
+    }
+
+    /// The rest of [`acquire`](Pool::acquire), after a miss. `unfit` is why a resource that was found was dropped.
+    #[cold]
+    fn open<Q>(
+        &self,
+        query: &Q,
+        hash: u64,
+        unfit: Option<DropReason>,
+        open: impl FnOnce(&K) -> Result<R, R::Error>,
+    ) -> Result<Lease<'_, K, R, C, E>, AcquireError<R::Error>>
+    where
+        Q: Query<K> + ?Sized,
+    {
+        let key = query.to_key();
+        let reservation = match self.reserve(query, hash, key.clone(), unfit) {
+            Ok(reservation) => reservation,
+            Err(denied) => {
+                self.observe(Event::Refused { key: &key, by: denied.by() });
+                drop(key);
+                return Err(match denied {
+                    Denied::Exhausted { by, usage } => AcquireError::Exhausted { by, usage },
+                    Denied::Refused { by, usage } => AcquireError::Refused { by, usage },
+                });
+            }
+        };
+        let start = self.clock.nanos();
+        let resource = match open(&key) {
+            Ok(resource) => resource,
+            Err(error) => {
+                drop(reservation);
+                self.observe(Event::OpenFailed { key: &key });
+                drop(key);
+                return Err(AcquireError::Open(error));
+            }
+        };
+        let cost_nanos = self.clock.nanos().saturating_sub(start);
+        let measured = contain(|| {
+            let weight = resource.weight().min(MAX_WEIGHT);
+            let opened = Opened { cost_nanos, weight, residue: resource.residue() };
+            // If the resource is shared, the pool keeps one handle and the lease has the other.
+            (opened, resource.share().map(|handle| (key.clone(), handle)), self.nanos())
+        });
+        match measured {
+            Ok((opened, prototype, nanos)) => {
+                Ok(reservation.commit((key, resource), prototype, opened, nanos))
+            }
+            Err(payload) => {
+                // One by one: two panics at once would end the process.
+                let mut panics = Panics::default();
+                panics.keep(payload);
+                panics.contain(|| drop(resource));
+                panics.contain(|| drop(key));
+                panics.contain(|| drop(reservation));
+                panics.resume();
+                unreachable!("the panic that was kept has gone on")
+            }
         }
     }
 
@@ -270,24 +302,27 @@ where
         Q: Query<K> + ?Sized,
     {
         let nanos = self.nanos();
-        let (reserved, aftermath) = self.enter(|state, victims| {
-            state.reserve(hash, |key| query.matches(key), name, unfit, nanos, victims)
-        });
+        let (reserved, aftermath) =
+            self.enter(|state| state.reserve(hash, |key| query.matches(key), name, unfit, nanos));
         let reservation = reserved.map(|done| done.map(|reserved| Reservation::new(self, reserved)));
         self.finish(aftermath);
         reservation.expect("nothing is reserved only if a panic was contained, and that has gone on")
     }
 
     /// Ends a lease, or puts that off if it happens inside the pool's own borrow.
+    #[inline]
     fn end(&self, entry: EntryId, value: (K, R), ending: Ending, nanos: u64) {
         let Ok(state) = self.state.try_borrow_mut() else {
-            self.postponed.borrow_mut().push((entry, value, ending, nanos));
-            self.any_postponed.set(true);
-            return;
+            return self.postpone((entry, value, ending, nanos));
         };
-        let ((), aftermath) =
-            Self::step(state, |state, victims| state.end(entry, value, ending, nanos, victims));
+        let ((), aftermath) = Self::step(state, |state| state.end(entry, value, ending, nanos));
         self.finish(aftermath);
+    }
+
+    #[cold]
+    fn postpone(&self, end: Postponed<K, R>) {
+        self.postponed.borrow_mut().push(end);
+        self.any_postponed.set(true);
     }
 
     /// Nanoseconds for policies: read before the borrow, and only if they want them.
@@ -296,49 +331,65 @@ where
     }
 
     /// One step of the core. What comes back is consistent, but has to be [finished](Pool::finish).
-    fn enter<T>(
-        &self,
-        step: impl FnOnce(&mut State<K, R, C, E>, &mut Victims<K, R>) -> T,
-    ) -> (T, Aftermath<K, R>) {
+    #[inline]
+    fn enter<T>(&self, step: impl FnOnce(&mut State<K, R, C, E>) -> T) -> (T, Option<Box<Aftermath<K, R>>>) {
         Self::step(self.state.try_borrow_mut().unwrap_or_else(|_| reentered()), step)
     }
 
+    #[inline]
     fn step<T>(
-        state: RefMut<'_, State<K, R, C, E>>,
-        step: impl FnOnce(&mut State<K, R, C, E>, &mut Victims<K, R>) -> T,
-    ) -> (T, Aftermath<K, R>) {
-        // Declared before the borrow, so that it is dropped after it, whatever happens.
-        let mut victims = Victims::new();
-        let mut state = state;
-        let result = step(&mut state, &mut victims);
-        let panics = state.take_panics();
-        (result, Aftermath { victims, panics })
+        mut state: RefMut<'_, State<K, R, C, E>>,
+        step: impl FnOnce(&mut State<K, R, C, E>) -> T,
+    ) -> (T, Option<Box<Aftermath<K, R>>>) {
+        let result = step(&mut state);
+        (result, state.take_aftermath())
     }
 
-    /// Runs, with the borrow over, what a step left to do.
-    fn finish(&self, aftermath: Aftermath<K, R>) {
-        if aftermath.victims.is_empty() && !aftermath.panics.any() && !self.any_postponed.get() {
-            return;
+    /// Does, with the borrow over, what a step left to do.
+    #[inline]
+    fn finish(&self, aftermath: Option<Box<Aftermath<K, R>>>) {
+        match aftermath {
+            Some(aftermath) => self.finish_slowly(*aftermath),
+            None if self.any_postponed.get() => self.finish_slowly(Aftermath::none()),
+            None => {}
         }
-        self.finish_slowly(aftermath);
+    }
+
+    /// Runs `rest` while `lease` waits to be handed out. If that panics, it is not the resource's fault: the lease ends
+    /// in order, and its resource stays in the pool.
+    #[inline]
+    fn finish_before<'p>(
+        &self,
+        lease: Lease<'p, K, R, C, E>,
+        rest: impl FnOnce(&Lease<'p, K, R, C, E>),
+    ) -> Lease<'p, K, R, C, E> {
+        match contain(|| rest(&lease)) {
+            Ok(()) => lease,
+            Err(payload) => {
+                let mut panics = Panics::default();
+                panics.keep(payload);
+                panics.contain(|| drop(lease));
+                panics.resume();
+                unreachable!("the panic that was kept has gone on")
+            }
+        }
     }
 
     #[cold]
     fn finish_slowly(&self, aftermath: Aftermath<K, R>) {
-        let Aftermath { victims, mut panics } = aftermath;
-        for victim in victims.resources {
+        let Aftermath { resources, keys, mut panics } = aftermath;
+        for victim in resources {
             if let (Some(key), Some(reason)) = (&victim.key, victim.reason) {
                 panics.contain(|| self.observe(Event::Dropped { key, reason }));
             }
             panics.contain(|| drop(victim.resource));
             panics.contain(|| drop(victim.key));
         }
-        for key in victims.keys {
+        for key in keys {
             panics.contain(|| drop(key));
         }
         self.any_postponed.set(false);
-        let postponed = self.postponed.take();
-        for (entry, value, ending, nanos) in postponed {
+        for (entry, value, ending, nanos) in self.postponed.take() {
             panics.contain(|| self.end(entry, value, ending, nanos));
         }
         panics.resume();
@@ -350,13 +401,13 @@ where
         }
     }
 
-    fn borrow(&self) -> std::cell::Ref<'_, State<K, R, C, E>> {
+    fn borrow(&self) -> Ref<'_, State<K, R, C, E>> {
         self.state.try_borrow().unwrap_or_else(|_| reentered())
     }
 }
 
-/// Drops what is idle as [`drain`](Pool::drain) does: each one is told to the observer, and a panic of one does not
-/// keep the others.
+/// Drops what is idle as [`drain`](Pool::drain) does, and the remembered keys: the observer hears of each resource, and
+/// a panic of one does not keep the others.
 impl<K, R, C, E> Drop for Pool<K, R, C, E>
 where
     K: Clone,
@@ -365,7 +416,10 @@ where
     E: Eviction<K>,
 {
     fn drop(&mut self) {
-        self.drain();
+        in_drop(|| {
+            let ((), aftermath) = self.enter(State::clear);
+            self.finish(aftermath);
+        });
     }
 }
 
@@ -386,10 +440,10 @@ where
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut pool = f.debug_struct("Pool");
+        pool.field("capacity", &self.max_idle);
         match self.state.try_borrow() {
             Ok(state) => {
                 let Usage { idle, leased, opening, .. } = state.usage();
-                pool.field("capacity", &state.capacity().max_idle());
                 pool.field("idle", &idle).field("leased", &leased).field("opening", &opening).finish()
             }
             Err(_) => pool.finish_non_exhaustive(),

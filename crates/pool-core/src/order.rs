@@ -61,6 +61,7 @@ impl Chain {
     }
 
     /// Puts `index`, which is in no chain, at the front.
+    #[inline]
     pub(crate) fn push_front(&mut self, links: &mut impl Links, index: u32) {
         *links.link(index) = Link { prev: END, next: self.front };
         match self.front {
@@ -83,6 +84,7 @@ impl Chain {
     }
 
     /// Takes `index` out; false if it was in no chain. It must not be in another one.
+    #[inline]
     pub(crate) fn remove(&mut self, links: &mut impl Links, index: u32) -> bool {
         let link = std::mem::replace(links.link(index), Link::unlinked());
         if !link.is_linked() {
@@ -104,6 +106,11 @@ impl Chain {
 /// The neighbour of `link` towards the front.
 pub(crate) fn before(link: Link) -> Option<u32> {
     (link.prev < UNLINKED).then_some(link.prev)
+}
+
+/// The neighbour of `link` towards the back.
+pub(crate) fn after(link: Link) -> Option<u32> {
+    (link.next < UNLINKED).then_some(link.next)
 }
 
 /// An ordered set of ids, for policies: a list in which each id stands at most once.

@@ -31,8 +31,8 @@ pub trait Resource: Sized {
     /// Another handle to the same resource, if it is immutable and a handle is cheap.
     ///
     /// `None` (the default) makes the resource exclusive: one lease at a time. With `Some`, all leases of a key share
-    /// one resource, and the pool counts it once. Called **inside** the pool's borrow or lock: it must be O(1) (a
-    /// reference count) and must not call the pool.
+    /// one resource, and the pool counts it once. Called after the open, and on each hit **inside** the pool's borrow or
+    /// lock: it must be O(1) (a reference count) and must not call the pool.
     fn share(&self) -> Option<Self> {
         None
     }

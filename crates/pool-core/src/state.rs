@@ -15,18 +15,19 @@ mod room;
 pub(crate) use ending::Ending;
 pub(crate) use opening::{Denied, Reserved};
 
+use std::cell::Cell;
+
 use entries::Entries;
 use keys::Keys;
 
+use crate::aftermath::{Aftermath, Victim};
 use crate::capacity::Capacity;
-use crate::contain::Panics;
 use crate::eviction::Eviction;
 use crate::id::{EntryId, Id, KeyId};
 use crate::resource::Resource;
-use crate::stats::{Counters, MissReason, Stats, add};
+use crate::stats::{Counters, DropReason, MissReason, Stats, add};
 use crate::time::Now;
 use crate::usage::{Opened, Usage};
-use crate::victims::Victims;
 
 pub(crate) struct State<K, R, C, E> {
     entries: Entries<K, R>,
@@ -39,8 +40,8 @@ pub(crate) struct State<K, R, C, E> {
     eviction: E,
     needs_clock: bool,
     tick: u64,
-    /// What user code panicked with since the caller last took it.
-    panics: Panics,
+    /// What the caller has to do once the borrow or lock is over.
+    aftermath: Aftermath<K, R>,
 }
 
 /// A warm resource that was found and is leased from now on.
@@ -68,7 +69,7 @@ where
             capacity,
             eviction,
             tick: 0,
-            panics: Panics::default(),
+            aftermath: Aftermath::none(),
         }
     }
 
@@ -76,68 +77,94 @@ where
         self.needs_clock
     }
 
-    pub(crate) fn capacity(&self) -> &C {
-        &self.capacity
-    }
-
     pub(crate) fn usage(&self) -> Usage {
-        self.usage
+        Usage { idle_of_key: 0, ..self.usage }
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        self.counters.snapshot(self.usage, self.keys.len() as u64)
+        self.counters.snapshot(self.usage(), self.keys.len() as u64)
     }
 
-    /// What user code panicked with, to go on once the borrow or lock is over.
-    pub(crate) fn take_panics(&mut self) -> Panics {
-        self.panics.take()
+    /// What the steps so far left to do, once the borrow or lock is over; `None` on a hit and a return.
+    #[inline]
+    pub(crate) fn take_aftermath(&mut self) -> Option<Box<Aftermath<K, R>>> {
+        if self.aftermath.is_none() { None } else { Some(self.box_aftermath()) }
+    }
+
+    #[cold]
+    fn box_aftermath(&mut self) -> Box<Aftermath<K, R>> {
+        Box::new(std::mem::replace(&mut self.aftermath, Aftermath::none()))
     }
 
     /// Leases the warm resource of a key that is to go out next, if there is one.
-    pub(crate) fn take(
-        &mut self,
-        hash: u64,
-        is: impl FnMut(&K) -> bool,
-        nanos: u64,
-        victims: &mut Victims<K, R>,
-    ) -> Option<Taken<K, R>> {
+    #[inline]
+    pub(crate) fn take(&mut self, hash: u64, is: impl FnMut(&K) -> bool, nanos: u64) -> Option<Taken<K, R>> {
         self.tick = self.tick.wrapping_add(1);
         let now = self.now(nanos);
-        self.reap(now, None, victims);
-        let key = self.find(hash, is)?;
-        let id = self.keys[key].newest()?;
-        let entry = &mut self.entries[id];
-        let (own_key, own) = entry.resource.as_ref()?;
-        let first = entry.leases == 0;
-        let (lease_key, resource) = match self.panics.contain(|| own.share())? {
-            Some(handle) => {
-                let Some(lease_key) = self.panics.contain(|| own_key.clone()) else {
-                    victims.push_handle(None, handle);
-                    return None;
-                };
-                entry.shared = true;
-                (lease_key, handle)
-            }
-            // It was shared when it was leased, and no longer wants to be: busy.
-            None if !first => return None,
-            None => {
-                entry.shared = false;
-                let value = entry.resource.take()?;
-                self.keys[key].warm.remove(&mut self.entries, id.index() as u32);
-                value
-            }
-        };
-        let entry = &mut self.entries[id];
-        entry.leases += 1;
-        let (weight, cost_nanos) = (entry.weight, entry.cost_nanos);
-        if first {
-            self.move_weight(key, weight, Place::Idle, Place::Leased);
-            self.counters.peaks.note_live(&self.usage);
+        if self.needs_clock {
+            self.reap(now, None);
         }
-        add(&mut self.counters.taken, 1);
-        add(&mut self.counters.taken_nanos, cost_nanos);
-        self.panics.contain(|| self.eviction.on_acquire(id, key, now));
-        Some(Taken { entry: id, key: lease_key, resource })
+        let Self { entries, keys, usage, counters, eviction, aftermath, .. } = self;
+        let Aftermath { panics, resources, .. } = aftermath;
+        // Whose `share` is being asked: still set if that panicked.
+        let asked = Cell::new(None);
+        let mut taken = None;
+        // User code first, then the books, which can't panic, then user code again: nothing is ever half done.
+        let found = panics.contain(|| {
+            let key = keys.find(hash, is)?;
+            let record = &mut keys[key];
+            let mut id = record.newest()?;
+            let (value, shared) = loop {
+                let entry = &mut entries[id];
+                let (own_key, own) = entry.resource.as_ref()?;
+                asked.set(Some(id));
+                let handle = own.share();
+                asked.set(None);
+                if let Some(handle) = handle {
+                    // Where it is safe, should the key's `clone` panic.
+                    resources.push(Victim { key: None, resource: handle, reason: None });
+                    let lease_key = own_key.clone();
+                    break ((lease_key, resources.pop()?.resource), true);
+                }
+                if entry.leases == 0 {
+                    break (entry.resource.take()?, false);
+                }
+                // It was shared when it was leased, and no longer wants to be: busy. An older one may be idle.
+                id = entries.older(id)?;
+            };
+            let entry = &mut entries[id];
+            let (was_idle, weight) = (entry.leases == 0, entry.weight);
+            entry.shared = shared;
+            entry.leases += 1;
+            add(&mut counters.taken, 1);
+            add(&mut counters.taken_nanos, entry.cost_nanos);
+            if was_idle {
+                if !shared {
+                    record.warm.remove(entries, id.index() as u32);
+                }
+                record.idle -= 1;
+                record.leased += 1;
+                usage.idle_to_leased(weight);
+                counters.peaks.note_leased(usage);
+            }
+            taken = Some(Taken { entry: id, key: value.0, resource: value.1 });
+            eviction.on_acquire(id, key, now);
+            Some(())
+        });
+        if let (None, Some(id)) = (found, asked.get()) {
+            self.drop_panicked(id);
+        }
+        taken
+    }
+
+    /// A resource panicked when it was asked for a handle: it is not offered again.
+    #[cold]
+    fn drop_panicked(&mut self, id: EntryId) {
+        if self.entries[id].leases == 0 {
+            self.evict(id, DropReason::Panicked);
+        } else {
+            self.doom(id, DropReason::Panicked);
+        }
     }
 
     /// Whether [`take`](State::take) would find something, apart from what has expired since the last call.
@@ -146,7 +173,7 @@ where
     }
 
     fn find(&mut self, hash: u64, is: impl FnMut(&K) -> bool) -> Option<KeyId> {
-        self.panics.contain(|| self.keys.find(hash, is)).flatten()
+        self.aftermath.panics.contain(|| self.keys.find(hash, is)).flatten()
     }
 
     fn now(&self, nanos: u64) -> Now {
@@ -154,6 +181,7 @@ where
     }
 
     /// Changes the sums as one resource of `key`, of `weight` bytes, goes from one place to another.
+    #[inline]
     fn move_weight(&mut self, key: KeyId, weight: u64, from: Place, to: Place) {
         let (usage, record) = (&mut self.usage, &mut self.keys[key]);
         match from {
@@ -185,28 +213,22 @@ where
     }
 
     /// Takes an entry out, from the `place` where it is counted, and returns the resource if it held it.
-    fn remove(
-        &mut self,
-        id: EntryId,
-        place: Place,
-        gone: MissReason,
-        victims: &mut Victims<K, R>,
-    ) -> Option<(K, R)> {
+    fn remove(&mut self, id: EntryId, place: Place, gone: MissReason) -> Option<(K, R)> {
         let key = self.entries[id].key;
         self.keys[key].warm.remove(&mut self.entries, id.index() as u32);
         let entry = self.entries.remove(id);
         self.keys[key].gone = gone;
         self.move_weight(key, entry.weight, place, Place::Nowhere);
-        self.panics.contain(|| self.eviction.on_remove(id, key));
-        self.retire(key, victims);
+        self.aftermath.panics.contain(|| self.eviction.on_remove(id, key));
+        self.retire(key);
         entry.resource
     }
 
     /// To be called when something of the key ended.
-    fn retire(&mut self, key: KeyId, victims: &mut Victims<K, R>) {
+    fn retire(&mut self, key: KeyId) {
         if let Some((forgotten, name)) = self.keys.retire(key) {
-            self.panics.contain(|| self.eviction.on_forget(forgotten));
-            victims.keys.push(name);
+            self.aftermath.panics.contain(|| self.eviction.on_forget(forgotten));
+            self.aftermath.keys.push(name);
         }
     }
 }

@@ -180,7 +180,8 @@ pub struct Stats {
     pub reused: u64,
     /// Acquires that opened, by the reason why they had to.
     pub misses: Counts<MissReason>,
-    /// Opens that failed or panicked.
+    /// Opens that came to nothing after room was made for them: they failed or panicked, or something else did before the
+    /// resource was in the books.
     pub opens_failed: u64,
     /// Acquires that a capacity policy did not let open.
     pub refused: u64,
@@ -256,13 +257,19 @@ pub struct Peaks {
 }
 
 impl Peaks {
+    #[inline]
     pub(crate) fn note_idle(&mut self, usage: &Usage) {
         self.idle = self.idle.max(usage.idle);
         self.idle_weight = self.idle_weight.max(usage.idle_weight);
     }
 
-    pub(crate) fn note_live(&mut self, usage: &Usage) {
+    #[inline]
+    pub(crate) fn note_leased(&mut self, usage: &Usage) {
         self.leased = self.leased.max(usage.leased);
+    }
+
+    pub(crate) fn note_live(&mut self, usage: &Usage) {
+        self.note_leased(usage);
         self.live = self.live.max(usage.live());
         self.live_weight = self.live_weight.max(usage.live_weight());
     }

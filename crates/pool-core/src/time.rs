@@ -5,7 +5,8 @@ use std::time::Instant;
 /// When something happened, as policies are told it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Now {
-    /// Logical time: how many acquires the pool has served or tried.
+    /// Logical time: how often the pool has looked for a warm resource. Once an acquire, and once more for each unfit
+    /// resource that it met.
     pub tick: u64,
     /// Nanoseconds of the pool's [`Clock`]; 0 unless the policy says that it
     /// [needs a clock](crate::Eviction::needs_clock).

@@ -47,6 +47,22 @@ impl Usage {
         self.idle_weight.saturating_add(self.leased_weight).saturating_add(self.opening_weight)
     }
 
+    /// One idle resource of `weight` bytes is leased.
+    pub(crate) fn idle_to_leased(&mut self, weight: u64) {
+        self.idle -= 1;
+        self.leased += 1;
+        self.idle_weight = self.idle_weight.saturating_sub(weight);
+        self.leased_weight = self.leased_weight.saturating_add(weight);
+    }
+
+    /// A leased resource, of `before` bytes at its last measurement and of `weight` bytes now, becomes idle.
+    pub(crate) fn leased_to_idle(&mut self, before: u64, weight: u64) {
+        self.leased -= 1;
+        self.idle += 1;
+        self.leased_weight = self.leased_weight.saturating_sub(before);
+        self.idle_weight = self.idle_weight.saturating_add(weight);
+    }
+
     /// The same with `idle` idle resources of `weight` bytes, all of the key in question.
     pub(crate) fn with_idle(&self, idle: u64, weight: u64) -> Self {
         Self { idle, idle_weight: weight, idle_of_key: idle, ..*self }

@@ -25,6 +25,9 @@ use proptest::prelude::*;
 
 type Drops = Rc<RefCell<Vec<u64>>>;
 
+/// A lease, and what the model knows of it.
+type Leased<'p> = (Lease<'p, u8, Item>, Entry);
+
 struct Item {
     serial: u64,
     weight: u64,
@@ -306,7 +309,7 @@ impl Run {
     fn run(mut self, ops: &[Op]) -> Result<(), TestCaseError> {
         let clock = Rc::new(Cell::new(0));
         let pool = self.pool(&clock);
-        let mut leases: Vec<(Lease<'_, u8, Item>, Entry)> = Vec::new();
+        let mut leases: Vec<Leased<'_>> = Vec::new();
         for op in ops {
             let dropped_before = self.model.dropped.len();
             match *op {
@@ -370,7 +373,7 @@ impl Run {
         key: u8,
         weight: u64,
         fails: bool,
-    ) -> Result<Option<(Lease<'p, u8, Item>, Entry)>, TestCaseError> {
+    ) -> Result<Option<Leased<'p>>, TestCaseError> {
         let serial = self.model.stale.len() as u64;
         let stale = Rc::new(Cell::new(false));
         let misses_before = pool.stats().misses;

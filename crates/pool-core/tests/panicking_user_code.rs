@@ -11,12 +11,30 @@ use pool_core::eviction::{IdleTimeout, Lru};
 use pool_core::local::Pool;
 use pool_core::{DropReason, Event, MissReason};
 use support::{
-    Ledger, Things, assert_usable, caught, dropped_as, fill, hit, no_open, panic_of, while_unwinding,
+    Knobs, Ledger, Things, assert_usable, caught, dropped_as, fill, hit, no_open, panic_of, while_unwinding,
 };
 
 /// A pool in which a lost place is noticed at the next acquire.
 fn one_place() -> (Things, Ledger) {
     (Pool::builder().capacity(MaxLive(1)).build(), Ledger::default())
+}
+
+/// An idle thing of `key` that panics in `what` from now on.
+fn idle(pool: &Things, ledger: &Ledger, key: u32, what: &'static str) -> Rc<Knobs> {
+    let lease = pool.acquire(&key, ledger.open()).unwrap();
+    let knobs = lease.knobs();
+    drop(lease);
+    knobs.panics_in.set(Some(what));
+    knobs
+}
+
+/// Panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("expected panic of a bomb");
+    }
 }
 
 /// Time that a test sets.
@@ -37,37 +55,31 @@ fn panic_in_open_gives_the_place_back() {
     assert_usable(&pool, &ledger, &1);
 }
 
-/// What is asked between the open and the lease panics: the resource is dropped and its place given back.
-fn panic_after_the_open(what: &'static str) {
+#[test]
+fn panic_in_weight_residue_or_share_after_the_open_gives_the_place_back() {
+    for what in ["weight", "residue", "share"] {
+        let (pool, ledger) = one_place();
+        let open = ledger.open_with(|knobs| knobs.panics_in.set(Some(what)));
+        assert_eq!(panic_of(|| drop(pool.acquire(&1, open))), format!("expected panic in {what}"));
+        assert_eq!((ledger.dropped(), pool.usage().live(), pool.stats().acquired()), (vec![1], 0, 0));
+        assert_usable(&pool, &ledger, &1);
+    }
+}
+
+#[test]
+fn panic_in_weight_after_the_open_and_then_in_drop_is_no_abort() {
     let (pool, ledger) = one_place();
-    let open = ledger.open_with(|knobs| knobs.panics_in.set(Some(what)));
-    assert_eq!(panic_of(|| drop(pool.acquire(&1, open))), format!("expected panic in {what}"));
-    assert_eq!((ledger.dropped(), pool.usage().live(), pool.stats().acquired()), (vec![1], 0, 0));
+    let open = ledger.open_with(|knobs| {
+        knobs.when_asked(|what| assert!(what != "weight" && what != "drop", "expected panic in {what}"));
+    });
+    assert_eq!(panic_of(|| drop(pool.acquire(&1, open))), "expected panic in weight");
     assert_usable(&pool, &ledger, &1);
-}
-
-#[test]
-fn panic_in_weight_after_the_open_gives_the_place_back() {
-    panic_after_the_open("weight");
-}
-
-#[test]
-fn panic_in_residue_gives_the_place_back() {
-    panic_after_the_open("residue");
-}
-
-#[test]
-fn panic_in_share_after_the_open_gives_the_place_back() {
-    panic_after_the_open("share");
 }
 
 #[test]
 fn panic_in_health_on_a_hit_drops_that_resource_only() {
     let (pool, ledger) = one_place();
-    let lease = pool.acquire(&1, ledger.open()).unwrap();
-    let knobs = lease.knobs();
-    drop(lease);
-    knobs.panics_in.set(Some("health"));
+    idle(&pool, &ledger, 1, "health");
     let before = pool.stats();
     assert_eq!(panic_of(|| drop(pool.acquire(&1, no_open))), "expected panic in health");
     let stats = pool.stats();
@@ -78,25 +90,17 @@ fn panic_in_health_on_a_hit_drops_that_resource_only() {
     assert_usable(&pool, &ledger, &1);
 }
 
-/// What a lease asks in its `Drop` panics: the resource is dropped, and the panic reaches who dropped the lease.
-fn panic_at_the_release(what: &'static str) {
-    let (pool, ledger) = one_place();
-    let lease = pool.acquire(&1, ledger.open()).unwrap();
-    lease.knobs().panics_in.set(Some(what));
-    assert_eq!(panic_of(|| drop(lease)), format!("expected panic in {what}"));
-    assert_eq!((ledger.dropped(), pool.usage().live()), (vec![1], 0));
-    assert_eq!(pool.stats().releases_dropped.get(DropReason::Panicked), 1);
-    assert_usable(&pool, &ledger, &1);
-}
-
 #[test]
-fn panic_in_health_at_the_release_drops_that_resource_only() {
-    panic_at_the_release("health");
-}
-
-#[test]
-fn panic_in_weight_at_the_release_drops_that_resource_only() {
-    panic_at_the_release("weight");
+fn panic_in_health_or_weight_at_the_release_drops_that_resource_and_reaches_who_ended_the_lease() {
+    for what in ["health", "weight"] {
+        let (pool, ledger) = one_place();
+        let lease = pool.acquire(&1, ledger.open()).unwrap();
+        lease.knobs().panics_in.set(Some(what));
+        assert_eq!(panic_of(|| drop(lease)), format!("expected panic in {what}"));
+        assert_eq!((ledger.dropped(), pool.usage().live()), (vec![1], 0));
+        assert_eq!(pool.stats().releases_dropped.get(DropReason::Panicked), 1);
+        assert_usable(&pool, &ledger, &1);
+    }
 }
 
 #[test]
@@ -154,10 +158,7 @@ fn panic_in_share_on_a_hit_loses_neither_place_nor_resource() {
 #[test]
 fn resource_whose_share_panics_on_a_hit_is_not_offered_again() {
     let (pool, ledger) = one_place();
-    let lease = pool.acquire(&1, ledger.open()).unwrap();
-    let knobs = lease.knobs();
-    drop(lease);
-    knobs.panics_in.set(Some("share"));
+    idle(&pool, &ledger, 1, "share");
     assert_eq!(panic_of(|| drop(pool.acquire(&1, no_open))), "expected panic in share");
     let again = caught(|| pool.acquire(&1, ledger.open()).unwrap().id());
     assert_eq!(again, Ok(2), "the next acquire opens a fresh one");
@@ -234,22 +235,34 @@ fn lease_made_and_dropped_while_unwinding_is_returned() {
 }
 
 #[test]
-fn acquire_while_unwinding_opens_when_health_panics() {
+fn acquire_while_unwinding_passes_a_panic_in_health_on() {
     let (pool, ledger) = one_place();
-    let lease = pool.acquire(&1, ledger.open()).unwrap();
-    let knobs = lease.knobs();
-    drop(lease);
-    knobs.panics_in.set(Some("health"));
-    assert_eq!(while_unwinding(|| pool.acquire(&1, ledger.open()).unwrap().id()), 2);
-    assert_eq!((ledger.dropped(), pool.len()), (vec![1], 1));
+    idle(&pool, &ledger, 1, "health");
+    let result = while_unwinding(|| caught(|| drop(pool.acquire(&1, ledger.open()))));
+    assert_eq!(result, Err("expected panic in health".to_owned()));
+    assert_eq!((ledger.dropped(), pool.usage().live()), (vec![1], 0));
     assert_usable(&pool, &ledger, &1);
+}
+
+#[test]
+fn open_that_is_not_called_on_a_hit_and_panics_when_it_is_dropped_leaves_no_lease_behind() {
+    let (pool, ledger) = one_place();
+    fill(&pool, &ledger, &[1]);
+    let bomb = Bomb;
+    let open = move |key: &u32| {
+        let _captured = &bomb;
+        no_open(key)
+    };
+    assert_eq!(panic_of(|| drop(pool.acquire(&1, open))), "expected panic of a bomb");
+    assert_eq!(pool.usage().leased, 0, "the caller got no lease");
+    assert_usable(&pool, &ledger, &2);
 }
 
 #[test]
 fn one_of_several_victims_panics_in_drop_and_the_others_are_dropped_and_counted() {
     let (pool, ledger) = (Things::with_max_idle(8), Ledger::default());
     fill(&pool, &ledger, &[1, 2]);
-    drop(pool.acquire(&3, ledger.open_with(|knobs| knobs.panics_in.set(Some("drop")))).unwrap());
+    idle(&pool, &ledger, 3, "drop");
     fill(&pool, &ledger, &[4, 5]);
     assert_eq!(panic_of(|| pool.drain()), "expected panic in drop");
     assert_eq!((ledger.live(), pool.len(), dropped_as(&pool, DropReason::Drained)), (0, 0, 5));
@@ -259,9 +272,8 @@ fn one_of_several_victims_panics_in_drop_and_the_others_are_dropped_and_counted(
 #[test]
 fn two_victims_panic_in_drop_without_an_abort() {
     let (pool, ledger) = (Things::with_max_idle(8), Ledger::default());
-    for key in 1..=3 {
-        let open = ledger.open_with(move |knobs| knobs.panics_in.set((key != 2).then_some("drop")));
-        drop(pool.acquire(&key, open).unwrap());
+    for (key, what) in [(1, "drop"), (2, ""), (3, "drop")] {
+        idle(&pool, &ledger, key, what);
     }
     assert_eq!(panic_of(|| pool.drain()), "expected panic in drop");
     assert_eq!((ledger.live(), dropped_as(&pool, DropReason::Drained)), (0, 3));
@@ -270,20 +282,9 @@ fn two_victims_panic_in_drop_without_an_abort() {
 
 #[test]
 fn payload_whose_own_drop_panics_is_no_abort() {
-    struct Bomb;
-    impl Drop for Bomb {
-        fn drop(&mut self) {
-            panic!("expected panic of the payload");
-        }
-    }
     let (pool, ledger) = (Things::with_max_idle(8), Ledger::default());
-    drop(pool.acquire(&1, ledger.open_with(|knobs| knobs.panics_in.set(Some("drop")))).unwrap());
-    let explosive = |what| {
-        if what == "drop" {
-            std::panic::panic_any(Bomb);
-        }
-    };
-    drop(pool.acquire(&2, ledger.open_with(move |knobs| knobs.when_asked(explosive))).unwrap());
+    idle(&pool, &ledger, 1, "drop");
+    idle(&pool, &ledger, 2, "").when_asked(|_| std::panic::panic_any(Bomb));
     assert_eq!(panic_of(|| pool.drain()), "expected panic in drop", "the first goes on");
     assert_eq!(ledger.live(), 0);
     assert_usable(&pool, &ledger, &3);
@@ -293,9 +294,8 @@ fn payload_whose_own_drop_panics_is_no_abort() {
 fn pool_that_is_dropped_drops_all_though_some_panic_also_while_unwinding() {
     for unwinding in [false, true] {
         let (pool, ledger) = (Things::with_max_idle(8), Ledger::default());
-        for key in 1..=4 {
-            let open = ledger.open_with(move |knobs| knobs.panics_in.set((key % 2 == 0).then_some("drop")));
-            drop(pool.acquire(&key, open).unwrap());
+        for (key, what) in [(1, ""), (2, "drop"), (3, ""), (4, "drop")] {
+            idle(&pool, &ledger, key, what);
         }
         if unwinding {
             while_unwinding(|| drop(pool));
@@ -309,7 +309,7 @@ fn pool_that_is_dropped_drops_all_though_some_panic_also_while_unwinding() {
 #[test]
 fn victim_of_admission_that_panics_in_drop_gives_the_place_back() {
     let (pool, ledger) = one_place();
-    drop(pool.acquire(&1, ledger.open_with(|knobs| knobs.panics_in.set(Some("drop")))).unwrap());
+    idle(&pool, &ledger, 1, "drop");
     assert_eq!(panic_of(|| drop(pool.acquire(&2, no_open))), "expected panic in drop");
     assert_eq!((pool.usage().live(), ledger.live(), dropped_as(&pool, DropReason::Evicted)), (0, 0, 1));
     assert_usable(&pool, &ledger, &2);
@@ -322,7 +322,7 @@ fn expired_victim_that_panics_in_drop_does_not_cost_the_resource_that_was_hit() 
     let eviction = IdleTimeout::new(Duration::from_nanos(10), Lru::new());
     let pool: Things = Pool::builder().capacity(MaxIdle(8)).eviction(eviction).clock(clock).build();
     let ledger = Ledger::default();
-    drop(pool.acquire(&1, ledger.open_with(|knobs| knobs.panics_in.set(Some("drop")))).unwrap());
+    idle(&pool, &ledger, 1, "drop");
     time.set(9);
     fill(&pool, &ledger, &[2]);
     time.set(10);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use pool_core::capacity::{MaxIdle, MaxIdlePerKey, MaxIdleWeight, MaxLive, MaxLiveWeight};
 use pool_core::eviction::{Lru, MaxAge, RejectIncoming};
-use pool_core::local::Pool;
+use pool_core::local::{Lease, Pool};
 use pool_core::{AcquireError, Capacity, DropReason, Eviction, Health, MissReason};
 use support::{Knobs, Ledger, Things, assert_usable, dropped_as, fill, hit, no_open, panic_of};
 
@@ -23,8 +23,8 @@ fn use_all(pool: &Things, ledger: &Ledger) {
         // No place is left where the pool is bounded by what lives.
         drop(pool.acquire(&100, ledger.open()));
     }
-    drop(pool.acquire_warm(&100).map(|lease| lease.into_inner()));
-    assert_eq!(pool.is_empty(), pool.len() == 0);
+    drop(pool.acquire_warm(&100).map(Lease::into_inner));
+    assert_eq!(pool.is_empty(), matches!(pool.len(), 0));
     assert_eq!(pool.stats().usage, pool.usage());
     assert!(!pool.is_warm(&101) && format!("{pool:?}").contains("idle"));
     pool.evict_expired();

@@ -294,6 +294,7 @@ fn no_clock_is_read_on_a_hit_unless_a_policy_asks_for_time() {
         let opened = reads.get();
         hit(&pool, &1);
         let after_hit = reads.get() - opened;
+        assert_eq!((pool.stats().opening_nanos, pool.stats().saved_nanos), (1, 1), "one tick a read");
         assert_usable(&pool, &ledger, &1);
         (opened, after_hit)
     };

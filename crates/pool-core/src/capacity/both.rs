@@ -1,7 +1,8 @@
 use super::{Capacity, Verdict};
 use crate::usage::{Opened, Usage};
 
-/// Two limits at once. `Never` of either wins; then the first that asks for an eviction.
+/// Two limits at once. `Never` of either wins; then the first that asks for an eviction: put the narrower limit first,
+/// or the wider one may evict what the narrower would have made room for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Both<A, B>(pub A, pub B);
 

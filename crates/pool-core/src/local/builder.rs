@@ -80,9 +80,11 @@ impl<K, R, C: Capacity, E: Eviction<K>> Builder<K, R, C, E> {
         R: Resource,
     {
         let Self { capacity, eviction, clock, observer, remembered_keys, resource: _ } = self;
+        let max_idle = capacity.max_idle();
         let state = State::new(capacity, eviction, remembered_keys);
         Pool {
             needs_clock: state.needs_clock(),
+            max_idle,
             state: RefCell::new(state),
             postponed: RefCell::new(Vec::new()),
             any_postponed: Cell::new(false),

@@ -3,7 +3,7 @@ use std::ops::{Deref, DerefMut};
 
 use super::Pool;
 use crate::capacity::Capacity;
-use crate::contain::Panics;
+use crate::contain::{Panics, Payload, contain, in_drop};
 use crate::eviction::Eviction;
 use crate::id::EntryId;
 use crate::resource::{Health, Resource};
@@ -14,7 +14,8 @@ use crate::usage::MAX_WEIGHT;
 /// A resource on loan from a [`Pool`], which it can't outlive. Dropping it gives the resource back.
 ///
 /// Dropped by a panic, it discards the resource instead, unless [`Resource::survives_panic`] says otherwise. (A lease
-/// made while the thread was panicking already is not dropped *by* that panic.) Leaked with `mem::forget`, it counts
+/// made while the thread was panicking already is not dropped *by* that panic, nor, as far as can be told, by one that
+/// came later and was caught.) Leaked with `mem::forget`, it counts
 /// as leased for ever; nothing else is harmed.
 #[must_use = "a lease that is dropped at once gives the resource back at once"]
 pub struct Lease<'p, K, R, C = Box<dyn Capacity>, E = Box<dyn Eviction<K>>>
@@ -39,6 +40,7 @@ where
     C: Capacity,
     E: Eviction<K>,
 {
+    #[inline]
     pub(super) fn new(pool: &'p Pool<K, R, C, E>, entry: EntryId, key: K, resource: R, hit: bool) -> Self {
         let made_while_panicking = std::thread::panicking();
         Self { pool, entry, value: Some((key, resource)), hit, made_while_panicking }
@@ -73,21 +75,53 @@ where
     #[must_use]
     pub fn into_inner(mut self) -> R {
         let (pool, entry, nanos) = (self.pool, self.entry, self.pool.nanos());
-        let ((), aftermath) = pool.enter(|state, victims| state.detach(entry, nanos, victims));
+        let ((), aftermath) = pool.enter(|state| state.detach(entry, nanos));
         // Only now: had that panicked, the lease would have had to end in order.
-        let (_key, resource) = self.value.take().expect(HOLDS);
-        pool.finish(aftermath);
+        let (key, resource) = self.value.take().expect(HOLDS);
+        // Before the resource is on its way to the caller, where a panic would leak it.
+        let mut panics = Panics::default();
+        panics.contain(|| drop(key));
+        panics.contain(|| pool.finish(aftermath));
+        panics.resume();
         resource
     }
 
+    #[inline]
     pub(super) fn health(&self) -> Health {
         self.value().1.health()
     }
 
-    pub(super) fn end(&mut self, ending: Ending, nanos: u64) {
+    /// Ends a lease on a resource that was taken from the pool and then was not fit for use; returns why.
+    #[cold]
+    pub(super) fn end_unfit(mut self, health: Result<Health, Payload>, nanos: u64) -> DropReason {
+        let mut panics = Panics::default();
+        let reason = match health {
+            Ok(Health::Broken) => DropReason::Broken,
+            Ok(_) => DropReason::Stale,
+            Err(payload) => {
+                panics.keep(payload);
+                DropReason::Panicked
+            }
+        };
+        self.end(Ending::Unfit(reason), nanos);
+        panics.resume();
+        reason
+    }
+
+    #[inline]
+    fn end(&mut self, ending: Ending, nanos: u64) {
         if let Some(value) = self.value.take() {
             self.pool.end(self.entry, value, ending, nanos);
         }
+    }
+
+    /// Ends a lease whose resource panicked when it was asked how.
+    #[cold]
+    fn end_panicked(&mut self, payload: Payload) {
+        let mut panics = Panics::default();
+        panics.keep(payload);
+        panics.contain(|| self.end(Ending::Drop(DropReason::Panicked), 0));
+        panics.resume();
     }
 
     fn value(&self) -> &(K, R) {
@@ -95,6 +129,7 @@ where
     }
 
     /// Asks the resource how the lease ends, and the clock when.
+    #[inline]
     fn judge(&self, panicked: bool) -> (Ending, u64) {
         let (resource, nanos) = (&self.value().1, self.pool.nanos());
         if panicked && !resource.survives_panic() {
@@ -144,16 +179,16 @@ where
     C: Capacity,
     E: Eviction<K>,
 {
+    #[inline]
     fn drop(&mut self) {
         if self.value.is_none() {
             return;
         }
         let panicked = !self.made_while_panicking && std::thread::panicking();
-        let mut panics = Panics::default();
-        let judged = panics.contain(|| self.judge(panicked));
-        let (ending, nanos) = judged.unwrap_or((Ending::Drop(DropReason::Panicked), 0));
-        panics.contain(|| self.end(ending, nanos));
-        panics.resume();
+        in_drop(|| match contain(|| self.judge(panicked)) {
+            Ok((ending, nanos)) => self.end(ending, nanos),
+            Err(payload) => self.end_panicked(payload),
+        });
     }
 }
 

@@ -1,6 +1,6 @@
 use super::{Lease, Pool};
 use crate::capacity::Capacity;
-use crate::contain::Panics;
+use crate::contain::{Panics, in_drop};
 use crate::eviction::Eviction;
 use crate::observer::Event;
 use crate::resource::Resource;
@@ -30,23 +30,26 @@ where
         Self { pool, reserved: Some(reserved) }
     }
 
-    /// The open has ended with `resource`.
-    pub(super) fn commit(mut self, key: K, resource: R, opened: Opened) -> Lease<'p, K, R, C, E> {
+    /// The open has ended with a resource, of which the pool is to keep `prototype` if it is shared.
+    pub(super) fn commit(
+        mut self,
+        (key, resource): (K, R),
+        prototype: Option<(K, R)>,
+        opened: Opened,
+        nanos: u64,
+    ) -> Lease<'p, K, R, C, E> {
         let pool = self.pool;
-        // If the resource is shared, the pool keeps one handle and the lease has the other.
-        let prototype = resource.share().map(|handle| (key.clone(), handle));
-        let nanos = pool.nanos();
         let reserved = self.reserved.take().expect("a reservation is committed once");
         let reason = reserved.reason;
-        let (entry, aftermath) =
-            pool.enter(|state, victims| state.commit(reserved, prototype, opened, nanos, victims));
+        let (entry, aftermath) = pool.enter(|state| state.commit(reserved, prototype, opened, nanos));
         let lease = Lease::new(pool, entry, key, resource, false);
-        // The open is told before what it evicted, as it happened; a panic of either must not hide the other.
-        let mut panics = Panics::default();
-        panics.contain(|| pool.observe(Event::Opened { key: lease.key(), reason, opened }));
-        panics.contain(|| pool.finish(aftermath));
-        panics.resume();
-        lease
+        pool.finish_before(lease, |lease| {
+            // The open is told before what it evicted, as it happened; a panic of either must not hide the other.
+            let mut panics = Panics::default();
+            panics.contain(|| pool.observe(Event::Opened { key: lease.key(), reason, opened }));
+            panics.contain(|| pool.finish(aftermath));
+            panics.resume();
+        })
     }
 }
 
@@ -59,8 +62,10 @@ where
 {
     fn drop(&mut self) {
         if let Some(reserved) = self.reserved.take() {
-            let ((), aftermath) = self.pool.enter(|state, victims| state.cancel(reserved, victims));
-            self.pool.finish(aftermath);
+            in_drop(|| {
+                let ((), aftermath) = self.pool.enter(|state| state.cancel(reserved));
+                self.pool.finish(aftermath);
+            });
         }
     }
 }

@@ -1,12 +1,12 @@
 //! What becomes of a resource when its lease ends?
 
 use super::{Place, State};
-use crate::capacity::Capacity;
+use crate::capacity::{Capacity, Verdict};
 use crate::eviction::Eviction;
-use crate::id::{EntryId, Id};
+use crate::id::{EntryId, Id, KeyId};
 use crate::resource::Resource;
 use crate::stats::{DropReason, MissReason, add};
-use crate::victims::Victims;
+use crate::time::Now;
 
 /// How a lease ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,61 +27,87 @@ where
     E: Eviction<K>,
 {
     /// Ends a lease that carries `value`.
-    pub(crate) fn end(
-        &mut self,
-        id: EntryId,
-        value: (K, R),
-        ending: Ending,
-        nanos: u64,
-        victims: &mut Victims<K, R>,
-    ) {
+    #[inline]
+    pub(crate) fn end(&mut self, id: EntryId, value: (K, R), ending: Ending, nanos: u64) {
+        let entry = &mut self.entries[id];
+        match ending {
+            // The usual case, apart from the others to be short.
+            Ending::Return { weight } if !entry.shared && entry.doomed.is_none() => {
+                entry.leases = 0;
+                entry.resource = Some(value);
+                let dropped = self.become_idle(id, weight, nanos);
+                self.count_end(dropped);
+            }
+            _ => self.end_otherwise(id, value, ending, nanos),
+        }
+    }
+
+    fn end_otherwise(&mut self, id: EntryId, value: (K, R), ending: Ending, nanos: u64) {
         let entry = &mut self.entries[id];
         entry.leases -= 1;
-        if let Ending::Unfit(_) = ending {
-            add(&mut self.counters.unfit, 1);
-            add(&mut self.counters.unfit_nanos, entry.cost_nanos);
-        }
-        let last = entry.leases == 0;
-        let dropped = match (entry.shared, ending) {
-            (false, Ending::Return { weight }) => {
-                entry.resource = Some(value);
-                self.reweigh(id, weight);
-                self.become_idle(id, nanos, victims)
-            }
-            (false, Ending::Drop(reason) | Ending::Unfit(reason)) => {
-                self.remove(id, Place::Leased, reason.into(), victims);
-                victims.push(value, reason);
+        let (last, shared) = (entry.leases == 0, entry.shared);
+        let reason = match ending {
+            Ending::Return { .. } => None,
+            Ending::Drop(reason) => Some(reason),
+            Ending::Unfit(reason) => {
+                add(&mut self.counters.unfit, 1);
+                add(&mut self.counters.unfit_nanos, entry.cost_nanos);
                 Some(reason)
             }
-            (true, _) => {
-                if let Ending::Drop(reason) | Ending::Unfit(reason) = ending {
-                    self.doom(id, reason, victims);
+        };
+        if let Some(reason) = reason.filter(|_| shared) {
+            self.doom(id, reason);
+        }
+        let dropped = match self.entries[id].doomed.or(reason) {
+            Some(reason) if last => {
+                self.remove(id, Place::Leased, reason.into());
+                self.aftermath.push(value, reason);
+                Some(reason)
+            }
+            doomed => {
+                self.aftermath.push_handle(Some(value.0), value.1);
+                let weight_before = self.entries[id].weight;
+                let weight = if let Ending::Return { weight } = ending { weight } else { weight_before };
+                if last {
+                    self.become_idle(id, weight, nanos)
+                } else {
+                    self.entries[id].weight = weight;
+                    self.usage.leased_weight =
+                        self.usage.leased_weight.saturating_sub(weight_before).saturating_add(weight);
+                    doomed
                 }
-                self.end_shared(id, value, last, ending, nanos, victims)
             }
         };
-        match (ending, dropped) {
-            (Ending::Unfit(_), Some(reason)) if last => self.counters.idle_dropped.count(reason),
-            (Ending::Unfit(_), _) => {}
-            (_, Some(reason)) => self.counters.releases_dropped.count(reason),
-            (_, None) => add(&mut self.counters.released_to_pool, 1),
+        match ending {
+            Ending::Unfit(reason) if last => self.counters.idle_dropped.count(reason),
+            Ending::Unfit(_) => {}
+            _ => self.count_end(dropped),
+        }
+    }
+
+    #[inline]
+    fn count_end(&mut self, dropped: Option<DropReason>) {
+        match dropped {
+            None => add(&mut self.counters.released_to_pool, 1),
+            Some(reason) => self.counters.releases_dropped.count(reason),
         }
     }
 
     /// Ends a lease whose caller keeps the resource (or, of a shared one, a handle).
-    pub(crate) fn detach(&mut self, id: EntryId, nanos: u64, victims: &mut Victims<K, R>) {
+    pub(crate) fn detach(&mut self, id: EntryId, nanos: u64) {
         add(&mut self.counters.detached, 1);
         let entry = &mut self.entries[id];
         entry.leases -= 1;
         match (entry.shared, entry.leases, entry.doomed) {
             (false, ..) => {
-                self.remove(id, Place::Leased, MissReason::Detached, victims);
+                self.remove(id, Place::Leased, MissReason::Detached);
             }
             (true, 0, Some(reason)) => {
-                self.remove(id, Place::Leased, reason.into(), victims);
+                self.remove(id, Place::Leased, reason.into());
             }
             (true, 0, None) => {
-                if let Some(reason) = self.become_idle(id, nanos, victims) {
+                let weight = self.entries[id].weight;
+                if let Some(reason) = self.become_idle(id, weight, nanos) {
                     self.counters.idle_dropped.count(reason);
                 }
             }
@@ -89,33 +115,8 @@ where
         }
     }
 
-    /// Ends a lease on a shared entry; says whether, to this lease, the resource was kept or dropped.
-    fn end_shared(
-        &mut self,
-        id: EntryId,
-        value: (K, R),
-        last: bool,
-        ending: Ending,
-        nanos: u64,
-        victims: &mut Victims<K, R>,
-    ) -> Option<DropReason> {
-        let doomed = self.entries[id].doomed;
-        match doomed {
-            Some(reason) if last => {
-                self.remove(id, Place::Leased, reason.into(), victims);
-                victims.push(value, reason);
-                return doomed;
-            }
-            _ => victims.push_handle(Some(value.0), value.1),
-        }
-        if let Ending::Return { weight } = ending {
-            self.reweigh(id, weight);
-        }
-        if last { self.become_idle(id, nanos, victims) } else { doomed }
-    }
-
-    /// A shared entry serves no further acquire, and goes with its last lease.
-    fn doom(&mut self, id: EntryId, reason: DropReason, victims: &mut Victims<K, R>) {
+    /// A leased entry serves no further acquire, and goes with its last lease.
+    pub(super) fn doom(&mut self, id: EntryId, reason: DropReason) {
         let entry = &mut self.entries[id];
         if entry.doomed.is_some() {
             return;
@@ -125,38 +126,51 @@ where
         self.keys[key].warm.remove(&mut self.entries, id.index() as u32);
         self.keys[key].gone = reason.into();
         if let Some((name, handle)) = prototype {
-            victims.push_handle(Some(name), handle);
+            self.aftermath.push_handle(Some(name), handle);
         }
     }
 
-    /// Sets the weight of a leased entry.
-    fn reweigh(&mut self, id: EntryId, weight: u64) {
-        let old = std::mem::replace(&mut self.entries[id].weight, weight);
-        if old != weight {
-            self.usage.leased_weight = self.usage.leased_weight.saturating_sub(old).saturating_add(weight);
-        }
-    }
-
-    /// An entry whose last lease ended, and which holds its resource again, goes to the idle ones if there is room.
-    /// Returns why it was dropped otherwise.
-    fn become_idle(&mut self, id: EntryId, nanos: u64, victims: &mut Victims<K, R>) -> Option<DropReason> {
-        let (key, weight) = (self.entries[id].key, self.entries[id].weight);
-        let chain = &mut self.keys[key].warm;
-        chain.remove(&mut self.entries, id.index() as u32);
-        chain.push_front(&mut self.entries, id.index() as u32);
-        self.move_weight(key, weight, Place::Leased, Place::Idle);
+    /// An entry whose last lease ended, which holds its resource again and weighs `weight` bytes now, goes to the idle
+    /// ones if there is room. Returns why it was dropped otherwise.
+    #[inline]
+    fn become_idle(&mut self, id: EntryId, weight: u64, nanos: u64) -> Option<DropReason> {
         let now = self.now(nanos);
-        if self.panics.contain(|| self.eviction.on_release(id, key, weight, now)).is_none() {
-            // The policy may not know it now, and then could never name it.
-            self.drop_idle(id, DropReason::Panicked, victims);
-            return Some(DropReason::Panicked);
+        let Self { entries, keys, usage, eviction, capacity, aftermath, needs_clock, .. } = self;
+        let (entry, index) = (&mut entries[id], id.index() as u32);
+        let (key, shared) = (entry.key, entry.shared);
+        let weight_before = std::mem::replace(&mut entry.weight, weight);
+        let record = &mut keys[key];
+        if shared {
+            record.warm.remove(entries, index);
         }
-        let dropped = if self.reap(now, Some(id), victims) {
-            Some(DropReason::Expired)
-        } else {
-            self.make_room(Some(key), Some(id), now, victims)
+        record.warm.push_front(entries, index);
+        record.leased -= 1;
+        record.idle += 1;
+        usage.leased_to_idle(weight_before, weight);
+        usage.idle_of_key = record.idle;
+        let fits = aftermath.panics.contain(|| {
+            eviction.on_release(id, key, weight, now);
+            // The usual case is over here, in one go. Whatever else is decided below, from the start.
+            !*needs_clock && capacity.keep(usage, weight) == Verdict::Fits
+        });
+        let dropped = match fits {
+            Some(true) => None,
+            Some(false) => self.offer(key, id, now),
+            None => {
+                // The policy may not know it now, and then could never name it.
+                self.drop_idle(id, DropReason::Panicked);
+                Some(DropReason::Panicked)
+            }
         };
         self.counters.peaks.note_idle(&self.usage);
         dropped
+    }
+
+    /// What has expired goes, and what must make room.
+    fn offer(&mut self, key: KeyId, id: EntryId, now: Now) -> Option<DropReason> {
+        if self.reap(now, Some(id)) {
+            return Some(DropReason::Expired);
+        }
+        self.make_room(Some(key), Some(id), now)
     }
 }

@@ -3,7 +3,7 @@
 use slab::Slab;
 
 use crate::id::{EntryId, Id, KeyId};
-use crate::order::{Link, Links, before};
+use crate::order::{Link, Links, after, before};
 use crate::stats::DropReason;
 
 pub(crate) struct Entry<K, R> {
@@ -11,7 +11,7 @@ pub(crate) struct Entry<K, R> {
     /// Neighbours among the key's warm entries.
     link: Link,
     /// How many leases are out.
-    pub(super) leases: u32,
+    pub(super) leases: u64,
     /// Whether the lease (or leases) have handles, while the resource itself stays here.
     pub(super) shared: bool,
     /// The resource, with a key of its own, while it is idle or shared. An exclusive lease carries both.
@@ -20,7 +20,7 @@ pub(crate) struct Entry<K, R> {
     pub(super) weight: u64,
     /// Nanoseconds that its open took.
     pub(super) cost_nanos: u64,
-    /// Set for a shared entry that goes as soon as its last lease ends: it serves no further acquire.
+    /// Set for a leased entry that goes as soon as its last lease ends: it serves no further acquire.
     pub(super) doomed: Option<DropReason>,
 }
 
@@ -62,6 +62,11 @@ impl<K, R> Entries<K, R> {
     /// The entry of the same key that was released next after this one, if both are warm.
     pub(super) fn newer(&self, id: EntryId) -> Option<EntryId> {
         before(self[id].link).map(|index| EntryId::from_index(index as usize))
+    }
+
+    /// The entry of the same key that was released last before this one, if both are warm.
+    pub(super) fn older(&self, id: EntryId) -> Option<EntryId> {
+        after(self[id].link).map(|index| EntryId::from_index(index as usize))
     }
 
     /// The first idle entry, found by looking at all: for emergencies.

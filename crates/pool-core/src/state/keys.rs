@@ -106,6 +106,12 @@ impl<K> Keys<K> {
         Some((forget, record.key))
     }
 
+    /// All keys, forgotten: nothing may refer to them any more.
+    pub(super) fn take(&mut self) -> impl Iterator<Item = K> {
+        self.by_hash.clear();
+        std::mem::take(&mut self.records).into_iter().map(|(_, record)| record.key)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (KeyId, &KeyRecord<K>)> {
         self.records.iter().map(|(index, record)| (KeyId::from_index(index), record))
     }

@@ -8,7 +8,6 @@ use crate::id::{EntryId, Id, KeyId};
 use crate::resource::Resource;
 use crate::stats::{DropReason, MissReason, add};
 use crate::usage::{Opened, Usage};
-use crate::victims::Victims;
 
 /// Room for one open. The shell holds it in a type whose `Drop` gives it back.
 pub(crate) struct Reserved {
@@ -47,20 +46,19 @@ where
         name: K,
         unfit: Option<DropReason>,
         nanos: u64,
-        victims: &mut Victims<K, R>,
     ) -> Option<Result<Reserved, Denied>> {
-        let Some(found) = self.panics.contain(|| self.keys.find(hash, is)) else {
-            victims.keys.push(name);
+        let Some(found) = self.aftermath.panics.contain(|| self.keys.find(hash, is)) else {
+            self.aftermath.keys.push(name);
             return None;
         };
         let key = match found {
             Some(key) => {
-                victims.keys.push(name);
+                self.aftermath.keys.push(name);
                 key
             }
             None => {
                 let key = self.keys.insert(hash, name);
-                self.panics.contain(|| self.eviction.on_key(key, &self.keys[key].key));
+                self.aftermath.panics.contain(|| self.eviction.on_key(key, &self.keys[key].key));
                 key
             }
         };
@@ -74,9 +72,9 @@ where
             None => record.gone,
         };
         let expected = record.opened.unwrap_or_else(|| self.mean_opened());
-        if let Err(denied) = self.admit(key, &expected, nanos, victims) {
+        if let Err(denied) = self.admit(key, &expected, nanos) {
             self.keys[key].opening -= 1;
-            self.retire(key, victims);
+            self.retire(key);
             add(&mut self.counters.refused, 1);
             return Some(Err(denied));
         }
@@ -88,10 +86,10 @@ where
     }
 
     /// The open came to nothing.
-    pub(crate) fn cancel(&mut self, reserved: Reserved, victims: &mut Victims<K, R>) {
+    pub(crate) fn cancel(&mut self, reserved: Reserved) {
         self.unreserve(&reserved);
         add(&mut self.counters.opens_failed, 1);
-        self.retire(reserved.key, victims);
+        self.retire(reserved.key);
     }
 
     /// The open gave a resource, which is leased from now on. `prototype` is it, or a handle of it, if it is shared.
@@ -101,7 +99,6 @@ where
         prototype: Option<(K, R)>,
         opened: Opened,
         nanos: u64,
-        victims: &mut Victims<K, R>,
     ) -> EntryId {
         let Reserved { key, reason, .. } = reserved;
         self.unreserve(&reserved);
@@ -122,20 +119,18 @@ where
         self.move_weight(key, opened.weight, Place::Nowhere, Place::Leased);
         self.counters.peaks.note_live(&self.usage);
         let now = self.now(nanos);
-        self.panics.contain(|| self.eviction.on_open(id, key, &opened, now));
+        let heard = self.aftermath.panics.contain(|| self.eviction.on_open(id, key, &opened, now));
+        if heard.is_none() {
+            // The policy may not know it now, and then could never name it: it goes when its lease ends.
+            self.doom(id, DropReason::Panicked);
+        }
         // It may have turned out heavier than expected.
-        self.make_room(Some(key), None, now, victims);
+        self.make_room(Some(key), None, now);
         id
     }
 
     /// Evicts until the capacity policy admits an open of `key`; if it never will, evicts nothing.
-    fn admit(
-        &mut self,
-        key: KeyId,
-        expected: &Opened,
-        nanos: u64,
-        victims: &mut Victims<K, R>,
-    ) -> Result<(), Denied> {
+    fn admit(&mut self, key: KeyId, expected: &Opened, nanos: u64) -> Result<(), Denied> {
         let now = self.now(nanos);
         let mut could_fit = false;
         loop {
@@ -158,14 +153,14 @@ where
             }
             let victim = if of_key { self.longest_idle_of(key) } else { self.choose(None, now) };
             match victim {
-                Some(id) => self.evict(id, DropReason::Evicted, victims),
+                Some(id) => self.evict(id, DropReason::Evicted),
                 None => return Err(Denied::Exhausted { by, usage }),
             }
         }
     }
 
     fn ask_admit(&mut self, usage: &Usage, expected: &Opened) -> Verdict {
-        let verdict = self.panics.contain(|| self.capacity.admit(usage, expected));
+        let verdict = self.aftermath.panics.contain(|| self.capacity.admit(usage, expected));
         verdict.unwrap_or(Verdict::Never("a panic in the capacity policy"))
     }
 

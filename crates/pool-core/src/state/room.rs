@@ -9,7 +9,6 @@ use crate::resource::Resource;
 use crate::stats::{DropReason, add};
 use crate::time::Now;
 use crate::usage::Usage;
-use crate::victims::Victims;
 
 impl<K, R, C, E> State<K, R, C, E>
 where
@@ -19,34 +18,41 @@ where
     E: Eviction<K>,
 {
     /// Drops everything idle and returns how many that were.
-    pub(crate) fn drain(&mut self, victims: &mut Victims<K, R>) -> usize {
+    pub(crate) fn drain(&mut self) -> usize {
         let idle: Vec<EntryId> =
             self.entries.iter().filter(|(_, entry)| entry.is_idle()).map(|(id, _)| id).collect();
         for &id in &idle {
-            self.evict(id, DropReason::Drained, victims);
+            self.evict(id, DropReason::Drained);
         }
         add(&mut self.counters.drains, 1);
         idle.len()
     }
 
+    /// Drops everything idle and forgets all keys: the pool ends.
+    pub(crate) fn clear(&mut self) {
+        self.drain();
+        let keys = self.keys.take();
+        self.aftermath.keys.extend(keys);
+    }
+
     /// Drops what the eviction policy says has expired and returns how many that were.
-    pub(crate) fn evict_expired(&mut self, nanos: u64, victims: &mut Victims<K, R>) -> u64 {
+    pub(crate) fn evict_expired(&mut self, nanos: u64) -> u64 {
         let before = self.usage.idle;
-        self.reap(self.now(nanos), None, victims);
+        self.reap(self.now(nanos), None);
         before - self.usage.idle
     }
 
     /// Drops what has expired; true if `incoming` was among it, which the caller counts.
-    pub(super) fn reap(&mut self, now: Now, incoming: Option<EntryId>, victims: &mut Victims<K, R>) -> bool {
+    pub(super) fn reap(&mut self, now: Now, incoming: Option<EntryId>) -> bool {
         let mut incoming_expired = false;
         while self.needs_clock {
-            match self.panics.contain(|| self.eviction.expired(now)).flatten() {
+            match self.aftermath.panics.contain(|| self.eviction.expired(now)).flatten() {
                 Some(id) if !self.is_idle(id) => break,
                 Some(id) if Some(id) == incoming => {
-                    self.drop_idle(id, DropReason::Expired, victims);
+                    self.drop_idle(id, DropReason::Expired);
                     incoming_expired = true;
                 }
-                Some(id) => self.evict(id, DropReason::Expired, victims),
+                Some(id) => self.evict(id, DropReason::Expired),
                 None => break,
             }
         }
@@ -61,7 +67,6 @@ where
         mut key: Option<KeyId>,
         mut incoming: Option<EntryId>,
         now: Now,
-        victims: &mut Victims<K, R>,
     ) -> Option<DropReason> {
         let mut could_fit = false;
         let mut rejected = None;
@@ -86,25 +91,25 @@ where
             match victim.or(incoming) {
                 None => return rejected,
                 gone if gone == incoming => {
-                    incoming.into_iter().for_each(|id| self.drop_idle(id, DropReason::Rejected, victims));
+                    incoming.into_iter().for_each(|id| self.drop_idle(id, DropReason::Rejected));
                     rejected = Some(DropReason::Rejected);
                     // The key may be forgotten by now.
                     (incoming, key) = (None, None);
                 }
-                Some(id) => self.evict(id, DropReason::Evicted, victims),
+                Some(id) => self.evict(id, DropReason::Evicted),
             }
         }
     }
 
     fn ask_keep(&mut self, usage: &Usage, weight: u64) -> Verdict {
-        let verdict = self.panics.contain(|| self.capacity.keep(usage, weight));
+        let verdict = self.aftermath.panics.contain(|| self.capacity.keep(usage, weight));
         verdict.unwrap_or(Verdict::Never("a panic in the capacity policy"))
     }
 
     /// Asks the eviction policy for a victim. If it panics or names what is not idle, the incoming entry goes, or
     /// without one any: a broken policy must not make the pool outgrow its limits.
     pub(super) fn choose(&mut self, incoming: Option<EntryId>, now: Now) -> Option<EntryId> {
-        match self.panics.contain(|| self.eviction.victim(incoming, now)) {
+        match self.aftermath.panics.contain(|| self.eviction.victim(incoming, now)) {
             Some(None) => None,
             Some(Some(id)) if self.is_idle(id) => Some(id),
             _ => incoming.or_else(|| self.entries.first_idle()),
@@ -124,15 +129,15 @@ where
     }
 
     /// Drops an idle entry and counts it.
-    pub(super) fn evict(&mut self, id: EntryId, reason: DropReason, victims: &mut Victims<K, R>) {
-        self.drop_idle(id, reason, victims);
+    pub(super) fn evict(&mut self, id: EntryId, reason: DropReason) {
+        self.drop_idle(id, reason);
         self.counters.idle_dropped.count(reason);
     }
 
     /// Drops an idle entry.
-    pub(super) fn drop_idle(&mut self, id: EntryId, reason: DropReason, victims: &mut Victims<K, R>) {
-        if let Some(value) = self.remove(id, Place::Idle, reason.into(), victims) {
-            victims.push(value, reason);
+    pub(super) fn drop_idle(&mut self, id: EntryId, reason: DropReason) {
+        if let Some(value) = self.remove(id, Place::Idle, reason.into()) {
+            self.aftermath.push(value, reason);
         }
     }
 

@@ -6,6 +6,8 @@ use std::rc::Rc;
 
 use pool_core::{Capacity, EntryId, Eviction, KeyId, Now, Opened, Usage, Verdict};
 
+use super::Act;
+
 pub(crate) const HOOKS: [&str; 8] =
     ["on_key", "on_forget", "on_open", "on_acquire", "on_release", "on_remove", "victim", "expired"];
 
@@ -23,14 +25,10 @@ pub(crate) struct Plan {
     pub(crate) act: RefCell<Option<Act>>,
 }
 
-/// Something to do in the hook of that name.
-pub(crate) type Act = Rc<dyn Fn(&'static str)>;
-
 impl Plan {
     fn hook(&self, name: &'static str) {
         *self.calls.borrow_mut().entry(name).or_default() += 1;
-        let act = self.act.borrow().clone();
-        act.iter().for_each(|act| act(name));
+        self.call(name);
         let now = match self.once.get() {
             Some((hook, nth)) if hook == name => {
                 self.once.set((nth > 1).then_some((hook, nth - 1)));
@@ -42,6 +40,11 @@ impl Plan {
             self.hidden.set(self.hidden.get() || std::thread::panicking());
             panic!("expected panic in {name}");
         }
+    }
+
+    fn call(&self, name: &'static str) {
+        let act = self.act.borrow().clone();
+        act.iter().for_each(|act| act(name));
     }
 
     pub(crate) fn calm(&self) {
@@ -117,7 +120,8 @@ impl<C: Capacity> Capacity for FaultyCapacity<C> {
         self.0.keep(usage, weight)
     }
     fn max_idle(&self) -> Option<u64> {
-        self.1.hook("max_idle");
+        // May be asked once, by the builder: it calls the act, but does not panic.
+        self.1.call("max_idle");
         self.0.max_idle()
     }
 }

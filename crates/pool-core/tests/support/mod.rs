@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test target uses a part of it")]
 
 pub(crate) mod faulty;
+pub(crate) mod keys;
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -12,6 +13,9 @@ use std::sync::Once;
 
 use pool_core::local::{Lease, Pool};
 use pool_core::{Capacity, DropReason, Eviction, Health, Query, Resource, Stats};
+
+/// Something to do when the thing of that name is asked or called.
+pub(crate) type Act = Rc<dyn Fn(&'static str)>;
 
 /// A pool as most tests want it.
 pub(crate) type Things = Pool<u32, Thing>;
@@ -81,7 +85,7 @@ pub(crate) struct Knobs {
     /// The method that panics, as long as it is set.
     pub(crate) panics_in: Cell<Option<&'static str>>,
     /// Called by `health`, `weight`, `residue`, `share`, `survives_panic` and `drop` with their name.
-    pub(crate) asked: RefCell<Option<Rc<dyn Fn(&'static str)>>>,
+    pub(crate) asked: RefCell<Option<Act>>,
 }
 
 impl Default for Knobs {

@@ -1,0 +1,40 @@
+//! What has left the pool and has yet to be dropped, and what user code panicked with.
+
+use crate::contain::Panics;
+use crate::stats::DropReason;
+
+/// What a step of the sequential core leaves for its caller to do once the borrow or lock is over: resources and keys
+/// to drop, and a panic to let go on.
+#[must_use = "victims are dropped, and panics go on, outside the borrow or lock"]
+pub(crate) struct Aftermath<K, R> {
+    pub(crate) resources: Vec<Victim<K, R>>,
+    pub(crate) keys: Vec<K>,
+    pub(crate) panics: Panics,
+}
+
+pub(crate) struct Victim<K, R> {
+    pub(crate) key: Option<K>,
+    pub(crate) resource: R,
+    /// Why the resource left, or `None` if this is only one handle of a resource that lives on.
+    pub(crate) reason: Option<DropReason>,
+}
+
+impl<K, R> Aftermath<K, R> {
+    pub(crate) fn none() -> Self {
+        Self { resources: Vec::new(), keys: Vec::new(), panics: Panics::default() }
+    }
+
+    pub(crate) fn is_none(&self) -> bool {
+        self.resources.is_empty() && self.keys.is_empty() && !self.panics.any()
+    }
+
+    /// A resource, with its last handle.
+    pub(crate) fn push(&mut self, (key, resource): (K, R), reason: DropReason) {
+        self.resources.push(Victim { key: Some(key), resource, reason: Some(reason) });
+    }
+
+    /// One handle of a resource that lives on.
+    pub(crate) fn push_handle(&mut self, key: Option<K>, resource: R) {
+        self.resources.push(Victim { key, resource, reason: None });
+    }
+}
