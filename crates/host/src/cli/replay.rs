@@ -40,7 +40,7 @@ pub(super) struct Args {
     trace: PathBuf,
 
     /// Most idle environments to keep; 0 disables reuse
-    #[arg(long, value_name = "N", default_value_t = 8)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 8)]
     capacity: u64,
 
     #[arg(long, value_name = "POLICY", default_value = "Lru", value_parser = policy, help = format!(
@@ -56,19 +56,19 @@ pub(super) struct Args {
     share: bool,
 
     /// Hold each lease while N further requests are served, so that leases overlap
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 0)]
     hold: usize,
 
     /// Run the trace N times through the same pool
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     repeat: u32,
 
     /// Drop environments that were idle for so long, in the trace's time
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     idle_timeout: Option<u64>,
 
     /// Drop environments that were opened so long ago, in the trace's time
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     max_age: Option<u64>,
 
     /// Print one JSON object
