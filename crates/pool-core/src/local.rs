@@ -2,31 +2,30 @@
 
 mod builder;
 mod lease;
-mod reservation;
+mod opening;
+mod step;
 
 pub use builder::Builder;
 pub use lease::Lease;
 
-use std::cell::{Cell, Ref, RefCell, RefMut};
+use std::cell::{Cell, Ref, RefCell};
 use std::fmt;
 use std::marker::PhantomData;
 use std::rc::Rc;
 
-use reservation::Reservation;
+use step::{Postponed, reentered};
 
-use crate::aftermath::Aftermath;
 use crate::capacity::Capacity;
-use crate::contain::{Panics, contain, in_drop};
+use crate::contain::{contain, in_drop};
 use crate::error::AcquireError;
 use crate::eviction::Eviction;
-use crate::id::EntryId;
 use crate::key::{KeyHasher, Query};
 use crate::observer::{Event, Observer};
 use crate::resource::{Health, Resource};
-use crate::state::{Denied, Ending, State, Taken};
+use crate::state::{State, Taken};
 use crate::stats::{DropReason, Stats};
 use crate::time::Clock;
-use crate::usage::{MAX_WEIGHT, Opened, Usage};
+use crate::usage::Usage;
 
 /// A keyed pool for one thread.
 ///
@@ -62,9 +61,6 @@ where
     observer: Option<Box<dyn Observer<K>>>,
     local: PhantomData<Rc<()>>,
 }
-
-/// The end of a lease that has yet to be taken in: whose, with what, how and when.
-type Postponed<K, R> = (EntryId, (K, R), Ending, u64);
 
 impl<K: Clone, R: Resource> Pool<K, R> {
     /// A pool that keeps at most `max_idle` idle resources and evicts the least recently used. 0 disables reuse.
@@ -233,168 +229,6 @@ where
         }
     }
 
-    /// The rest of [`acquire`](Pool::acquire), after a miss. `unfit` is why a resource that was found was dropped.
-    #[cold]
-    fn open<Q>(
-        &self,
-        query: &Q,
-        hash: u64,
-        unfit: Option<DropReason>,
-        open: impl FnOnce(&K) -> Result<R, R::Error>,
-    ) -> Result<Lease<'_, K, R, C, E>, AcquireError<R::Error>>
-    where
-        Q: Query<K> + ?Sized,
-    {
-        let key = query.to_key();
-        let reservation = match self.reserve(query, hash, key.clone(), unfit) {
-            Ok(reservation) => reservation,
-            Err(denied) => {
-                self.observe(Event::Refused { key: &key, by: denied.by() });
-                drop(key);
-                return Err(match denied {
-                    Denied::Exhausted { by, usage } => AcquireError::Exhausted { by, usage },
-                    Denied::Refused { by, usage } => AcquireError::Refused { by, usage },
-                });
-            }
-        };
-        let start = self.clock.nanos();
-        let resource = match open(&key) {
-            Ok(resource) => resource,
-            Err(error) => {
-                drop(reservation);
-                self.observe(Event::OpenFailed { key: &key });
-                drop(key);
-                return Err(AcquireError::Open(error));
-            }
-        };
-        let cost_nanos = self.clock.nanos().saturating_sub(start);
-        let measured = contain(|| {
-            let weight = resource.weight().min(MAX_WEIGHT);
-            let opened = Opened { cost_nanos, weight, residue: resource.residue() };
-            // If the resource is shared, the pool keeps one handle and the lease has the other.
-            (opened, resource.share().map(|handle| (key.clone(), handle)), self.nanos())
-        });
-        match measured {
-            Ok((opened, prototype, nanos)) => {
-                Ok(reservation.commit((key, resource), prototype, opened, nanos))
-            }
-            Err(payload) => {
-                // One by one: two panics at once would end the process.
-                let mut panics = Panics::default();
-                panics.keep(payload);
-                panics.contain(|| drop(resource));
-                panics.contain(|| drop(key));
-                panics.contain(|| drop(reservation));
-                panics.resume();
-                unreachable!("the panic that was kept has gone on")
-            }
-        }
-    }
-
-    fn reserve<Q>(
-        &self,
-        query: &Q,
-        hash: u64,
-        name: K,
-        unfit: Option<DropReason>,
-    ) -> Result<Reservation<'_, K, R, C, E>, Denied>
-    where
-        Q: Query<K> + ?Sized,
-    {
-        let nanos = self.nanos();
-        let (reserved, aftermath) =
-            self.enter(|state| state.reserve(hash, |key| query.matches(key), name, unfit, nanos));
-        let reservation = reserved.map(|done| done.map(|reserved| Reservation::new(self, reserved)));
-        self.finish(aftermath);
-        reservation.expect("nothing is reserved only if a panic was contained, and that has gone on")
-    }
-
-    /// Ends a lease, or puts that off if it happens inside the pool's own borrow.
-    #[inline]
-    fn end(&self, entry: EntryId, value: (K, R), ending: Ending, nanos: u64) {
-        let Ok(state) = self.state.try_borrow_mut() else {
-            return self.postpone((entry, value, ending, nanos));
-        };
-        let ((), aftermath) = Self::step(state, |state| state.end(entry, value, ending, nanos));
-        self.finish(aftermath);
-    }
-
-    #[cold]
-    fn postpone(&self, end: Postponed<K, R>) {
-        self.postponed.borrow_mut().push(end);
-        self.any_postponed.set(true);
-    }
-
-    /// Nanoseconds for policies: read before the borrow, and only if they want them.
-    fn nanos(&self) -> u64 {
-        if self.needs_clock { self.clock.nanos() } else { 0 }
-    }
-
-    /// One step of the core. What comes back is consistent, but has to be [finished](Pool::finish).
-    #[inline]
-    fn enter<T>(&self, step: impl FnOnce(&mut State<K, R, C, E>) -> T) -> (T, Option<Box<Aftermath<K, R>>>) {
-        Self::step(self.state.try_borrow_mut().unwrap_or_else(|_| reentered()), step)
-    }
-
-    #[inline]
-    fn step<T>(
-        mut state: RefMut<'_, State<K, R, C, E>>,
-        step: impl FnOnce(&mut State<K, R, C, E>) -> T,
-    ) -> (T, Option<Box<Aftermath<K, R>>>) {
-        let result = step(&mut state);
-        (result, state.take_aftermath())
-    }
-
-    /// Does, with the borrow over, what a step left to do.
-    #[inline]
-    fn finish(&self, aftermath: Option<Box<Aftermath<K, R>>>) {
-        match aftermath {
-            Some(aftermath) => self.finish_slowly(*aftermath),
-            None if self.any_postponed.get() => self.finish_slowly(Aftermath::none()),
-            None => {}
-        }
-    }
-
-    /// Runs `rest` while `lease` waits to be handed out. If that panics, it is not the resource's fault: the lease ends
-    /// in order, and its resource stays in the pool.
-    #[inline]
-    fn finish_before<'p>(
-        &self,
-        lease: Lease<'p, K, R, C, E>,
-        rest: impl FnOnce(&Lease<'p, K, R, C, E>),
-    ) -> Lease<'p, K, R, C, E> {
-        match contain(|| rest(&lease)) {
-            Ok(()) => lease,
-            Err(payload) => {
-                let mut panics = Panics::default();
-                panics.keep(payload);
-                panics.contain(|| drop(lease));
-                panics.resume();
-                unreachable!("the panic that was kept has gone on")
-            }
-        }
-    }
-
-    #[cold]
-    fn finish_slowly(&self, aftermath: Aftermath<K, R>) {
-        let Aftermath { resources, keys, mut panics } = aftermath;
-        for victim in resources {
-            if let (Some(key), Some(reason)) = (&victim.key, victim.reason) {
-                panics.contain(|| self.observe(Event::Dropped { key, reason }));
-            }
-            panics.contain(|| drop(victim.resource));
-            panics.contain(|| drop(victim.key));
-        }
-        for key in keys {
-            panics.contain(|| drop(key));
-        }
-        self.any_postponed.set(false);
-        for (entry, value, ending, nanos) in self.postponed.take() {
-            panics.contain(|| self.end(entry, value, ending, nanos));
-        }
-        panics.resume();
-    }
-
     fn observe(&self, event: Event<'_, K>) {
         if let Some(observer) = &self.observer {
             observer.observe(event);
@@ -421,14 +255,6 @@ where
             self.finish(aftermath);
         });
     }
-}
-
-#[cold]
-fn reentered() -> ! {
-    panic!(
-        "the pool was used from inside itself: from a policy, `share`, or a key's `Eq` or `Clone`; \
-         those must not call the pool"
-    )
 }
 
 impl<K, R, C, E> fmt::Debug for Pool<K, R, C, E>

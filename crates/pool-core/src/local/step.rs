@@ -1,0 +1,121 @@
+//! Into the core and out again: one borrow, and then what a step left to do.
+
+use std::cell::RefMut;
+
+use super::{Lease, Pool};
+use crate::aftermath::Aftermath;
+use crate::capacity::Capacity;
+use crate::contain::{Panics, contain};
+use crate::eviction::Eviction;
+use crate::id::EntryId;
+use crate::observer::Event;
+use crate::resource::Resource;
+use crate::state::{Ending, State};
+
+/// The end of a lease that has yet to be taken in: whose, with what, how and when.
+pub(super) type Postponed<K, R> = (EntryId, (K, R), Ending, u64);
+
+impl<K, R, C, E> Pool<K, R, C, E>
+where
+    K: Clone,
+    R: Resource,
+    C: Capacity,
+    E: Eviction<K>,
+{
+    /// Ends a lease, or puts that off if it happens inside the pool's own borrow.
+    #[inline]
+    pub(super) fn end(&self, entry: EntryId, value: (K, R), ending: Ending, nanos: u64) {
+        let Ok(state) = self.state.try_borrow_mut() else {
+            return self.postpone((entry, value, ending, nanos));
+        };
+        let ((), aftermath) = Self::step(state, |state| state.end(entry, value, ending, nanos));
+        self.finish(aftermath);
+    }
+
+    #[cold]
+    pub(super) fn postpone(&self, end: Postponed<K, R>) {
+        self.postponed.borrow_mut().push(end);
+        self.any_postponed.set(true);
+    }
+
+    /// Nanoseconds for policies: read before the borrow, and only if they want them.
+    pub(super) fn nanos(&self) -> u64 {
+        if self.needs_clock { self.clock.nanos() } else { 0 }
+    }
+
+    /// One step of the core. What comes back is consistent, but has to be [finished](Pool::finish).
+    #[inline]
+    pub(super) fn enter<T>(
+        &self,
+        step: impl FnOnce(&mut State<K, R, C, E>) -> T,
+    ) -> (T, Option<Box<Aftermath<K, R>>>) {
+        Self::step(self.state.try_borrow_mut().unwrap_or_else(|_| reentered()), step)
+    }
+
+    #[inline]
+    pub(super) fn step<T>(
+        mut state: RefMut<'_, State<K, R, C, E>>,
+        step: impl FnOnce(&mut State<K, R, C, E>) -> T,
+    ) -> (T, Option<Box<Aftermath<K, R>>>) {
+        let result = step(&mut state);
+        (result, state.take_aftermath())
+    }
+
+    /// Does, with the borrow over, what a step left to do.
+    #[inline]
+    pub(super) fn finish(&self, aftermath: Option<Box<Aftermath<K, R>>>) {
+        match aftermath {
+            Some(aftermath) => self.finish_slowly(*aftermath),
+            None if self.any_postponed.get() => self.finish_slowly(Aftermath::none()),
+            None => {}
+        }
+    }
+
+    /// Runs `rest` while `lease` waits to be handed out. If that panics, it is not the resource's fault: the lease ends
+    /// in order, and its resource stays in the pool.
+    #[inline]
+    pub(super) fn finish_before<'p>(
+        &self,
+        lease: Lease<'p, K, R, C, E>,
+        rest: impl FnOnce(&Lease<'p, K, R, C, E>),
+    ) -> Lease<'p, K, R, C, E> {
+        match contain(|| rest(&lease)) {
+            Ok(()) => lease,
+            Err(payload) => {
+                let mut panics = Panics::default();
+                panics.keep(payload);
+                panics.contain(|| drop(lease));
+                panics.resume();
+                unreachable!("the panic that was kept has gone on")
+            }
+        }
+    }
+
+    #[cold]
+    pub(super) fn finish_slowly(&self, aftermath: Aftermath<K, R>) {
+        let Aftermath { resources, keys, mut panics } = aftermath;
+        for victim in resources {
+            if let (Some(key), Some(reason)) = (&victim.key, victim.reason) {
+                panics.contain(|| self.observe(Event::Dropped { key, reason }));
+            }
+            panics.contain(|| drop(victim.resource));
+            panics.contain(|| drop(victim.key));
+        }
+        for key in keys {
+            panics.contain(|| drop(key));
+        }
+        self.any_postponed.set(false);
+        for (entry, value, ending, nanos) in self.postponed.take() {
+            panics.contain(|| self.end(entry, value, ending, nanos));
+        }
+        panics.resume();
+    }
+}
+
+#[cold]
+pub(super) fn reentered() -> ! {
+    panic!(
+        "the pool was used from inside itself: from a policy, `share`, or a key's `Eq` or `Clone`; \
+         those must not call the pool"
+    )
+}
