@@ -20,7 +20,7 @@ use std::cell::Cell;
 use entries::Entries;
 use keys::Keys;
 
-use crate::aftermath::{Aftermath, Victim};
+use crate::aftermath::Aftermath;
 use crate::capacity::Capacity;
 use crate::eviction::Eviction;
 use crate::id::{EntryId, Id, KeyId};
@@ -105,12 +105,13 @@ where
             self.reap(now, None);
         }
         let Self { entries, keys, usage, counters, eviction, aftermath, .. } = self;
-        let Aftermath { panics, resources, .. } = aftermath;
         // Whose `share` is being asked: still set if that panicked.
         let asked = Cell::new(None);
+        // A handle for the lease, where it is safe should the key's `clone` panic.
+        let mut parked = None;
         let mut taken = None;
         // User code first, then the books, which can't panic, then user code again: nothing is ever half done.
-        let found = panics.contain(|| {
+        let found = aftermath.panics.contain(|| {
             let key = keys.find(hash, is)?;
             let record = &mut keys[key];
             let mut id = record.newest()?;
@@ -121,10 +122,8 @@ where
                 let handle = own.share();
                 asked.set(None);
                 if let Some(handle) = handle {
-                    // Where it is safe, should the key's `clone` panic.
-                    resources.push(Victim { key: None, resource: handle, reason: None });
-                    let lease_key = own_key.clone();
-                    break ((lease_key, resources.pop()?.resource), true);
+                    parked = Some(handle);
+                    break ((own_key.clone(), parked.take()?), true);
                 }
                 if entry.leases == 0 {
                     break (entry.resource.take()?, false);
@@ -151,15 +150,20 @@ where
             eviction.on_acquire(id, key, now);
             Some(())
         });
-        if let (None, Some(id)) = (found, asked.get()) {
-            self.drop_panicked(id);
+        if found.is_none() {
+            self.recover(asked.get(), parked);
         }
         taken
     }
 
-    /// A resource panicked when it was asked for a handle: it is not offered again.
+    /// User code panicked in [`take`](State::take). A resource that did so when it was asked for a handle is not offered
+    /// again; a handle that is left is dropped.
     #[cold]
-    fn drop_panicked(&mut self, id: EntryId) {
+    fn recover(&mut self, asked: Option<EntryId>, parked: Option<R>) {
+        if let Some(handle) = parked {
+            self.aftermath.push_handle(None, handle);
+        }
+        let Some(id) = asked else { return };
         if self.entries[id].leases == 0 {
             self.evict(id, DropReason::Panicked);
         } else {

@@ -28,8 +28,21 @@ where
         let Ok(state) = self.state.try_borrow_mut() else {
             return self.postpone((entry, value, ending, nanos));
         };
-        let ((), aftermath) = Self::step(state, |state| state.end(entry, value, ending, nanos));
-        self.finish(aftermath);
+        let (handle, aftermath) = Self::step(state, |state| state.end(entry, value, ending, nanos));
+        match (handle, aftermath) {
+            (Some((key, resource)), Some(mut aftermath)) => {
+                aftermath.push_handle(Some(key), resource);
+                self.finish(Some(aftermath));
+            }
+            (Some((key, resource)), None) => {
+                let mut panics = Panics::default();
+                panics.contain(|| drop(resource));
+                panics.contain(|| drop(key));
+                panics.contain(|| self.finish(None));
+                panics.resume();
+            }
+            (None, aftermath) => self.finish(aftermath),
+        }
     }
 
     #[cold]

@@ -26,9 +26,9 @@ where
     C: Capacity,
     E: Eviction<K>,
 {
-    /// Ends a lease that carries `value`.
+    /// Ends a lease that carries `value`. Returns that again if it was only a handle, for the caller to drop.
     #[inline]
-    pub(crate) fn end(&mut self, id: EntryId, value: (K, R), ending: Ending, nanos: u64) {
+    pub(crate) fn end(&mut self, id: EntryId, value: (K, R), ending: Ending, nanos: u64) -> Option<(K, R)> {
         let entry = &mut self.entries[id];
         match ending {
             // The usual case, apart from the others to be short.
@@ -37,12 +37,13 @@ where
                 entry.resource = Some(value);
                 let dropped = self.become_idle(id, weight, nanos);
                 self.count_end(dropped);
+                None
             }
             _ => self.end_otherwise(id, value, ending, nanos),
         }
     }
 
-    fn end_otherwise(&mut self, id: EntryId, value: (K, R), ending: Ending, nanos: u64) {
+    fn end_otherwise(&mut self, id: EntryId, value: (K, R), ending: Ending, nanos: u64) -> Option<(K, R)> {
         let entry = &mut self.entries[id];
         entry.leases -= 1;
         let (last, shared) = (entry.leases == 0, entry.shared);
@@ -58,14 +59,14 @@ where
         if let Some(reason) = reason.filter(|_| shared) {
             self.doom(id, reason);
         }
+        let mut handle = Some(value);
         let dropped = match self.entries[id].doomed.or(reason) {
             Some(reason) if last => {
                 self.remove(id, Place::Leased, reason.into());
-                self.aftermath.push(value, reason);
+                handle.take().into_iter().for_each(|value| self.aftermath.push(value, reason));
                 Some(reason)
             }
             doomed => {
-                self.aftermath.push_handle(Some(value.0), value.1);
                 let weight_before = self.entries[id].weight;
                 let weight = if let Ending::Return { weight } = ending { weight } else { weight_before };
                 if last {
@@ -83,6 +84,7 @@ where
             Ending::Unfit(_) => {}
             _ => self.count_end(dropped),
         }
+        handle
     }
 
     #[inline]

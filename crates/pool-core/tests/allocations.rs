@@ -1,0 +1,70 @@
+//! Risk: a hit allocates, and the pool costs what it was meant to save.
+
+use std::rc::Rc;
+
+use allocation_counter::measure;
+use pool_core::capacity::{Both, MaxIdle, MaxIdlePerKey, MaxIdleWeight, MaxLive};
+use pool_core::eviction;
+use pool_core::local::Pool;
+use pool_core::{Imports, Resource};
+
+struct Exclusive;
+
+impl Resource for Exclusive {
+    type Error = ();
+}
+
+struct Shared(Rc<()>);
+
+impl Resource for Shared {
+    type Error = ();
+
+    fn share(&self) -> Option<Self> {
+        Some(Self(Rc::clone(&self.0)))
+    }
+}
+
+#[test]
+fn a_hit_and_its_return_allocate_nothing_whatever_the_policy() {
+    let keys: Vec<Imports> = (0..8).map(|i| Imports::new(["Init", "Lean", &format!("M{i}")])).collect();
+    for name in eviction::NAMES {
+        let pool = Pool::builder()
+            .capacity(Both(Both(MaxIdle(8), MaxLive(9)), Both(MaxIdlePerKey(2), MaxIdleWeight(1 << 30))))
+            .eviction(eviction::named(name).unwrap())
+            .build();
+        keys.iter().for_each(|key| drop(pool.acquire(key, |_| Ok(Exclusive)).unwrap()));
+        let allocated = measure(|| {
+            for key in keys.iter().chain(&keys) {
+                let lease = pool.acquire(key, |_| Err(())).unwrap();
+                assert!(lease.was_hit() && lease.key() == key && pool.stats().opened() == 8);
+            }
+        });
+        assert_eq!(allocated.count_total, 0, "{name}");
+    }
+}
+
+#[test]
+fn a_hit_by_borrowed_names_allocates_nothing() {
+    let pool = Pool::with_max_idle(8);
+    drop(pool.acquire(&["Init", "Lean"], |_| Ok(Exclusive)).unwrap());
+    let (array, vec) = (["Init", "Lean"], vec!["Init".to_owned(), "Lean".to_owned()]);
+    let allocated = measure(|| {
+        assert!(pool.acquire(&array[..], |_| Err(())).is_ok());
+        assert!(pool.acquire(&array, |_| Err(())).is_ok());
+        assert!(pool.acquire(&vec, |_| Err(())).is_ok());
+        assert!(pool.is_warm(&array) && !pool.is_warm(&["Lean", "Init"]));
+    });
+    assert_eq!(allocated.count_total, 0);
+    assert_eq!(pool.stats().reused, 3);
+}
+
+#[test]
+fn a_hit_on_a_shared_resource_and_its_return_allocate_nothing() {
+    let pool: Pool<Imports, Shared> = Pool::with_max_idle(8);
+    let key = Imports::new(["Init"]);
+    let hit = || pool.acquire(&key, |_| Err(())).unwrap();
+    drop(pool.acquire(&key, |_| Ok(Shared(Rc::new(())))).unwrap());
+    let allocated = measure(|| drop((hit(), hit(), hit())));
+    assert_eq!(allocated.count_total, 0);
+    assert_eq!(pool.stats().reused, 3);
+}
