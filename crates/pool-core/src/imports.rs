@@ -121,11 +121,11 @@ impl<S: AsRef<str>> FromIterator<S> for Imports {
 }
 
 impl<S: AsRef<str>> Query<Imports> for [S] {
-    fn hash(&self, hasher: &KeyHasher) -> u64 {
+    fn hash_with(&self, hasher: &KeyHasher) -> u64 {
         hasher.hash_one(&hash_of(self.iter().map(AsRef::as_ref)))
     }
 
-    fn matches(&self, key: &Imports) -> bool {
+    fn is_key(&self, key: &Imports) -> bool {
         self.len() == key.len() && self.iter().zip(key.iter()).all(|(a, b)| a.as_ref() == b)
     }
 
@@ -137,12 +137,12 @@ impl<S: AsRef<str>> Query<Imports> for [S] {
 /// An array or `Vec` is looked up as the slice it holds.
 macro_rules! as_slice {
     () => {
-        fn hash(&self, hasher: &KeyHasher) -> u64 {
-            Query::<Imports>::hash(&self[..], hasher)
+        fn hash_with(&self, hasher: &KeyHasher) -> u64 {
+            Query::<Imports>::hash_with(&self[..], hasher)
         }
 
-        fn matches(&self, key: &Imports) -> bool {
-            Query::<Imports>::matches(&self[..], key)
+        fn is_key(&self, key: &Imports) -> bool {
+            Query::<Imports>::is_key(&self[..], key)
         }
 
         fn to_key(&self) -> Imports {
@@ -165,9 +165,9 @@ mod tests {
 
     fn agree(key: &Imports, query: &[&str]) -> bool {
         let hasher = KeyHasher::default();
-        let same = Query::<Imports>::matches(query, key);
+        let same = Query::<Imports>::is_key(query, key);
         if same {
-            assert_eq!(hasher.hash_one(key), Query::<Imports>::hash(query, &hasher), "{key:?}");
+            assert_eq!(hasher.hash_one(key), Query::<Imports>::hash_with(query, &hasher), "{key:?}");
         }
         assert_eq!(same, *key == Imports::new(query), "{key:?} against {query:?}");
         same

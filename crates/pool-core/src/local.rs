@@ -104,7 +104,7 @@ where
     where
         Q: Query<K> + ?Sized,
     {
-        let hash = query.hash(&self.hasher);
+        let hash = query.hash_with(&self.hasher);
         match self.take_fit(query, hash) {
             Ok(lease) => {
                 // Here, and not when this returns: were its drop to panic there, the lease would leak.
@@ -123,7 +123,7 @@ where
     where
         Q: Query<K> + ?Sized,
     {
-        self.take_fit(query, query.hash(&self.hasher)).ok()
+        self.take_fit(query, query.hash_with(&self.hasher)).ok()
     }
 
     /// Whether a resource of that key is warm: idle, or shared and leased. The resource itself is not asked, neither for
@@ -135,8 +135,8 @@ where
     where
         Q: Query<K> + ?Sized,
     {
-        let hash = query.hash(&self.hasher);
-        let (warm, aftermath) = self.enter(|state| state.is_warm(hash, |key| query.matches(key)));
+        let hash = query.hash_with(&self.hasher);
+        let (warm, aftermath) = self.enter(|state| state.is_warm(hash, |key| query.is_key(key)));
         self.finish(aftermath);
         warm
     }
@@ -215,7 +215,7 @@ where
         let nanos = self.nanos();
         let mut unfit = None;
         loop {
-            let (taken, aftermath) = self.enter(|state| state.take(hash, |key| query.matches(key), nanos));
+            let (taken, aftermath) = self.enter(|state| state.take(hash, |key| query.is_key(key), nanos));
             let Some(Taken { entry, key, resource }) = taken else {
                 self.finish(aftermath);
                 return Err(unfit);

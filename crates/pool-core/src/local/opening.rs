@@ -89,7 +89,7 @@ where
     {
         let nanos = self.nanos();
         let (reserved, aftermath) =
-            self.enter(|state| state.reserve(hash, |key| query.matches(key), name, unfit, nanos));
+            self.enter(|state| state.reserve(hash, |key| query.is_key(key), name, unfit, nanos));
         let reservation = reserved.map(|done| done.map(|reserved| Reservation::new(self, reserved)));
         self.finish(aftermath);
         reservation.expect("nothing is reserved only if a panic was contained, and that has gone on")
