@@ -3,9 +3,12 @@
 mod interrupt;
 mod replay;
 
+use std::fmt::Display;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Pools Lean 4 environments, which take seconds and gigabytes to open.
 #[derive(Parser)]
@@ -34,8 +37,14 @@ pub(crate) fn run() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("leanpool: {error}");
+            // If even that can't be said, the exit code still does.
+            let _ = writeln!(io::stderr(), "leanpool: {error}");
             ExitCode::from(FAILED)
         }
     }
+}
+
+/// Ends the process as clap does when arguments that are right by themselves don't fit together.
+fn wrong_usage(error: &dyn Display) -> ! {
+    Cli::command().error(ErrorKind::ValueValidation, error).exit()
 }

@@ -54,6 +54,24 @@ impl Default for Options {
 }
 
 impl Options {
+    /// Whether these options make sense with `trace`.
+    ///
+    /// # Errors
+    /// If time has to pass, for a limit on it, and there is more of it than virtual time has.
+    pub fn check(&self, trace: &Trace) -> Result<(), OptionsError> {
+        let span = trace.requests.last().map_or(0, |request| request.seconds).max(1);
+        let most = MOST_SECONDS / span;
+        if self.is_timed() && u64::from(self.repeat) > most {
+            return Err(OptionsError::TooMuchTime { repeat: self.repeat, most });
+        }
+        Ok(())
+    }
+
+    /// Whether anything depends on the trace's time. If not it does not pass, so that it can't end.
+    fn is_timed(&self) -> bool {
+        self.idle_timeout.is_some() || self.max_age.is_some()
+    }
+
     /// The policy, with its filters.
     fn policy(&self) -> Box<dyn Eviction<Imports>> {
         let mut policy =
@@ -66,6 +84,26 @@ impl Options {
         }
         policy
     }
+}
+
+/// Half of what a clock of nanoseconds can show; the other half is for opening.
+const MOST_SECONDS: u64 = u64::MAX / 2 / 1_000_000_000;
+
+/// Options that make no sense.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OptionsError {
+    /// Time would run out.
+    #[error(
+        "repeating the trace {repeat} times takes more than the 292 years that virtual time has; with a limit on \
+         time, repeat it at most {most} times"
+    )]
+    TooMuchTime {
+        /// As asked.
+        repeat: u32,
+        /// As often as it can be.
+        most: u64,
+    },
 }
 
 /// How far a replay is.
@@ -82,7 +120,7 @@ pub struct Progress {
 /// Replays `trace`.
 ///
 /// # Panics
-/// If `options.eviction` is no policy's name.
+/// If `options.eviction` is no policy's name, or [`Options::check`] finds an error.
 #[must_use]
 pub fn replay(trace: &Trace, options: &Options) -> Report {
     replay_until(trace, options, |_| ControlFlow::Continue(()))
@@ -125,6 +163,9 @@ fn run(
     builder: Builder<Imports, MockEnvironment>,
     mut progress: impl FnMut(Progress) -> ControlFlow<()>,
 ) -> Report {
+    if let Err(error) = options.check(trace) {
+        panic!("{error}");
+    }
     let clock = backend.clock();
     let pool =
         builder.capacity(MaxIdle(options.capacity)).eviction(options.policy()).clock(clock.clone()).build();
@@ -135,8 +176,9 @@ fn run(
     let mut held = VecDeque::new();
     let runs = (0..options.repeat).flat_map(|run| trace.requests.iter().map(move |request| (run, request)));
     for (run, request) in runs {
-        let seconds = u64::from(run).saturating_mul(last_second).saturating_add(request.seconds);
-        clock.advance_to(seconds.saturating_mul(1_000_000_000));
+        if options.is_timed() {
+            clock.advance_to((u64::from(run) * last_second + request.seconds) * 1_000_000_000);
+        }
         let lease = pool
             .acquire(&request.imports, |imports| backend.open(imports))
             .expect("MaxIdle refuses no open, and without a script none fails");

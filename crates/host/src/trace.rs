@@ -134,10 +134,16 @@ fn split(line: &str) -> Result<(u64, &str), String> {
         let found = if line.is_empty() { "the line is empty" } else { "there is no tab" };
         return Err(found.to_owned());
     };
+    if seconds.starts_with('\u{feff}') {
+        return Err("the file begins with a byte order mark; save it without one".to_owned());
+    }
     let is_number = !seconds.is_empty() && seconds.bytes().all(|byte| byte.is_ascii_digit());
-    let Some(seconds) = seconds.parse().ok().filter(|_| is_number) else {
-        return Err(format!("'{}' is not a whole number of seconds", seconds.escape_debug()));
+    let Some(number) = seconds.parse().ok().filter(|_| is_number) else {
+        return Err(format!("'{}' is not a whole number of seconds", shortened(seconds)));
     };
+    if number > MOST_SECONDS {
+        return Err(format!("{number} seconds are more than {MOST_SECONDS} (136 years)"));
+    }
     if names.is_empty() {
         return Err("there is no name after the tab".to_owned());
     }
@@ -147,7 +153,19 @@ fn split(line: &str) -> Result<(u64, &str), String> {
     if let Some(control) = names.chars().find(|char| char.is_control()) {
         return Err(format!("'{}' is in a name", control.escape_debug()));
     }
-    Ok((seconds, names))
+    Ok((number, names))
+}
+
+/// Far more than any project's history, and little enough to be counted in nanoseconds.
+const MOST_SECONDS: u64 = u32::MAX as u64;
+
+/// As much of `text` as fits an error message.
+fn shortened(text: &str) -> String {
+    let mut short: String = text.chars().take(40).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short.escape_debug().to_string()
 }
 
 #[cfg(test)]
@@ -170,7 +188,12 @@ mod tests {
             ("1.5\tInit", "'1.5' is not a whole number of seconds"),
             ("\tInit", "'' is not a whole number of seconds"),
             ("99999999999999999999\tInit", "'99999999999999999999' is not a whole number of seconds"),
-            ("\u{feff}1\tInit", "'\\u{feff}1' is not a whole number of seconds"),
+            ("\u{feff}1\tInit", "the file begins with a byte order mark; save it without one"),
+            ("4294967296\tInit", "4294967296 seconds are more than 4294967295 (136 years)"),
+            (
+                &format!("{}\tInit", "x".repeat(99)),
+                &format!("'{}…' is not a whole number of seconds", "x".repeat(40)),
+            ),
             ("5\t", "there is no name after the tab"),
             ("5\tInit  Lean", "a name is empty (a space too many)"),
             ("5\tInit ", "a name is empty (a space too many)"),

@@ -95,7 +95,6 @@ fn policy(name: &str) -> Result<&'static str, String> {
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
-    interrupt::watch()?;
     let trace = Trace::read(&args.trace)?;
     let options = Options {
         capacity: args.capacity,
@@ -110,6 +109,11 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
         idle_timeout: args.idle_timeout.map(Duration::from_secs),
         max_age: args.max_age.map(Duration::from_secs),
     };
+    if let Err(error) = options.check(&trace) {
+        super::wrong_usage(&error);
+    }
+    // Only now is there something to lose; before, Ctrl-C simply ends the process.
+    interrupt::watch()?;
     let bar = bar(&trace, &options, args.quiet);
     let report = replay_until(&trace, &options, |progress| {
         // Often enough for the eye, and no cost to the replay.
@@ -122,7 +126,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     match print(&report, args) {
         // Whoever was reading has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-        result => result?,
+        result => result.map_err(|error| format!("the report can't be written: {error}"))?,
     }
     Ok(if report.interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
 }
@@ -156,7 +160,8 @@ fn print(report: &Report, args: &Args) -> io::Result<()> {
     }
     out.flush()?;
     if let Some(note) = report.note().filter(|_| !args.quiet && !args.json) {
-        eprintln!("{note}");
+        // A note that nobody reads is no failure.
+        let _ = writeln!(io::stderr(), "{note}");
     }
     Ok(())
 }

@@ -28,6 +28,10 @@ pub struct Report {
     pub hold: usize,
     /// How often the trace was to be run.
     pub repeat: u32,
+    /// Seconds after which idle environments were dropped, if they were.
+    pub idle_timeout_seconds: Option<u64>,
+    /// Seconds after which old environments were dropped, if they were.
+    pub max_age_seconds: Option<u64>,
     /// Whether the replay was broken off before its end.
     pub interrupted: bool,
     /// Requests served.
@@ -77,6 +81,8 @@ impl Report {
             share: options.share,
             hold: options.hold,
             repeat: options.repeat,
+            idle_timeout_seconds: options.idle_timeout.map(|limit| limit.as_secs()),
+            max_age_seconds: options.max_age.map(|limit| limit.as_secs()),
             interrupted: progress.done < progress.total,
             requests: stats.acquired(),
             distinct_keys: trace.distinct_keys,
@@ -119,6 +125,15 @@ impl Display for Report {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self { trace, capacity, eviction, regions, .. } = self;
         write!(f, "{trace} through {eviction}, {capacity} idle at most, {regions} regions")?;
+        if let Some(seconds) = self.idle_timeout_seconds {
+            write!(f, ", idle for {seconds} s at most")?;
+        }
+        if let Some(seconds) = self.max_age_seconds {
+            write!(f, ", {seconds} s old at most")?;
+        }
+        if self.share {
+            write!(f, ", shared by leases")?;
+        }
         if self.hold > 0 {
             write!(f, ", held for {}", self.hold)?;
         }
