@@ -4,8 +4,8 @@ use crate::usage::Usage;
 
 /// Why an acquire gave no lease. `E` is the resource's own [`Error`](crate::Resource::Error).
 ///
-/// After any of them the pool is as it was, but that idle resources which were dropped to make room for an open that
-/// then failed stay dropped.
+/// After any of them the pool is as it was, but that idle resources stay dropped which made room for an open that then
+/// failed, or for one that was exhausted after all because the eviction policy gave up some and then no more.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AcquireError<E> {

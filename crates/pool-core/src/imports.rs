@@ -159,6 +159,10 @@ impl<S: AsRef<str>> Query<Imports> for Vec<S> {
     as_slice!();
 }
 
+impl<S: AsRef<str>> Query<Imports> for &[S] {
+    as_slice!();
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,6 +196,16 @@ mod tests {
                 assert_eq!(agree(&Imports::new(*a), b), i == j, "{a:?} and {b:?}");
             }
         }
+    }
+
+    #[test]
+    fn lists_of_one_hash_are_told_apart_by_their_text() {
+        let list = |text: &str, ends: &[usize]| {
+            Imports(Arc::new(Names { hash: 7, text: text.into(), ends: ends.into() }))
+        };
+        assert_eq!(list("abc", &[2, 3]), list("abc", &[2, 3]));
+        assert_ne!(list("abc", &[2, 3]), list("abc", &[1, 3]));
+        assert_ne!(list("abc", &[2, 3]), list("abd", &[2, 3]));
     }
 
     #[test]

@@ -33,7 +33,8 @@
 //! - [`AcquireError`], [`Stats`], [`Event`]: what happened.
 //! - `state`: the sequential core, where every decision is made.
 //!
-//! No unsafe code, no clock read on a hit unless a policy asks for time, no allocation on a hit.
+//! No unsafe code; no clock read on a hit unless a policy asks for time; no allocation on a hit, but what cloning the
+//! key takes where the resource is shared.
 #![forbid(unsafe_code)]
 
 mod aftermath;

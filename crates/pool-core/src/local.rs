@@ -85,7 +85,9 @@ where
 {
     /// Leases the resource of a key: the one that was released last, if one is warm, else what `open` returns.
     ///
-    /// `query` is a key or a borrowed form of it (see [`Query`]). On a hit nothing is allocated, cloned or opened.
+    /// `query` is a key or a borrowed form of it (see [`Query`]). On a hit nothing is opened, allocated or cloned, but that
+    /// a lease on a *shared* resource needs a key of its own: give that a cheap `Clone`, as [`Imports`](crate::Imports)
+    /// has.
     /// On a miss, room is made first (victims are dropped before `open` runs), then `open` is called, once, outside
     /// the pool's borrow: it may use the pool. An acquire of the same key in there opens a second resource.
     ///
@@ -115,7 +117,8 @@ where
         }
     }
 
-    /// Leases a warm resource of a key, if there is one; opens nothing, and counts nothing if there is none.
+    /// Leases a warm resource of a key, if there is one, and opens nothing. `None` is counted neither as an acquire nor as
+    /// a miss; what was found and was unfit, or had expired, is dropped.
     ///
     /// # Panics
     /// As [`acquire`](Pool::acquire).
@@ -126,8 +129,8 @@ where
         self.take_fit(query, query.hash_with(&self.hasher)).ok()
     }
 
-    /// Whether a resource of that key is warm: idle, or shared and leased. The resource itself is not asked, neither for
-    /// its health nor whether it can still be shared.
+    /// Whether a resource of that key is warm: idle, or shared and leased. Nobody is asked for more than that: it may turn
+    /// out to be unfit, to have expired, or to be shared no longer.
     ///
     /// # Panics
     /// As [`acquire`](Pool::acquire).

@@ -37,8 +37,16 @@ pub enum Event<'a, K> {
     },
 }
 
-/// Hears of [`Event`]s. Called on the thread where they happen, outside the pool's borrow or lock, when the pool is
+/// Hears of [`Event`]s; any `Fn(Event<'_, K>)` does. Called on the thread where they happen, outside the pool's borrow or lock, when the pool is
 /// consistent: it may use the pool. A panic goes on to the caller of the pool once everything else is done.
+///
+/// ```
+/// # use pool_core::{Event, local::Pool};
+/// # struct Solver;
+/// # impl pool_core::Resource for Solver { type Error = std::convert::Infallible; }
+/// let pool: Pool<u32, Solver> =
+///     Pool::builder().observer(|event: Event<'_, u32>| eprintln!("{event:?}")).build();
+/// ```
 pub trait Observer<K> {
     /// Hears of one event.
     fn observe(&self, event: Event<'_, K>);

@@ -7,7 +7,8 @@
 /// the pool; a panic in any of them is contained, leaves the pool as it was but for that one resource, and then goes
 /// on to the caller.
 pub trait Resource: Sized {
-    /// Why an open failed. One fixed type, so that a failure can be handed to all who waited for that open.
+    /// Why an open failed. One fixed type, so that a failure can be handed to all who waited for that open. With an
+    /// [`std::error::Error`], [`AcquireError`](crate::AcquireError) is one too.
     type Error;
 
     /// Bytes that dropping this resource gives back, now.

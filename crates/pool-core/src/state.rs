@@ -1,7 +1,7 @@
 //! The sequential core: every decision of a pool, and nothing else.
 //!
 //! All methods take `&mut self` and time as an argument; nothing here locks, reads a clock, opens or drops a resource.
-//! What must be dropped is pushed to the caller's [`Victims`]. User code that has to run in here (policies, key
+//! What must be dropped is kept in the [`Aftermath`], for the caller to take. User code that has to run in here (policies, key
 //! equality, `share`) is contained: no method unwinds, so no step is ever half done. The caller lets the panic go on
 //! after it has left its borrow or lock.
 

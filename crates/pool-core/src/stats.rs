@@ -187,8 +187,11 @@ pub struct Stats {
     pub refused: u64,
     /// Leases that ended with the resource in the pool.
     pub released_to_pool: u64,
-    /// Leases that ended with the resource dropped.
+    /// Leases that ended with the resource dropped, by the reason.
     pub releases_dropped: Counts<DropReason>,
+    /// Leases on a shared resource that ended when it had been found unfit, and others were still out: it is dropped with
+    /// the last of them.
+    pub releases_doomed: u64,
     /// Leases that ended with [`Lease::into_inner`](crate::local::Lease::into_inner).
     pub detached: u64,
     /// Resources that were dropped while idle.
@@ -220,10 +223,10 @@ impl Stats {
         self.opened().saturating_add(self.reused)
     }
 
-    /// Leases that ended with the resource dropped.
+    /// Leases that ended with the resource dropped, or to be dropped with the last lease on it.
     #[must_use]
     pub fn released_dropped(&self) -> u64 {
-        self.releases_dropped.total()
+        self.releases_dropped.total().saturating_add(self.releases_doomed)
     }
 
     /// Leases that ended.
@@ -232,8 +235,7 @@ impl Stats {
         self.released_to_pool.saturating_add(self.released_dropped()).saturating_add(self.detached)
     }
 
-    /// Resources that left the pool to be dropped, idle or returned, by reason. One that was shared when it became
-    /// unfit counts once for each lease.
+    /// Resources that the pool dropped, idle or returned, by reason: each once.
     #[must_use]
     pub fn dropped(&self) -> Counts<DropReason> {
         self.idle_dropped.plus(&self.releases_dropped)
@@ -288,6 +290,7 @@ pub(crate) struct Counters {
     pub(crate) refused: u64,
     pub(crate) released_to_pool: u64,
     pub(crate) releases_dropped: Counts<DropReason>,
+    pub(crate) releases_doomed: u64,
     pub(crate) detached: u64,
     pub(crate) idle_dropped: Counts<DropReason>,
     pub(crate) drains: u64,
@@ -304,6 +307,7 @@ impl Counters {
             refused: self.refused,
             released_to_pool: self.released_to_pool,
             releases_dropped: self.releases_dropped,
+            releases_doomed: self.releases_doomed,
             detached: self.detached,
             idle_dropped: self.idle_dropped,
             drains: self.drains,

@@ -10,7 +10,8 @@
 //! 5. The limits hold after each step.
 //! 6. `opened + reused == acquired`, and the leases that ended are those released, dropped or detached; counters
 //!    equal those that the model counts one by one.
-//! 7. The books agree with what is there (`assert_consistent`).
+//! 7. The high-water marks are the largest sums that there were between steps.
+//! 8. The books agree with what is there (`assert_consistent`).
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -270,6 +271,8 @@ struct Run {
     drops: Drops,
     model: Model,
     detached: u64,
+    /// The most idle and leased resources so far, and bytes of idle ones.
+    peaks: (u64, u64, u64),
 }
 
 impl Run {
@@ -285,7 +288,7 @@ impl Run {
             dropped: Vec::new(),
             counts: BTreeMap::new(),
         };
-        Self { rules, drops: Drops::default(), model, detached: 0 }
+        Self { rules, drops: Drops::default(), model, detached: 0, peaks: (0, 0, 0) }
     }
 
     fn pool(&self, clock: &Rc<Cell<u64>>) -> Pool<u8, Item> {
@@ -421,7 +424,7 @@ impl Run {
         }
     }
 
-    fn compare(&self, pool: &Pool<u8, Item>, leases: u64, before: usize) -> Result<(), TestCaseError> {
+    fn compare(&mut self, pool: &Pool<u8, Item>, leases: u64, before: usize) -> Result<(), TestCaseError> {
         pool.assert_consistent();
         let sorted = |serials: &[u64]| {
             let mut serials = serials.to_vec();
@@ -447,6 +450,9 @@ impl Run {
         let usage = pool.usage();
         prop_assert_eq!((usage.idle, usage.leased), (model.idle.len() as u64, model.leased));
         prop_assert_eq!(usage.idle_weight, model.idle.iter().map(|entry| entry.weight).sum::<u64>());
+        let (idle, leased, weight) = self.peaks;
+        self.peaks = (idle.max(usage.idle), leased.max(usage.leased), weight.max(usage.idle_weight));
+        prop_assert_eq!((stats.peaks.idle, stats.peaks.leased, stats.peaks.idle_weight), self.peaks);
         let Rules { max_idle, max_live, max_idle_weight, .. } = self.rules;
         prop_assert!(usage.idle <= max_idle && usage.live() <= max_live);
         prop_assert!(usage.idle_weight <= max_idle_weight);

@@ -225,7 +225,12 @@ fn huge_capacities_allocate_nothing_up_front() {
         ];
         for capacity in capacities {
             let ledger = Ledger::default();
-            let pool: Things = Pool::builder().capacity(capacity).remembered_keys(keys).build();
+            let mut built = None;
+            let allocated = allocation_counter::measure(|| {
+                built = Some(Pool::builder().capacity(capacity).remembered_keys(keys).build());
+            });
+            assert!(allocated.bytes_total < 4096, "{} bytes", allocated.bytes_total);
+            let pool: Things = built.unwrap();
             fill(&pool, &ledger, &[1, 2, 2]);
             assert_eq!((hit(&pool, &1), hit(&pool, &2), pool.len()), (1, 3, 3));
             assert_usable(&pool, &ledger, &1);

@@ -3,8 +3,8 @@ use crate::order::Order;
 
 /// All entries in the order in which they were opened, with a mark on those that are idle.
 ///
-/// A lease moves nothing, so a hit costs O(1) and keeps an entry's age. Finding the oldest idle entry steps over the
-/// leased ones that are older: O(leases).
+/// A lease moves nothing, so it costs O(1) and keeps an entry's age. Finding the oldest idle entry steps over the leased
+/// ones that are older: O(leases), for an eviction.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ByAge {
     opened: Order<EntryId>,
@@ -22,6 +22,23 @@ impl ByAge {
             self.idle.resize(entry.index() + 1, false);
         }
         self.idle[entry.index()] = idle;
+        if idle && !self.opened.contains(entry) {
+            self.opened.push_back(entry);
+        }
+    }
+
+    pub(super) fn is_idle(&self, entry: EntryId) -> bool {
+        self.idle[entry.index()]
+    }
+
+    /// The oldest entry of all, leased or idle.
+    pub(super) fn oldest(&self) -> Option<EntryId> {
+        self.opened.back()
+    }
+
+    /// Forgets a leased entry until it is idle; then it is the oldest.
+    pub(super) fn set_aside(&mut self, entry: EntryId) {
+        self.opened.remove(entry);
     }
 
     pub(super) fn remove(&mut self, entry: EntryId) {

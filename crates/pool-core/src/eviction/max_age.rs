@@ -63,8 +63,54 @@ impl<K: ?Sized, E: Eviction<K>> Eviction<K> for MaxAge<E> {
     }
 
     fn expired(&mut self, now: Now) -> Option<EntryId> {
-        let oldest =
-            self.entries.oldest_idle().filter(|&entry| self.opened.is_over(entry, self.limit, now.nanos));
-        oldest.or_else(|| self.inner.expired(now))
+        while let Some(oldest) = self.entries.oldest() {
+            if !self.opened.is_over(oldest, self.limit, now.nanos) {
+                break;
+            }
+            if self.entries.is_idle(oldest) {
+                return Some(oldest);
+            }
+            // Looked at once and not at every hit: it has expired, and goes as soon as its lease ends.
+            self.entries.set_aside(oldest);
+        }
+        self.inner.expired(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eviction::Lru;
+    use crate::id::Id as _;
+
+    #[test]
+    fn leased_entries_that_have_expired_are_looked_at_once_and_go_when_their_lease_ends() {
+        let mut policy = MaxAge::new(Duration::from_nanos(10), Lru::new());
+        let policy: &mut dyn Eviction<()> = &mut policy;
+        let (entry, key) = (EntryId::from_index, KeyId::from_index(0));
+        let now = |nanos| Now { tick: 0, nanos };
+        (0..3).for_each(|index| policy.on_open(entry(index), key, &Opened::default(), now(index as u64)));
+        policy.on_release(entry(1), key, 0, now(3));
+        assert_eq!(policy.expired(now(10)), None, "only the first has expired, and it is leased");
+        assert_eq!(policy.expired(now(11)), Some(entry(1)));
+        policy.on_remove(entry(1), key);
+        assert_eq!(policy.expired(now(20)), None);
+        policy.on_release(entry(2), key, 0, now(20));
+        policy.on_release(entry(0), key, 0, now(20));
+        assert_eq!(policy.expired(now(20)), Some(entry(0)));
+        policy.on_remove(entry(0), key);
+        assert_eq!(policy.expired(now(20)), Some(entry(2)));
+    }
+
+    #[test]
+    fn a_hit_does_not_look_at_every_expired_lease() {
+        let mut policy = MaxAge::new(Duration::from_nanos(1), Lru::new());
+        let opened = Opened::default();
+        for index in 0..1000 {
+            let policy: &mut dyn Eviction<()> = &mut policy;
+            policy.on_open(EntryId::from_index(index), KeyId::from_index(0), &opened, Now::default());
+        }
+        let expired = Eviction::<()>::expired(&mut policy, Now { tick: 0, nanos: 9 });
+        assert_eq!((expired, policy.entries.oldest()), (None, None), "all are set aside");
     }
 }

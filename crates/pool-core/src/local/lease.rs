@@ -17,6 +17,17 @@ use crate::usage::MAX_WEIGHT;
 /// made while the thread was panicking already is not dropped *by* that panic, nor, as far as can be told, by one that
 /// came later and was caught.) Leaked with `mem::forget`, it counts
 /// as leased for ever; nothing else is harmed.
+///
+/// ```compile_fail,E0597
+/// # use pool_core::local::Pool;
+/// # struct Solver;
+/// # impl pool_core::Resource for Solver { type Error = (); }
+/// let lease = {
+///     let pool: Pool<u32, Solver> = Pool::with_max_idle(1);
+///     pool.acquire(&1, |_| Ok(Solver)).unwrap()
+/// };
+/// drop(lease);
+/// ```
 #[must_use = "a lease that is dropped at once gives the resource back at once"]
 pub struct Lease<'p, K, R, C = Box<dyn Capacity>, E = Box<dyn Eviction<K>>>
 where

@@ -82,6 +82,7 @@ where
         match ending {
             Ending::Unfit(reason) if last => self.counters.idle_dropped.count(reason),
             Ending::Unfit(_) => {}
+            _ if dropped.is_some() && !last => add(&mut self.counters.releases_doomed, 1),
             _ => self.count_end(dropped),
         }
         handle
