@@ -347,3 +347,23 @@ fn weights_and_residues_of_u64_max_do_not_overflow() {
         assert_usable(&pool, &ledger, &1);
     }
 }
+
+#[test]
+fn growth_that_a_release_finds_counts_in_the_peak_of_live_weight() {
+    for shared in [false, true] {
+        let (pool, ledger) = (Things::with_max_idle(8), Ledger::default());
+        let open = ledger.open_with(move |knobs| {
+            knobs.shared.set(shared);
+            knobs.weight.set(5);
+        });
+        let lease = pool.acquire(&1, &open).unwrap();
+        let sibling = if shared { Some(pool.acquire(&1, &open).unwrap()) } else { None };
+        assert_eq!(pool.stats().peaks.live_weight, 5);
+        lease.knobs().weight.set(70);
+        drop(lease);
+        assert_eq!(pool.stats().peaks.live_weight, 70);
+        drop(sibling);
+        pool.drain();
+        assert_eq!((pool.stats().peaks.live_weight, pool.usage().live_weight()), (70, 0));
+    }
+}

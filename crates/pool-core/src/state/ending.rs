@@ -75,6 +75,7 @@ where
                     self.entries[id].weight = weight;
                     self.usage.leased_weight =
                         self.usage.leased_weight.saturating_sub(weight_before).saturating_add(weight);
+                    self.counters.peaks.note_live(&self.usage);
                     doomed
                 }
             }
@@ -138,7 +139,7 @@ where
     #[inline]
     fn become_idle(&mut self, id: EntryId, weight: u64, nanos: u64) -> Option<DropReason> {
         let now = self.now(nanos);
-        let Self { entries, keys, usage, eviction, capacity, aftermath, needs_clock, .. } = self;
+        let Self { entries, keys, usage, counters, eviction, capacity, aftermath, needs_clock, .. } = self;
         let (entry, index) = (&mut entries[id], id.index() as u32);
         let (key, shared) = (entry.key, entry.shared);
         let weight_before = std::mem::replace(&mut entry.weight, weight);
@@ -150,6 +151,9 @@ where
         record.leased -= 1;
         record.idle += 1;
         usage.leased_to_idle(weight_before, weight);
+        if weight > weight_before {
+            counters.peaks.note_live(usage);
+        }
         usage.idle_of_key = record.idle;
         let fits = aftermath.panics.contain(|| {
             eviction.on_release(id, key, weight, now);
