@@ -250,7 +250,7 @@ pub struct Peaks {
     pub idle: u64,
     /// Most bytes of idle resources, after each release had made room.
     pub idle_weight: u64,
-    /// Most leased resources.
+    /// Most leased resources, with those that were taken and then found unfit.
     pub leased: u64,
     /// Most live resources.
     pub live: u64,
