@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use crate::id::{EntryId, KeyId};
 use crate::time::Now;
-use crate::usage::Opened;
+use crate::usage::{Opened, Returned};
 
 /// Ranks idle resources for eviction. Order *within* a key is the pool's (the most recently released goes out first,
 /// the longest idle one is dropped first); order among all is this policy's.
@@ -69,8 +69,9 @@ pub trait Eviction<K: ?Sized> {
     /// A hit leased an entry.
     fn on_acquire(&mut self, entry: EntryId, key: KeyId, now: Now);
 
-    /// An entry became idle, with its weight in bytes as measured now.
-    fn on_release(&mut self, entry: EntryId, key: KeyId, weight: u64, now: Now);
+    /// An entry became idle, with its weight as measured now, and how many of its key are idle with it: the second is
+    /// worth less than the first.
+    fn on_release(&mut self, entry: EntryId, key: KeyId, returned: &Returned, now: Now);
 
     /// An entry is gone, idle or leased before.
     fn on_remove(&mut self, entry: EntryId, key: KeyId);
@@ -109,8 +110,8 @@ impl<K: ?Sized, T: Eviction<K> + ?Sized> Eviction<K> for Box<T> {
         (**self).on_acquire(entry, key, now);
     }
 
-    fn on_release(&mut self, entry: EntryId, key: KeyId, weight: u64, now: Now) {
-        (**self).on_release(entry, key, weight, now);
+    fn on_release(&mut self, entry: EntryId, key: KeyId, returned: &Returned, now: Now) {
+        (**self).on_release(entry, key, returned, now);
     }
 
     fn on_remove(&mut self, entry: EntryId, key: KeyId) {

@@ -65,4 +65,4 @@ pub use order::Order;
 pub use resource::{Health, Resource};
 pub use stats::{Counts, DropReason, MissReason, Peaks, Reason, Stats};
 pub use time::{Clock, Now, SystemClock};
-pub use usage::{MAX_WEIGHT, Opened, Usage};
+pub use usage::{MAX_WEIGHT, Opened, Returned, Usage};

@@ -86,3 +86,12 @@ pub struct Opened {
     /// Bytes that it leaves for good.
     pub residue: u64,
 }
+
+/// A resource that has just become idle.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Returned {
+    /// Bytes that dropping it gives back, as measured now.
+    pub weight: u64,
+    /// How many resources of its key are idle, itself among them.
+    pub idle_of_key: u64,
+}

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use pool_core::capacity::{Both, MaxIdle, MaxLive};
 use pool_core::eviction::Lru;
 use pool_core::local::{Lease, Pool};
-use pool_core::{EntryId, Eviction, Imports, KeyId, MissReason, Now, Opened};
+use pool_core::{EntryId, Eviction, Imports, KeyId, MissReason, Now, Opened, Returned};
 use support::keys::{Key, Manners};
 use support::{Ledger, Thing, Things, assert_usable, caught, fill, hit, no_open, panic_of, while_unwinding};
 
@@ -57,9 +57,9 @@ impl Eviction<u32> for Auditor {
         assert_eq!(self.entries[&entry], key);
         Eviction::<u32>::on_acquire(&mut self.lru, entry, key, now);
     }
-    fn on_release(&mut self, entry: EntryId, key: KeyId, weight: u64, now: Now) {
+    fn on_release(&mut self, entry: EntryId, key: KeyId, returned: &Returned, now: Now) {
         assert_eq!(self.entries[&entry], key);
-        Eviction::<u32>::on_release(&mut self.lru, entry, key, weight, now);
+        Eviction::<u32>::on_release(&mut self.lru, entry, key, returned, now);
     }
     fn on_remove(&mut self, entry: EntryId, key: KeyId) {
         assert_eq!(self.entries.remove(&entry), Some(key));

@@ -2,7 +2,7 @@ use super::Eviction;
 use super::by_age::ByAge;
 use crate::id::{EntryId, KeyId};
 use crate::time::Now;
-use crate::usage::Opened;
+use crate::usage::{Opened, Returned};
 
 /// First in, first out: the idle resource that was opened first goes.
 ///
@@ -30,7 +30,7 @@ impl<K: ?Sized> Eviction<K> for Fifo {
         self.entries.set_idle(entry, false);
     }
 
-    fn on_release(&mut self, entry: EntryId, _: KeyId, _: u64, _: Now) {
+    fn on_release(&mut self, entry: EntryId, _: KeyId, _: &Returned, _: Now) {
         self.entries.set_idle(entry, true);
     }
 

@@ -5,7 +5,7 @@ use super::{Eviction, nanos_of};
 use crate::id::{EntryId, KeyId};
 use crate::order::Order;
 use crate::time::Now;
-use crate::usage::Opened;
+use crate::usage::{Opened, Returned};
 
 /// A filter: what has been idle for `limit` is dropped, at the pool's next acquire, release or
 /// [`evict_expired`](crate::local::Pool::evict_expired). Everything else is the inner policy's.
@@ -47,10 +47,10 @@ impl<K: ?Sized, E: Eviction<K>> Eviction<K> for IdleTimeout<E> {
         self.inner.on_acquire(entry, key, now);
     }
 
-    fn on_release(&mut self, entry: EntryId, key: KeyId, weight: u64, now: Now) {
+    fn on_release(&mut self, entry: EntryId, key: KeyId, returned: &Returned, now: Now) {
         self.released.set(entry, now.nanos);
         self.idle.push_front(entry);
-        self.inner.on_release(entry, key, weight, now);
+        self.inner.on_release(entry, key, returned, now);
     }
 
     fn on_remove(&mut self, entry: EntryId, key: KeyId) {

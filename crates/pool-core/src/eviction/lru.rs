@@ -2,6 +2,7 @@ use super::Eviction;
 use crate::id::{EntryId, KeyId};
 use crate::order::Order;
 use crate::time::Now;
+use crate::usage::Returned;
 
 /// Least recently used: the one idle for longest goes.
 ///
@@ -26,7 +27,7 @@ impl<K: ?Sized> Eviction<K> for Lru {
         self.idle.remove(entry);
     }
 
-    fn on_release(&mut self, entry: EntryId, _: KeyId, _: u64, _: Now) {
+    fn on_release(&mut self, entry: EntryId, _: KeyId, _: &Returned, _: Now) {
         self.idle.push_front(entry);
     }
 

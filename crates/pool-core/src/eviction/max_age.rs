@@ -5,7 +5,7 @@ use super::stamps::Stamps;
 use super::{Eviction, nanos_of};
 use crate::id::{EntryId, KeyId};
 use crate::time::Now;
-use crate::usage::Opened;
+use crate::usage::{Opened, Returned};
 
 /// A filter: what was opened `limit` ago or earlier is dropped once it is idle, at its release or at the pool's next
 /// acquire, release or [`evict_expired`](crate::local::Pool::evict_expired). Everything else is the inner policy's.
@@ -48,9 +48,9 @@ impl<K: ?Sized, E: Eviction<K>> Eviction<K> for MaxAge<E> {
         self.inner.on_acquire(entry, key, now);
     }
 
-    fn on_release(&mut self, entry: EntryId, key: KeyId, weight: u64, now: Now) {
+    fn on_release(&mut self, entry: EntryId, key: KeyId, returned: &Returned, now: Now) {
         self.entries.set_idle(entry, true);
-        self.inner.on_release(entry, key, weight, now);
+        self.inner.on_release(entry, key, returned, now);
     }
 
     fn on_remove(&mut self, entry: EntryId, key: KeyId) {
@@ -90,13 +90,13 @@ mod tests {
         let (entry, key) = (EntryId::from_index, KeyId::from_index(0));
         let now = |nanos| Now { tick: 0, nanos };
         (0..3).for_each(|index| policy.on_open(entry(index), key, &Opened::default(), now(index as u64)));
-        policy.on_release(entry(1), key, 0, now(3));
+        policy.on_release(entry(1), key, &Returned::default(), now(3));
         assert_eq!(policy.expired(now(10)), None, "only the first has expired, and it is leased");
         assert_eq!(policy.expired(now(11)), Some(entry(1)));
         policy.on_remove(entry(1), key);
         assert_eq!(policy.expired(now(20)), None);
-        policy.on_release(entry(2), key, 0, now(20));
-        policy.on_release(entry(0), key, 0, now(20));
+        policy.on_release(entry(2), key, &Returned::default(), now(20));
+        policy.on_release(entry(0), key, &Returned::default(), now(20));
         assert_eq!(policy.expired(now(20)), Some(entry(0)));
         policy.on_remove(entry(0), key);
         assert_eq!(policy.expired(now(20)), Some(entry(2)));

@@ -1,6 +1,7 @@
 use super::Eviction;
 use crate::id::{EntryId, KeyId};
 use crate::time::Now;
+use crate::usage::Returned;
 
 /// What lies idle stays; what comes back to a full pool goes. The rule of lean-rs-host's `SessionPool`, and the
 /// baseline: it keeps no state, and the first keys to come stay for ever.
@@ -12,7 +13,7 @@ pub struct RejectIncoming;
 impl<K: ?Sized> Eviction<K> for RejectIncoming {
     fn on_acquire(&mut self, _: EntryId, _: KeyId, _: Now) {}
 
-    fn on_release(&mut self, _: EntryId, _: KeyId, _: u64, _: Now) {}
+    fn on_release(&mut self, _: EntryId, _: KeyId, _: &Returned, _: Now) {}
 
     fn on_remove(&mut self, _: EntryId, _: KeyId) {}
 

@@ -7,6 +7,7 @@ use crate::id::{EntryId, Id, KeyId};
 use crate::resource::Resource;
 use crate::stats::{DropReason, MissReason, add};
 use crate::time::Now;
+use crate::usage::Returned;
 
 /// How a lease ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -155,8 +156,9 @@ where
             counters.peaks.note_live(usage);
         }
         usage.idle_of_key = record.idle;
+        let returned = Returned { weight, idle_of_key: record.idle };
         let fits = aftermath.panics.contain(|| {
-            eviction.on_release(id, key, weight, now);
+            eviction.on_release(id, key, &returned, now);
             // The usual case is over here, in one go. Whatever else is decided below, from the start.
             !*needs_clock && capacity.keep(usage, weight) == Verdict::Fits
         });

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use pool_core::{Capacity, EntryId, Eviction, KeyId, Now, Opened, Usage, Verdict};
+use pool_core::{Capacity, EntryId, Eviction, KeyId, Now, Opened, Returned, Usage, Verdict};
 
 use super::Act;
 
@@ -93,8 +93,8 @@ impl<P: Eviction<u32>> Eviction<u32> for Faulty<P> {
     fn on_acquire(&mut self, entry: EntryId, key: KeyId, now: Now) {
         self.run("on_acquire", |inner| inner.on_acquire(entry, key, now));
     }
-    fn on_release(&mut self, entry: EntryId, key: KeyId, weight: u64, now: Now) {
-        self.run("on_release", |inner| inner.on_release(entry, key, weight, now));
+    fn on_release(&mut self, entry: EntryId, key: KeyId, returned: &Returned, now: Now) {
+        self.run("on_release", |inner| inner.on_release(entry, key, returned, now));
     }
     fn on_remove(&mut self, entry: EntryId, key: KeyId) {
         self.run("on_remove", |inner| inner.on_remove(entry, key));
