@@ -74,8 +74,8 @@ impl Options {
 
     /// The policy, with its filters.
     fn policy(&self) -> Box<dyn Eviction<Imports>> {
-        let mut policy =
-            eviction::named(self.eviction).expect("`eviction` is one of `pool_core::eviction::NAMES`");
+        let mut policy = eviction::named_for_imports(self.eviction)
+            .expect("`eviction` is one of `pool_core::eviction::NAMES`");
         if let Some(limit) = self.idle_timeout {
             policy = Box::new(IdleTimeout::new(limit, policy));
         }

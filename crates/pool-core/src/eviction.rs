@@ -6,20 +6,27 @@
 mod by_age;
 mod fifo;
 mod idle_timeout;
+mod kin;
 mod lru;
 mod max_age;
+mod ranking;
 mod reject_incoming;
+mod shelves;
 mod stamps;
+mod worth;
 
 pub use fifo::Fifo;
 pub use idle_timeout::IdleTimeout;
+pub use kin::{ImportNames, Names, Unrelated};
 pub use lru::Lru;
 pub use max_age::MaxAge;
 pub use reject_incoming::RejectIncoming;
+pub use worth::Worth;
 
 use std::time::Duration;
 
 use crate::id::{EntryId, KeyId};
+use crate::imports::Imports;
 use crate::time::Now;
 use crate::usage::{Opened, Returned};
 
@@ -146,6 +153,7 @@ policies! {
     RejectIncoming,
     Fifo,
     Lru,
+    Worth,
 }
 
 /// The published name of a policy in [`NAMES`] that `name` means: case, `-` and `_` don't matter.
@@ -159,6 +167,15 @@ pub fn published_name(name: &str) -> Option<&'static str> {
 #[must_use]
 pub fn named<K: ?Sized>(name: &str) -> Option<Box<dyn Eviction<K>>> {
     make(published_name(name)?)
+}
+
+/// As [`named`], for pools of import lists: [`Worth`] then sees which lists are alike.
+#[must_use]
+pub fn named_for_imports(name: &str) -> Option<Box<dyn Eviction<Imports>>> {
+    match published_name(name)? {
+        "Worth" => Some(Box::new(Worth::of_imports())),
+        name => make(name),
+    }
 }
 
 fn nanos_of(duration: Duration) -> u64 {

@@ -1,0 +1,254 @@
+use super::Eviction;
+use super::kin::{ImportNames, Kin, Names, Unrelated};
+use super::ranking::Ranking;
+use crate::id::{EntryId, Id, KeyId};
+use crate::order::Order;
+use crate::time::Now;
+use crate::usage::{Opened, Returned};
+
+/// The default: what is worth least goes. A key is worth what its last open cost, times how often it was asked for
+/// lately, times how much of it newer keys have left standing.
+///
+/// *Lately*: a request counts half as much after as many further requests as a fifth of the keys that the pool knows, so
+/// that a pool which serves many different keys looks back further. *Left standing*: traces of real work are histories
+/// of edits, in which a file's import list changes a little and the old list is seldom asked for again. So when a list is
+/// opened that the pool didn't know, every list that shares at least half of the names with it loses that share of its
+/// worth, until it is asked for again itself. (Only for keys whose names can be seen: [`of_imports`], or
+/// [`with_names`].) The second idle entry of a key is worth half of a single one, the third a third.
+///
+/// The frequency is that of LRFU (Lee et al., "LRFU: a spectrum of policies that subsumes the least recently used and
+/// least frequently used policies", IEEE Transactions on Computers, 2001), kept by forward decay (Cormode et al., ICDE
+/// 2009): a request counts more than any before, instead of all before less, so nothing is touched but what is asked
+/// for. That cost multiplies it is GreedyDual-Size-Frequency's (Cherkasova 1998). The half-life in proportion to the known keys
+/// and the loss to similar keys are this crate's; `ARCHITECTURE.md` has the measurements that they rest on.
+///
+/// A hit costs O(1), an eviction O(log n) amortised, the open of an unknown key that has names O(live entries). State by
+/// key is bounded by the keys that the pool [remembers](crate::local::Builder::remembered_keys).
+///
+/// [`of_imports`]: Worth::of_imports
+/// [`with_names`]: Worth::with_names
+#[derive(Clone, Debug)]
+pub struct Worth<N = Unrelated> {
+    half_life: f64,
+    similar: f64,
+    per_byte: bool,
+    kin: Kin<N>,
+    /// By key.
+    keys: Vec<Record>,
+    known: usize,
+    /// Keys with live entries.
+    live: Order<KeyId>,
+    ranking: Ranking<u64>,
+    /// What the last request counted, and how much more the next one does.
+    request: f64,
+    growth: f64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Record {
+    known: bool,
+    /// Whether it was opened since it is known.
+    opened: bool,
+    live: u32,
+    /// Requests, each with what it counted.
+    requests: f64,
+    /// The share that similar newer keys have left.
+    left: f64,
+    /// What its last open took, in nanoseconds.
+    cost: f64,
+    /// Bytes, where it is worth by the byte that counts; else 1.
+    weight: f64,
+}
+
+impl Record {
+    const NEW: Self =
+        Self { known: false, opened: false, live: 0, requests: 0.0, left: 1.0, cost: 1.0, weight: 1.0 };
+
+    /// What the last of `idle` idle entries is worth. Never negative, so the bits are in the order of the numbers.
+    fn worth(&self, idle: usize) -> u64 {
+        (self.requests * self.left * self.cost / (self.weight * idle.max(1) as f64)).to_bits()
+    }
+}
+
+/// 2^512, where requests are counted in smaller units from then on: far from where numbers end.
+const LARGEST: f64 = f64::from_bits((1023 + 512) << 52);
+
+impl Worth {
+    /// For any keys. Which are alike is not known.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_names(Unrelated)
+    }
+}
+
+impl Worth<ImportNames> {
+    /// For import lists.
+    #[must_use]
+    pub fn of_imports() -> Self {
+        Self::with_names(ImportNames)
+    }
+}
+
+impl<N> Worth<N> {
+    /// For keys that are made of names, as `names` finds them.
+    ///
+    /// ```
+    /// use pool_core::eviction::Worth;
+    /// let policy = Worth::with_names(|key: &Vec<String>, each: &mut dyn FnMut(&str)| {
+    ///     key.iter().for_each(|name| each(name));
+    /// });
+    /// ```
+    #[must_use]
+    pub fn with_names(names: N) -> Self {
+        Self {
+            half_life: 0.2,
+            similar: 0.5,
+            per_byte: false,
+            kin: Kin::new(names),
+            keys: Vec::new(),
+            known: 0,
+            live: Order::new(),
+            ranking: Ranking::default(),
+            request: 1.0,
+            growth: 2.0,
+        }
+    }
+
+    /// After how many further requests a request counts half as much, as a multiple of the known keys. 0.2 if this is
+    /// not called. From 0.13 to 0.3 little changes; less forgets sooner.
+    ///
+    /// # Panics
+    /// Unless it is a positive number.
+    #[must_use]
+    pub fn half_life(self, known_keys: f64) -> Self {
+        assert!(known_keys > 0.0 && known_keys.is_finite(), "the half-life must be a positive number");
+        Self { half_life: known_keys, ..self }
+    }
+
+    /// How much of the names of two keys must be in both for the newer to take worth from the older, from 0 (one name)
+    /// to 1 (all). 0.5 if this is not called; above 1, none is taken.
+    #[must_use]
+    pub fn similar(self, share: f64) -> Self {
+        Self { similar: share, ..self }
+    }
+
+    /// Divides worth by weight: for a pool that is bounded in bytes, such as by
+    /// [`MaxIdleWeight`](crate::capacity::MaxIdleWeight).
+    #[must_use]
+    pub fn per_byte(self) -> Self {
+        Self { per_byte: true, ..self }
+    }
+
+    fn record(&mut self, key: KeyId) -> &mut Record {
+        if key.index() >= self.keys.len() {
+            self.keys.resize(key.index() + 1, Record::NEW);
+        }
+        &mut self.keys[key.index()]
+    }
+
+    fn knows(&mut self, key: KeyId, known: bool) {
+        let before = std::mem::replace(&mut self.record(key).known, known);
+        self.known = self.known + usize::from(known) - usize::from(before);
+        let half_life = (self.half_life * self.known as f64).max(1.0);
+        self.growth = (1.0 / half_life).exp2();
+    }
+
+    fn request(&mut self, key: KeyId) {
+        self.request *= self.growth;
+        let request = self.request;
+        let record = self.record(key);
+        record.requests += request;
+        record.left = 1.0;
+        if request >= LARGEST {
+            self.rescale();
+        }
+    }
+
+    #[cold]
+    fn rescale(&mut self) {
+        self.request /= LARGEST;
+        for record in &mut self.keys {
+            record.requests /= LARGEST;
+        }
+        self.ranking.rescale(|worth| (f64::from_bits(worth) / LARGEST).to_bits());
+    }
+
+    /// `key` is opened for the first time: keys like it lose what they share with it.
+    fn take_from_similar(&mut self, key: KeyId) {
+        let Self { kin, keys, live, ranking, similar, .. } = self;
+        if !kin.has_names(key) {
+            return;
+        }
+        for other in live.iter_from_back().filter(|&other| other != key) {
+            let likeness = kin.likeness(key, other);
+            if likeness > 0.0 && likeness >= *similar {
+                let record = &mut keys[other.index()];
+                record.left *= 1.0 - likeness;
+                ranking.lower(other, |idle| record.worth(idle));
+            }
+        }
+    }
+}
+
+impl Default for Worth {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<K: ?Sized, N: Names<K>> Eviction<K> for Worth<N> {
+    fn on_key(&mut self, key: KeyId, name: &K) {
+        *self.record(key) = Record { known: self.record(key).known, ..Record::NEW };
+        self.kin.learn(key, name);
+        self.knows(key, true);
+    }
+
+    fn on_forget(&mut self, key: KeyId) {
+        self.knows(key, false);
+        *self.record(key) = Record::NEW;
+        self.live.remove(key);
+        self.kin.forget(key);
+    }
+
+    fn on_open(&mut self, _: EntryId, key: KeyId, opened: &Opened, _: Now) {
+        self.request(key);
+        let weight = if self.per_byte { opened.weight.max(1) as f64 } else { 1.0 };
+        let record = self.record(key);
+        let first = !std::mem::replace(&mut record.opened, true);
+        record.live += 1;
+        (record.cost, record.weight) = (opened.cost_nanos.max(1) as f64, weight);
+        if first {
+            self.take_from_similar(key);
+        }
+        self.live.push_front(key);
+    }
+
+    fn on_acquire(&mut self, entry: EntryId, key: KeyId, _: Now) {
+        self.ranking.take(entry);
+        self.request(key);
+    }
+
+    fn on_release(&mut self, entry: EntryId, key: KeyId, returned: &Returned, _: Now) {
+        let per_byte = self.per_byte;
+        let record = self.record(key);
+        if per_byte {
+            record.weight = returned.weight.max(1) as f64;
+        }
+        let record = *record;
+        self.ranking.release(entry, key, |idle| record.worth(idle));
+    }
+
+    fn on_remove(&mut self, entry: EntryId, key: KeyId) {
+        self.ranking.take(entry);
+        let record = self.record(key);
+        record.live = record.live.saturating_sub(1);
+        if record.live == 0 {
+            self.live.remove(key);
+        }
+    }
+
+    fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<EntryId> {
+        let keys = &self.keys;
+        self.ranking.victim(|key, idle| keys[key.index()].worth(idle)).map(|(entry, _)| entry)
+    }
+}
