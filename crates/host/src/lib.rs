@@ -15,12 +15,14 @@
 //! ```
 //!
 //! # Where things are
-//! - [`trace`]: reading session traces.
+//! - [`trace`]: reading session traces. [`synthetic`]: making them up.
 //! - [`replay`]: a trace through one pool, and the report of it.
 //! - [`pool_core`], [`mock_backend`]: the pool and the backend, for users of this crate.
 #![forbid(unsafe_code)]
 
+pub mod compare;
 pub mod replay;
+pub mod synthetic;
 pub mod trace;
 
 pub use mock_backend;

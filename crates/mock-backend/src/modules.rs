@@ -63,6 +63,14 @@ impl ModuleGraph {
         Ok(graph)
     }
 
+    /// The modules' names, in the table's order.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        let mut names = vec![""; self.places.len()];
+        self.places.iter().for_each(|(name, &place)| names[place] = name);
+        names
+    }
+
     /// What `imports` brings in. A list that names `u` modules outside the graph counts as the closure of `Lean` and
     /// 250 `u` more, at most 7 000; one with `Mathlib` itself as 7 000.
     #[must_use]
@@ -132,6 +140,12 @@ mod tests {
         assert_eq!(modules(&["Init", "Mathlib"]), (7000, true));
         let many: Vec<String> = (0..100).map(|i| format!("Mathlib.M{i}")).collect();
         assert_eq!(ModuleGraph::lean_4_27().closure(&Imports::new(&many)).modules, 7000);
+    }
+
+    #[test]
+    fn names_come_in_the_tables_order() {
+        let names = ["C", "A", "B"];
+        assert_eq!(ModuleGraph::parse("t", "C\t1\t\nA\t1\tC\nB\t1\tA").unwrap().names(), names);
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod support;
 use pool_core::capacity::{
     Both, MaxIdle, MaxIdlePerKey, MaxIdleWeight, MaxLive, MaxLiveWeight, MaxOpens, MaxResidue, Unbounded,
 };
-use pool_core::eviction::RejectIncoming;
+use pool_core::eviction::{Lru, RejectIncoming};
 use pool_core::local::{Lease, Pool};
 use pool_core::{AcquireError, Capacity, DropReason, MAX_WEIGHT, Opened, Usage, Verdict};
 use support::{Ledger, Thing, Things, assert_usable, dropped_as, fill, hit, no_open};
@@ -13,7 +13,7 @@ use support::{Ledger, Thing, Things, assert_usable, dropped_as, fill, hit, no_op
 type Error = AcquireError<&'static str>;
 
 fn setting(capacity: impl Capacity + 'static) -> (Things, Ledger) {
-    (Pool::builder().capacity(capacity).build(), Ledger::default())
+    (Pool::builder().capacity(capacity).eviction(Lru::new()).build(), Ledger::default())
 }
 
 /// A lease on a new resource of that weight.

@@ -218,7 +218,8 @@ fn fingerprint(pool: &Things) -> impl PartialEq + std::fmt::Debug + use<> {
 
 #[test]
 fn failed_or_panicked_open_changes_neither_acquired_nor_the_pool() {
-    let (pool, ledger) = (Things::with_max_idle(3), Ledger::default());
+    let pool: Things = Pool::builder().capacity(MaxIdle(3)).eviction(Lru::new()).build();
+    let ledger = Ledger::default();
     fill(&pool, &ledger, &[1, 2, 3, 4]); // 1 is evicted, but remembered
     let lease = pool.acquire(&2, no_open).unwrap();
     let before = fingerprint(&pool);

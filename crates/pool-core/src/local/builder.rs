@@ -4,14 +4,14 @@ use std::marker::PhantomData;
 
 use super::Pool;
 use crate::capacity::{Capacity, MaxIdle};
-use crate::eviction::{Eviction, Lru};
+use crate::eviction::{Eviction, Worth};
 use crate::key::KeyHasher;
 use crate::observer::Observer;
 use crate::resource::Resource;
 use crate::state::State;
 use crate::time::{Clock, SystemClock};
 
-/// Makes a [`Pool`]. Without further calls: [`MaxIdle`]`(8)`, [`Lru`], the system's clock, no observer, 4096 keys
+/// Makes a [`Pool`]. Without further calls: [`MaxIdle`]`(8)`, [`Worth`], the system's clock, no observer, 4096 keys
 /// remembered.
 #[must_use = "a builder makes nothing until `build`"]
 pub struct Builder<K, R, C = Box<dyn Capacity>, E = Box<dyn Eviction<K>>> {
@@ -27,7 +27,7 @@ impl<K, R> Builder<K, R> {
     pub(super) fn new() -> Self {
         Self {
             capacity: Box::new(MaxIdle(8)),
-            eviction: Box::new(Lru::new()),
+            eviction: Box::new(Worth::new()),
             clock: Box::new(SystemClock::new()),
             observer: None,
             remembered_keys: 4096,
