@@ -1,5 +1,7 @@
 //! The command line: what can be said, and what happens then.
 
+mod common;
+mod compare;
 mod interrupt;
 mod replay;
 
@@ -21,6 +23,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Replay(replay::Args),
+    Compare(compare::Args),
 }
 
 pub(crate) const EXIT_CODES: &str = "\
@@ -33,6 +36,7 @@ const INTERRUPTED: u8 = 130;
 pub(crate) fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Replay(args) => replay::run(&args),
+        Command::Compare(args) => compare::run(&args),
     };
     match result {
         Ok(code) => code,

@@ -7,8 +7,8 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use mock_backend::{CostModel, Journal, MockBackend, MockEnvironment, Regions};
-use pool_core::capacity::MaxIdle;
-use pool_core::eviction::{self, IdleTimeout, MaxAge};
+use pool_core::capacity::{Both, MaxIdle, MaxIdleWeight};
+use pool_core::eviction::{self, IdleTimeout, MaxAge, Worth};
 use pool_core::local::{Builder, Pool};
 use pool_core::{Eviction, Imports};
 
@@ -16,11 +16,16 @@ pub use report::Report;
 
 use crate::trace::Trace;
 
+/// The type of the policy that a pool of environments uses when it is told no other.
+pub const DEFAULT_POLICY: &str = "Worth";
+
 /// How a trace is replayed.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Most idle environments; 0 disables reuse.
     pub capacity: u64,
+    /// Most bytes of idle environments, if they are bounded too.
+    pub max_idle_weight: Option<u64>,
     /// One of [`eviction::NAMES`].
     pub eviction: &'static str,
     /// What an import costs.
@@ -38,11 +43,12 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// 8 environments, [`Lru`](eviction::Lru), shared regions, exclusive leases that don't overlap, once.
+    /// 8 environments, [`Worth`](eviction::Worth), shared regions, exclusive leases that don't overlap, once.
     fn default() -> Self {
         Self {
             capacity: 8,
-            eviction: "Lru",
+            max_idle_weight: None,
+            eviction: DEFAULT_POLICY,
             regions: Regions::Shared,
             share: false,
             hold: 0,
@@ -84,6 +90,14 @@ impl Options {
         }
         policy
     }
+}
+
+/// The policy of that name, as it is best for environments.
+pub(crate) fn policy_named(name: &str, bounded_in_bytes: bool) -> Box<dyn Eviction<Imports>> {
+    if name == DEFAULT_POLICY && bounded_in_bytes {
+        return Box::new(Worth::of_imports().per_byte());
+    }
+    eviction::named_for_imports(name).expect("`name` is one of `pool_core::eviction::NAMES`")
 }
 
 /// Half of what a clock of nanoseconds can show; the other half is for opening.
@@ -135,7 +149,7 @@ pub fn replay_until(
     options: &Options,
     progress: impl FnMut(Progress) -> ControlFlow<()>,
 ) -> Report {
-    run(trace, options, &backend(options), Pool::builder(), progress)
+    run(trace, options, options.policy(), &backend(options), Pool::builder(), progress)
 }
 
 /// Replays `trace`, and returns also the journal of all that the backend and the pool did: the same each time.
@@ -148,8 +162,20 @@ pub fn replay_journaled(trace: &Trace, options: &Options) -> (Report, String) {
     let journal = Journal::new(backend.clock());
     let backend = backend.with_journal(journal.clone());
     let builder = Pool::builder().observer(journal.clone());
-    let report = run(trace, options, &backend, builder, |_| ControlFlow::Continue(()));
+    let report = run(trace, options, options.policy(), &backend, builder, |_| ControlFlow::Continue(()));
     (report, journal.text())
+}
+
+/// Replays `trace` with a policy that has no name, and costs that are known already.
+pub(crate) fn replay_with(
+    trace: &Trace,
+    options: &Options,
+    policy: Box<dyn Eviction<Imports>>,
+    costs: CostModel,
+    progress: impl FnMut(Progress) -> ControlFlow<()>,
+) -> Report {
+    let backend = MockBackend::new(costs).sharing(options.share);
+    run(trace, options, policy, &backend, Pool::builder(), progress)
 }
 
 fn backend(options: &Options) -> MockBackend {
@@ -159,6 +185,7 @@ fn backend(options: &Options) -> MockBackend {
 fn run(
     trace: &Trace,
     options: &Options,
+    policy: Box<dyn Eviction<Imports>>,
     backend: &MockBackend,
     builder: Builder<Imports, MockEnvironment>,
     mut progress: impl FnMut(Progress) -> ControlFlow<()>,
@@ -167,8 +194,11 @@ fn run(
         panic!("{error}");
     }
     let clock = backend.clock();
-    let pool =
-        builder.capacity(MaxIdle(options.capacity)).eviction(options.policy()).clock(clock.clone()).build();
+    let builder = match options.max_idle_weight {
+        Some(bytes) => builder.capacity(Both(MaxIdle(options.capacity), MaxIdleWeight(bytes))),
+        None => builder.capacity(MaxIdle(options.capacity)),
+    };
+    let pool = builder.eviction(policy).clock(clock.clone()).build();
     let total = trace.requests.len() as u64 * u64::from(options.repeat);
     let last_second = trace.requests.last().map_or(0, |request| request.seconds);
     let mut now = Progress { done: 0, total, hits: 0 };

@@ -7,13 +7,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::ValueEnum;
-use host::mock_backend;
-use host::pool_core::eviction;
-use host::replay::{Options, Progress, Report, replay_until};
-use host::trace::Trace;
-use indicatif::{ProgressBar, ProgressStyle};
+use host::compare::DEFAULT;
+use host::replay::{self, Options, Progress, Report, replay_until};
+use host::synthetic::{self, Synthetic};
+use indicatif::ProgressBar;
 
+use super::common::{Regions, bar, policies, policy, workloads};
 use super::{EXIT_CODES, INTERRUPTED, interrupt};
 
 const EXAMPLES: &str = "\
@@ -34,17 +33,26 @@ No Lean is needed: imports cost what was measured on Lean 4.27.0, and time is vi
 /// was measured to cost; the report says how many opens the pool avoided, why it could not avoid the others, and what
 /// it dropped.
 #[derive(clap::Args)]
-#[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+#[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{}\n\n{EXIT_CODES}", synthetic::HELP))]
 pub(super) struct Args {
     /// The trace, or - for standard input
-    trace: PathBuf,
+    #[arg(required_unless_present = "synthetic")]
+    trace: Option<PathBuf>,
+
+    /// A workload that is made up instead, such as zipf:0.9:keys=500:n=20000; --help describes them
+    #[arg(long, value_name = "SPEC", conflicts_with = "trace")]
+    synthetic: Option<Synthetic>,
 
     /// Most idle environments to keep; 0 disables reuse
     #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 8)]
     capacity: u64,
 
-    #[arg(long, value_name = "POLICY", default_value = "Lru", value_parser = policy, help = format!(
-        "Which idle environment goes first when there is no room: {}", eviction::NAMES.join(", ")))]
+    /// Most bytes of idle environments to keep, if they are to be bounded too
+    #[arg(long, value_name = "BYTES", allow_negative_numbers = true)]
+    max_idle_weight: Option<u64>,
+
+    #[arg(long, value_name = "POLICY", default_value = "default", value_parser = policy, help = format!(
+        "Which idle environment goes first when there is no room: {}", policies()))]
     eviction: &'static str,
 
     /// Whether imports share loaded regions, or each copies them as plain importModules does
@@ -80,29 +88,15 @@ pub(super) struct Args {
     quiet: bool,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Regions {
-    /// Region sharing: an import of loaded modules adds no new regions
-    Shared,
-    /// Plain importModules: every import copies all regions for good
-    Isolated,
-}
-
-/// Accepts the published names in any case, with or without dashes.
-fn policy(name: &str) -> Result<&'static str, String> {
-    eviction::published_name(name)
-        .ok_or_else(|| format!("no policy has that name; choose one of {}", eviction::NAMES.join(", ")))
-}
-
 pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
-    let trace = Trace::read(&args.trace)?;
+    let files: Vec<PathBuf> = args.trace.iter().cloned().collect();
+    let synthetic: Vec<Synthetic> = args.synthetic.iter().cloned().collect();
+    let trace = workloads(&files, &synthetic)?.remove(0);
     let options = Options {
         capacity: args.capacity,
-        eviction: args.eviction,
-        regions: match args.regions {
-            Regions::Shared => mock_backend::Regions::Shared,
-            Regions::Isolated => mock_backend::Regions::Isolated,
-        },
+        max_idle_weight: args.max_idle_weight,
+        eviction: if args.eviction == DEFAULT { replay::DEFAULT_POLICY } else { args.eviction },
+        regions: args.regions.into(),
         share: args.share,
         hold: args.hold,
         repeat: args.repeat,
@@ -114,7 +108,13 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     }
     // Only now is there something to lose; before, Ctrl-C simply ends the process.
     interrupt::watch()?;
-    let bar = bar(&trace, &options, args.quiet);
+    let total = trace.requests.len() as u64 * u64::from(options.repeat);
+    let bar = bar(
+        total,
+        "{prefix} [{bar:30}] {human_pos}/{human_len} requests, {msg} ({eta} left)",
+        trace.name.clone(),
+        args.quiet,
+    );
     let report = replay_until(&trace, &options, |progress| {
         // Often enough for the eye, and no cost to the replay.
         if progress.done % 64 == 0 || progress.done == progress.total {
@@ -129,20 +129,6 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
         result => result.map_err(|error| format!("the report can't be written: {error}"))?,
     }
     Ok(if report.interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
-}
-
-/// A progress bar on standard error if that is a terminal.
-fn bar(trace: &Trace, options: &Options, quiet: bool) -> ProgressBar {
-    if quiet {
-        return ProgressBar::hidden();
-    }
-    let total = trace.requests.len() as u64 * u64::from(options.repeat);
-    let style = ProgressStyle::with_template(
-        "{prefix} [{bar:30}] {human_pos}/{human_len} requests, {msg} ({eta} left)",
-    )
-    .expect("the template is sound")
-    .progress_chars("=> ");
-    ProgressBar::new(total).with_style(style).with_prefix(trace.name.clone())
 }
 
 fn show(bar: &ProgressBar, progress: Progress) {

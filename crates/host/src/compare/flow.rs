@@ -30,12 +30,11 @@ impl Network {
         Self { nodes, edges: Vec::new() }
     }
 
-    /// Adds an edge and returns its name, for [`Flow::along`].
-    pub(super) fn add(&mut self, from: usize, to: usize, capacity: i64, value: i64) -> usize {
+    /// Adds an edge.
+    pub(super) fn add(&mut self, from: usize, to: usize, capacity: i64, value: i64) {
         debug_assert!(from < to && to < self.nodes);
         self.edges.push(Edge { from, to, room: capacity, cost: -value });
         self.edges.push(Edge { from: to, to: from, room: 0, cost: value });
-        self.edges.len() / 2 - 1
     }
 
     /// The most valuable flow of at most `units` from the first node to the last.
@@ -44,14 +43,15 @@ impl Network {
     /// round finds the distances of all nodes by Dijkstra's algorithm on reduced costs, which are never negative, and then
     /// sends all it can along the edges that are on shortest paths. What paths are worth only falls, so it ends when
     /// they are worth nothing. Everything is in integers: the result is exact.
-    pub(super) fn most_valuable(mut self, units: i64) -> Flow {
-        let links = Links::of(&self);
+    pub(super) fn most_valuable(&mut self, units: i64) -> i128 {
+        let links = Links::of(self);
         let mut potential = self.first_potentials();
         let (mut left, mut value) = (units, 0);
         let last = self.nodes - 1;
         let mut distance = vec![FAR; self.nodes];
         let mut heap = BinaryHeap::new();
-        let mut search = Search { next: vec![0; self.nodes], on_path: vec![false; self.nodes], path: Vec::new() };
+        let mut search =
+            Search { next: vec![0; self.nodes], on_path: vec![false; self.nodes], path: Vec::new() };
         while left > 0 {
             distance.fill(FAR);
             distance[0] = 0;
@@ -96,7 +96,13 @@ impl Network {
             left -= sent;
             value -= i128::from(cost) * i128::from(sent);
         }
-        Flow { value, edges: self.edges }
+        value
+    }
+
+    /// How many units go along an edge, by its place among those added.
+    #[cfg(test)]
+    fn along(&self, place: usize) -> i64 {
+        self.edges[2 * place + 1].room
     }
 
     /// Distances from the first node, in one pass, for all edges lead upwards.
@@ -148,7 +154,14 @@ struct Search {
 
 impl Search {
     /// Sends up to `most` units along one way to `last`, and returns how many.
-    fn augment(&mut self, edges: &mut [Edge], links: &Links, potential: &[i64], most: i64, last: usize) -> i64 {
+    fn augment(
+        &mut self,
+        edges: &mut [Edge],
+        links: &Links,
+        potential: &[i64],
+        most: i64,
+        last: usize,
+    ) -> i64 {
         self.path.clear();
         self.on_path.fill(false);
         let mut node = 0;
@@ -181,21 +194,6 @@ impl Search {
             edges[name ^ 1].room += sent;
         }
         sent
-    }
-}
-
-/// A flow that was found.
-#[derive(Clone, Debug)]
-pub(super) struct Flow {
-    /// The sum of all values carried.
-    pub(super) value: i128,
-    edges: Vec<Edge>,
-}
-
-impl Flow {
-    /// How many units go along an edge.
-    pub(super) fn along(&self, name: usize) -> i64 {
-        self.edges[2 * name + 1].room
     }
 }
 
@@ -245,10 +243,10 @@ mod tests {
             for &(from, to, room, value) in &edges {
                 network.add(from, to, room, value);
             }
-            let flow = network.most_valuable(units);
-            assert_eq!(flow.value, i128::from(brute(&edges, nodes - 1, units)), "{edges:?}, {units}");
-            let sum: i64 = edges.iter().enumerate().map(|(name, edge)| flow.along(name) * edge.3).sum();
-            assert_eq!(flow.value, i128::from(sum), "the flow carries what it says");
+            let value = network.most_valuable(units);
+            assert_eq!(value, i128::from(brute(&edges, nodes - 1, units)), "{edges:?}, {units}");
+            let sum: i64 = edges.iter().enumerate().map(|(place, edge)| network.along(place) * edge.3).sum();
+            assert_eq!(value, i128::from(sum), "the flow carries what it says");
         }
     }
 

@@ -23,7 +23,12 @@ use super::workload::{Step, Workload};
 /// among these flows, so the best of them saves no less than the best real pool. (This is the bound FOO-L of Berger,
 /// Beckmann, Harchol-Balter, "Practical bounds on optimal caching with variable object sizes", SIGMETRICS 2018.) `value` is
 /// that of one unit of the key then. A key larger than the room never stays.
-fn most_saved(workload: &Workload, room: u64, size: impl Fn(usize) -> u64, value: impl Fn(usize) -> u64) -> u128 {
+fn most_saved(
+    workload: &Workload,
+    room: u64,
+    size: impl Fn(usize) -> u64,
+    value: impl Fn(usize) -> u64,
+) -> u128 {
     let units = |amount: u64| i64::try_from(amount).unwrap_or(UNBOUNDED).min(UNBOUNDED);
     let keys = workload.costs.len();
     // Each key's line: the node where it stands now, and how many releases it has seen that no acquire could use yet.
@@ -73,7 +78,7 @@ fn most_saved(workload: &Workload, room: u64, size: impl Fn(usize) -> u64, value
     for (from, to, capacity, value) in edges {
         network.add(from, to, capacity, value);
     }
-    u128::try_from(network.most_valuable(units(room)).value).unwrap_or(0)
+    u128::try_from(network.most_valuable(units(room))).unwrap_or(0)
 }
 
 /// The least that a pool could spend which knew the future.
@@ -102,9 +107,10 @@ pub(super) fn of_bytes(workload: &Workload, bytes: u64) -> Optimum {
         u64::try_from((u128::from(value) * UNIT).div_ceil(u128::from(size(key)))).unwrap_or(u64::MAX)
     };
     let saved = |value: &dyn Fn(usize) -> u64| {
-        most_saved(workload, bytes, size, |key| of_byte(key, value(key))) / UNIT + 1
+        most_saved(workload, bytes, size, |key| of_byte(key, value(key))) / UNIT
     };
-    Optimum::left(workload, saved(&|_| 1), saved(&|key| workload.costs[key]))
+    // An open is worth little for each of its bytes: counted in 2⁻³⁰ opens, rounding up does no harm.
+    Optimum::left(workload, saved(&|_| 1 << 30) >> 30, saved(&|key| workload.costs[key]))
 }
 
 impl Optimum {

@@ -30,8 +30,7 @@ pub(super) enum Step {
 impl Workload {
     pub(super) fn new(trace: &Trace, costs: &CostModel, hold: usize) -> Self {
         let mut places: HashMap<&Imports, usize> = HashMap::new();
-        let mut workload =
-            Self { requests: Vec::new(), costs: Vec::new(), weights: Vec::new(), hold };
+        let mut workload = Self { requests: Vec::new(), costs: Vec::new(), weights: Vec::new(), hold };
         for request in &trace.requests {
             let place = *places.entry(&request.imports).or_insert_with(|| {
                 let cost = costs.cost(&request.imports);
