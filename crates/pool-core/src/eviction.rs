@@ -4,24 +4,20 @@
 //! around any other.
 
 mod by_age;
-mod fifo;
+mod dense;
+#[cfg(test)]
+mod drive;
+mod greedy_dual;
 mod idle_timeout;
 mod kin;
-mod lru;
 mod max_age;
 mod ranking;
-mod reject_incoming;
 mod shelves;
 mod stamps;
-mod worth;
 
-pub use fifo::Fifo;
 pub use idle_timeout::IdleTimeout;
 pub use kin::{ImportNames, Names, Unrelated};
-pub use lru::Lru;
 pub use max_age::MaxAge;
-pub use reject_incoming::RejectIncoming;
-pub use worth::Worth;
 
 use std::time::Duration;
 
@@ -134,15 +130,18 @@ impl<K: ?Sized, T: Eviction<K> + ?Sized> Eviction<K> for Box<T> {
     }
 }
 
-/// The policies that can be chosen by name, at run time: one line each.
+/// Each policy's file and name: one line each. All of them can be chosen by name, at run time, and are compared and
+/// tested under it.
 macro_rules! policies {
-    ($($name:ident,)*) => {
+    ($($file:ident::$name:ident,)*) => {
+        $(mod $file; pub use $file::$name;)*
+
         /// The names that [`named`] knows: those of the types.
         pub const NAMES: &[&str] = &[$(stringify!($name),)*];
 
         fn make<K: ?Sized>(name: &str) -> Option<Box<dyn Eviction<K>>> {
             $(if name == stringify!($name) {
-                return Some(Box::new($name::default()));
+                return Some(Box::new(<$name>::default()));
             })*
             None
         }
@@ -150,10 +149,16 @@ macro_rules! policies {
 }
 
 policies! {
-    RejectIncoming,
-    Fifo,
-    Lru,
-    Worth,
+    worth::Worth,
+    reject_incoming::RejectIncoming,
+    fifo::Fifo,
+    lru::Lru,
+    lfu::Lfu,
+    sieve::Sieve,
+    s3_fifo::S3Fifo,
+    gdsf::Gdsf,
+    camp::Camp,
+    tiny_lfu::TinyLfu,
 }
 
 /// The published name of a policy in [`NAMES`] that `name` means: case, `-` and `_` don't matter.

@@ -1,0 +1,33 @@
+use std::marker::PhantomData;
+
+use crate::id::Id;
+
+/// A value for each id: the default, where none was set. Memory is bounded by the largest id set.
+#[derive(Clone, Debug)]
+pub(super) struct Dense<I, T> {
+    values: Vec<T>,
+    ids: PhantomData<I>,
+}
+
+impl<I: Id, T: Copy + Default> Dense<I, T> {
+    pub(super) fn get(&self, id: I) -> T {
+        self.values.get(id.index()).copied().unwrap_or_default()
+    }
+
+    pub(super) fn at(&mut self, id: I) -> &mut T {
+        if id.index() >= self.values.len() {
+            self.values.resize(id.index() + 1, T::default());
+        }
+        &mut self.values[id.index()]
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.values.iter_mut()
+    }
+}
+
+impl<I, T> Default for Dense<I, T> {
+    fn default() -> Self {
+        Self { values: Vec::new(), ids: PhantomData }
+    }
+}

@@ -1,0 +1,142 @@
+use super::Eviction;
+use super::dense::Dense;
+use crate::id::{EntryId, KeyId};
+use crate::order::Order;
+use crate::time::Now;
+use crate::usage::{Opened, Returned};
+
+/// S3-FIFO: a small queue that most entries leave again at once, a main queue for those that were hit in it, and a memory
+/// of what left the small one too early.
+///
+/// Yang, Zhang, Qiu, Yue and Rashmi, "FIFO Queues are All You Need for Cache Eviction" (SOSP 2023), with its settings:
+/// a tenth of the entries in the small queue, two hits there to move on, hits counted to 3, and as many ghosts as the
+/// main queue may have entries. Adapted for a pool: hits are counted by entry, ghosts are keys, and a key opened as a
+/// ghost starts in the main queue. An entry keeps its place while it is leased; at the end of a queue it leaves that, and
+/// joins the main one when its lease ends. As in the paper, room is made before a new one joins: what was just opened
+/// goes only if nothing else is idle. What is small is a share of the entries there are, as a pool's limit may be in
+/// bytes.
+///
+/// A hit and its return cost O(1), an eviction O(1) amortised: each step undoes a hit, a lease or a move.
+#[derive(Clone, Debug, Default)]
+pub struct S3Fifo {
+    /// The newest at the front.
+    small: Order<EntryId>,
+    main: Order<EntryId>,
+    /// Keys whose entry left from the small queue, the latest at the front.
+    ghosts: Order<KeyId>,
+    /// The latest to come back without a place in a queue. It joins when the next one comes, or the next eviction.
+    newcomer: Option<EntryId>,
+    marks: Dense<EntryId, Marks>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Marks {
+    idle: bool,
+    /// It belongs into the main queue.
+    main: bool,
+    hits: u8,
+}
+
+const SMALL_SHARE: usize = 10;
+const MOST_HITS: u8 = 3;
+const HITS_TO_MOVE_ON: u8 = 2;
+
+impl S3Fifo {
+    /// A policy that knows no entry yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn len(&self) -> usize {
+        self.small.len() + self.main.len()
+    }
+
+    fn admit_newcomer(&mut self) {
+        if let Some(entry) = self.newcomer.take() {
+            let queue = if self.marks.get(entry).main { &mut self.main } else { &mut self.small };
+            queue.push_front(entry);
+        }
+    }
+
+    fn remember(&mut self, key: KeyId) {
+        let most = (self.len() - self.len() / SMALL_SHARE).max(1);
+        self.ghosts.push_front(key);
+        while self.ghosts.len() > most {
+            self.ghosts.back().map(|oldest| self.ghosts.remove(oldest));
+        }
+    }
+
+    fn forget(&mut self, entry: EntryId) {
+        self.small.remove(entry);
+        self.main.remove(entry);
+        self.newcomer = self.newcomer.filter(|&newcomer| newcomer != entry);
+        *self.marks.at(entry) = Marks::default();
+    }
+}
+
+impl<K: ?Sized> Eviction<K> for S3Fifo {
+    fn on_key(&mut self, key: KeyId, _: &K) {
+        self.ghosts.remove(key);
+    }
+
+    fn on_forget(&mut self, key: KeyId) {
+        self.ghosts.remove(key);
+    }
+
+    fn on_open(&mut self, entry: EntryId, key: KeyId, _: &Opened, _: Now) {
+        self.forget(entry);
+        self.marks.at(entry).main = self.ghosts.remove(key);
+    }
+
+    fn on_acquire(&mut self, entry: EntryId, _: KeyId, _: Now) {
+        if self.newcomer == Some(entry) {
+            self.admit_newcomer();
+        }
+        let marks = self.marks.at(entry);
+        marks.idle = false;
+        marks.hits = (marks.hits + 1).min(MOST_HITS);
+    }
+
+    fn on_release(&mut self, entry: EntryId, _: KeyId, _: &Returned, _: Now) {
+        self.marks.at(entry).idle = true;
+        if !self.small.contains(entry) && !self.main.contains(entry) && self.newcomer != Some(entry) {
+            self.admit_newcomer();
+            self.newcomer = Some(entry);
+        }
+    }
+
+    fn on_remove(&mut self, entry: EntryId, key: KeyId) {
+        let marks = self.marks.get(entry);
+        if marks.idle && !marks.main {
+            self.remember(key);
+        }
+        self.forget(entry);
+    }
+
+    fn victim(&mut self, incoming: Option<EntryId>, _: Now) -> Option<EntryId> {
+        if self.newcomer != incoming {
+            self.admit_newcomer();
+        }
+        loop {
+            let small_is_full = self.small.len() * SMALL_SHARE >= self.len();
+            let queue = if small_is_full { &mut self.small } else { &mut self.main };
+            let Some(entry) = queue.back() else {
+                return self.newcomer;
+            };
+            let marks = self.marks.at(entry);
+            let hits_to_stay = if marks.main { 1 } else { HITS_TO_MOVE_ON };
+            if marks.idle && marks.hits < hits_to_stay {
+                return Some(entry);
+            }
+            // In the main queue each round costs a hit; the move to it costs all.
+            marks.hits = if marks.main { marks.hits.saturating_sub(1) } else { 0 };
+            marks.main = true;
+            let idle = marks.idle;
+            queue.remove(entry);
+            if idle {
+                self.main.push_front(entry);
+            }
+        }
+    }
+}
