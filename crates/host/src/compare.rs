@@ -1,6 +1,6 @@
 //! Every policy at every capacity, beside the best that could be done.
 //!
-//! The policies run in the real pool, through [`replay`](crate::replay): there is no second implementation of them here.
+//! The policies run in the real pool, through [`replay`](mod@crate::replay): there is no second implementation of them here.
 //!
 //! ```
 //! use host::compare::{Options, compare};
@@ -10,7 +10,7 @@
 //! let options = Options { capacities: vec![1], policies: vec!["default", "Lru"], ..Options::default() };
 //! let comparison = compare(&[trace], &options);
 //! let misses: Vec<_> = comparison.rows.iter().map(|row| (row.policy.as_str(), row.misses)).collect();
-//! assert_eq!(misses, [("default", 3), ("Lru", 5), ("optimum", 3)]);
+//! assert_eq!(misses, [("default", 4), ("Lru", 5), ("optimum", 3)]);
 //! # Ok::<(), host::trace::TraceError>(())
 //! ```
 

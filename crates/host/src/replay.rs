@@ -43,7 +43,7 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// 8 environments, [`Worth`](eviction::Worth), shared regions, exclusive leases that don't overlap, once.
+    /// 8 environments, the default policy, shared regions, exclusive leases that don't overlap, once.
     fn default() -> Self {
         Self {
             capacity: 8,

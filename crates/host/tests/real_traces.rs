@@ -99,7 +99,7 @@ fn time_saved_and_time_spent_add_up_to_opening_every_time() {
 #[test]
 fn leases_that_overlap_miss_because_the_key_is_busy_unless_they_share() {
     let trace = trace("formal-conjectures");
-    let held = Options { hold: 16, ..Options::default() };
+    let held = Options { hold: 16, eviction: "Lru", ..Options::default() };
     let exclusive = replay(&trace, &held);
     let shared = replay(&trace, &Options { share: true, ..held });
     let busy = |report: &Report| report.misses_by_reason.get(host::pool_core::MissReason::Busy);

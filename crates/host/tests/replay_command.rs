@@ -38,7 +38,7 @@ fn replay_of(content: &[u8]) -> Output {
 
 #[test]
 fn json_is_one_object_with_every_promised_field() {
-    let output = run(&["replay", &trace("batteries.tsv"), "--capacity", "8", "--json"]);
+    let output = run(&["replay", &trace("batteries.tsv"), "--capacity", "8", "--eviction", "Lru", "--json"]);
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(text(&output.stderr), "", "a pipe gets no progress bar");
     let stdout = text(&output.stdout);
@@ -69,7 +69,7 @@ fn the_table_has_the_counts_the_reasons_and_what_rests_on_an_assumption() {
     assert!(
         text(&output.stderr).starts_with("note: 1,360 of 1,365 opens name modules that were not measured")
     );
-    let quiet = run(&["replay", &trace("pfr.tsv"), "--capacity", "32", "--quiet"]);
+    let quiet = run(&["replay", &trace("pfr.tsv"), "--capacity", "32", "--eviction", "Lru", "--quiet"]);
     assert_eq!((text(&quiet.stdout), text(&quiet.stderr)), (stdout, String::new()));
 }
 
@@ -88,7 +88,8 @@ fn policies_are_named_as_published_or_with_dashes() {
 #[test]
 fn isolated_regions_cost_more_and_leave_memory_behind() {
     let json = |regions| -> Value {
-        let output = run(&["replay", &trace("batteries.tsv"), "--regions", regions, "--json"]);
+        let output =
+            run(&["replay", &trace("batteries.tsv"), "--eviction", "lru", "--regions", regions, "--json"]);
         serde_json::from_slice(&output.stdout).unwrap()
     };
     let (shared, isolated) = (json("shared"), json("isolated"));
@@ -150,7 +151,7 @@ fn a_trace_is_read_from_standard_input() {
         leanpool().args(["replay", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"0\tInit\n1\tInit\n").unwrap();
     let output = child.wait_with_output().unwrap();
-    assert!(text(&output.stdout).starts_with("- through Lru"), "{output:?}");
+    assert!(text(&output.stdout).starts_with("- through Worth"), "{output:?}");
 }
 
 #[test]
@@ -258,7 +259,7 @@ fn the_report_says_how_it_was_run() {
         "2",
     ];
     let line = format!(
-        "{path} through Lru, 8 idle at most, shared regions, idle for 60 s at most, 600 s old at most, shared by \
+        "{path} through Worth, 8 idle at most, shared regions, idle for 60 s at most, 600 s old at most, shared by \
          leases, held for 3, 2 times"
     );
     assert_eq!(text(&run(&args).stdout).lines().next().unwrap(), line);

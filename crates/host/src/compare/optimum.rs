@@ -122,3 +122,91 @@ impl Optimum {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::clairvoyant::{Clairvoyant, Foresight};
+    use super::*;
+    use crate::replay::{Options, replay_with};
+    use crate::synthetic::Synthetic;
+    use crate::trace::Trace;
+    use mock_backend::{Cost, CostModel};
+
+    /// The least cost by trying every eviction, for pools of `slots` idle entries.
+    fn brute(workload: &Workload, slots: usize) -> (u64, u64) {
+        fn go(steps: &[Step], idle: Vec<usize>, slots: usize, cost: &dyn Fn(usize) -> u64) -> u64 {
+            let Some((step, rest)) = steps.split_first() else { return 0 };
+            match *step {
+                Step::Acquire(key) => match idle.iter().position(|&of| of == key) {
+                    Some(place) => {
+                        let mut idle = idle;
+                        idle.remove(place);
+                        go(rest, idle, slots, cost)
+                    }
+                    None => cost(key) + go(rest, idle, slots, cost),
+                },
+                Step::Release(key) => {
+                    let mut idle = idle;
+                    idle.push(key);
+                    if idle.len() <= slots {
+                        return go(rest, idle, slots, cost);
+                    }
+                    let without = |place: usize| {
+                        let mut idle = idle.clone();
+                        idle.remove(place);
+                        go(rest, idle, slots, cost)
+                    };
+                    (0..idle.len()).map(without).min().unwrap_or(0)
+                }
+            }
+        }
+        let steps: Vec<Step> = workload.steps().collect();
+        (go(&steps, Vec::new(), slots, &|_| 1), go(&steps, Vec::new(), slots, &|key| workload.costs[key]))
+    }
+
+    #[test]
+    fn small_workloads_cost_what_trying_every_eviction_finds() {
+        let mut state = 88_172_645_463_325_252_u64;
+        let mut random = |n: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state % n
+        };
+        for case in 0..300 {
+            let workload = Workload {
+                requests: (0..13).map(|_| random(5) as usize).collect(),
+                costs: (0..5).map(|_| 1 + random(9)).collect(),
+                weights: vec![1; 5],
+                hold: (case % 4) as usize,
+            };
+            for slots in 1..3 {
+                let (misses, nanos) = brute(&workload, slots);
+                let slots = slots as u64;
+                assert_eq!(of_slots(&workload, slots), Optimum { misses, nanos }, "{workload:?} {slots}");
+                let bound = of_bytes(&workload, slots);
+                assert!(bound.misses <= misses && bound.nanos <= nanos, "{workload:?}: {bound:?}");
+                assert!(bound.nanos + 1 >= nanos, "with equal weights the bound is all but exact: {bound:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn beladys_min_in_the_pool_misses_as_often_as_the_flow_says() {
+        let trace: Trace = "zipf:0.8:keys=60:n=2000".parse::<Synthetic>().unwrap().trace();
+        let model = CostModel::Constant(Cost { nanos: 7, weight: 1, residue: 0, assumed: false });
+        let workload = Workload::new(&trace, &model, 0);
+        for capacity in [1, 3, 10, 30] {
+            let options = Options { capacity, ..Options::default() };
+            let min = Box::new(Clairvoyant::new(&trace, Foresight::Furthest));
+            let report =
+                replay_with(&trace, &options, min, model.clone(), |_| std::ops::ControlFlow::Continue(()));
+            let optimum = of_slots(&workload, capacity);
+            assert_eq!(
+                (report.misses, 7 * report.misses),
+                (optimum.misses, optimum.nanos),
+                "{capacity} slots"
+            );
+        }
+    }
+}
