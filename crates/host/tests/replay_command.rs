@@ -127,7 +127,10 @@ fn wrong_usage_ends_with_exit_code_2_and_says_what_there_is() {
         (vec!["replay", "t", "--capacity", "many"], "invalid value 'many'"),
         (vec!["replay", "t", "--repeat", "0"], "0 is not in 1.."),
         (vec!["replay", "t", "--regions", "other"], "shared, isolated"),
-        (vec!["replay", "t", "--eviction", "best"], "choose one of RejectIncoming, Fifo, Lru"),
+        (
+            vec!["replay", "t", "--eviction", "best"],
+            "choose one of default, Worth, RejectIncoming, Fifo, Lru",
+        ),
         (vec!["no-such-command"], "no-such-command"),
     ] {
         let output = run(&args);

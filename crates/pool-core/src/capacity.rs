@@ -10,6 +10,7 @@ mod max_live;
 mod max_live_weight;
 mod max_opens;
 mod max_residue;
+mod process_memory;
 mod unbounded;
 
 pub use both::Both;
@@ -20,6 +21,7 @@ pub use max_live::MaxLive;
 pub use max_live_weight::MaxLiveWeight;
 pub use max_opens::MaxOpens;
 pub use max_residue::MaxResidue;
+pub use process_memory::ProcessMemory;
 pub use unbounded::Unbounded;
 
 use crate::usage::{Opened, Usage};
@@ -48,6 +50,12 @@ pub trait Capacity {
     fn max_idle(&self) -> Option<u64> {
         None
     }
+
+    /// Whether [`Usage::process_bytes`] is wanted in [`admit`](Capacity::admit). Asked once, when the pool is built; if
+    /// so, the pool measures on each miss, never on a hit. Pass it on in a policy around another.
+    fn needs_process_memory(&self) -> bool {
+        false
+    }
 }
 
 /// Answer of a [`Capacity`]. All but `Fits` name the limit that was met, for errors and reports.
@@ -60,7 +68,7 @@ pub enum Verdict {
     EvictAny(&'static str),
     /// Would fit if an idle resource of the same key went; the one idle for longest does.
     EvictOfKey(&'static str),
-    /// No eviction and no waiting helps: an acquire is [`Refused`](crate::AcquireError::Refused), a returned resource
+    /// No eviction and no end of a lease helps: an acquire is [`Refused`](crate::AcquireError::Refused), a returned resource
     /// is dropped.
     Never(&'static str),
 }
@@ -76,6 +84,10 @@ impl<T: Capacity + ?Sized> Capacity for Box<T> {
 
     fn max_idle(&self) -> Option<u64> {
         (**self).max_idle()
+    }
+
+    fn needs_process_memory(&self) -> bool {
+        (**self).needs_process_memory()
     }
 }
 

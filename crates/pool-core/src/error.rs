@@ -1,5 +1,6 @@
 //! Why an acquire gave no lease.
 
+use crate::process_memory::ProcessMemoryError;
 use crate::usage::Usage;
 
 /// Why an acquire gave no lease. `E` is the resource's own [`Error`](crate::Resource::Error).
@@ -24,9 +25,10 @@ pub enum AcquireError<E> {
         usage: Usage,
     },
 
-    /// There will be no room, however long one waits: a budget is spent. Resources that are idle can still be had.
+    /// No end of a lease will make room: a budget is spent, or memory is not the pool's to give back. Resources that are
+    /// idle can still be had.
     #[error(
-        "the pool refuses to open: {by} rules it out for good ({usage}); keys that are idle can still be \
+        "the pool refuses to open: {by} rules it out, whatever leases end ({usage}); keys that are idle can still be \
          acquired, for others raise the limit or make a new pool"
     )]
     Refused {
@@ -35,6 +37,11 @@ pub enum AcquireError<E> {
         /// What the pool held.
         usage: Usage,
     },
+
+    /// The capacity policy limits the memory of the process, and that could not be measured. Nothing was opened or
+    /// evicted.
+    #[error("nothing was opened, because the limit on memory can't be kept: {0}")]
+    Memory(#[source] ProcessMemoryError),
 }
 
 impl<E> AcquireError<E> {

@@ -2,6 +2,7 @@
 //!
 //! One policy a child file. [`RejectIncoming`] is the do-nothing baseline; [`IdleTimeout`] and [`MaxAge`] are filters
 //! around any other.
+#![doc = include_str!("../docs/adding-a-policy.md")]
 
 mod by_age;
 mod dense;

@@ -18,14 +18,18 @@ use step::{Postponed, reentered};
 use crate::capacity::Capacity;
 use crate::contain::{contain, in_drop};
 use crate::error::AcquireError;
-use crate::eviction::Eviction;
+use crate::eviction::{Eviction, Worth};
+use crate::imports::Imports;
 use crate::key::{KeyHasher, Query};
 use crate::observer::{Event, Observer};
+use crate::process_memory::ProcessMemoryError;
 use crate::resource::{Health, Resource};
 use crate::state::{State, Taken};
 use crate::stats::{DropReason, Stats};
 use crate::time::Clock;
 use crate::usage::Usage;
+
+type ProcessMemoryReader = Box<dyn Fn() -> Result<u64, ProcessMemoryError>>;
 
 /// A keyed pool for one thread.
 ///
@@ -59,6 +63,8 @@ where
     needs_clock: bool,
     max_idle: Option<u64>,
     observer: Option<Box<dyn Observer<K>>>,
+    /// Only if the capacity policy wants it.
+    process_memory: Option<ProcessMemoryReader>,
     local: PhantomData<Rc<()>>,
 }
 
@@ -73,7 +79,15 @@ impl<K: Clone, R: Resource> Pool<K, R> {
 
     /// A pool with other policies, clock or observer.
     pub fn builder() -> Builder<K, R> {
-        Builder::new()
+        Builder::new(Worth::new())
+    }
+}
+
+impl<R: Resource> Pool<Imports, R> {
+    /// A [`builder`](Pool::builder) for import lists: its eviction policy sees which lists are alike
+    /// ([`Worth::of_imports`]).
+    pub fn imports_builder() -> Builder<Imports, R> {
+        Builder::new(Worth::of_imports())
     }
 }
 
@@ -94,7 +108,7 @@ where
     ///
     /// # Errors
     /// [`AcquireError::Open`] with what `open` returned; [`AcquireError::Exhausted`] and [`AcquireError::Refused`] if
-    /// the capacity policy lets nothing be opened. None of them is counted as an acquire.
+    /// the capacity policy lets nothing be opened, [`AcquireError::Memory`] if it could not be told what it wants to know. None of them is counted as an acquire.
     ///
     /// # Panics
     /// If user code does (see [`Pool`]), or when called from inside a policy.

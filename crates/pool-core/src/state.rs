@@ -192,6 +192,7 @@ where
             Place::Idle => {
                 usage.idle -= 1;
                 usage.idle_weight = usage.idle_weight.saturating_sub(weight);
+                usage.note_evicted(weight);
                 record.idle -= 1;
             }
             Place::Leased => {

@@ -32,6 +32,10 @@ pub struct Usage {
     pub opening_residue: u64,
     /// Idle resources of the key in question; 0 where there is none in question.
     pub idle_of_key: u64,
+    /// Private dirty bytes of the process as measured on this miss, less the weights that were evicted for it since.
+    /// `None` but while a miss asks to be admitted, by a policy that
+    /// [wants it](crate::Capacity::needs_process_memory).
+    pub process_bytes: Option<u64>,
 }
 
 impl Usage {
@@ -65,14 +69,26 @@ impl Usage {
 
     /// The same with `idle` idle resources of `weight` bytes, all of the key in question.
     pub(crate) fn with_idle(&self, idle: u64, weight: u64) -> Self {
-        Self { idle, idle_weight: weight, idle_of_key: idle, ..*self }
+        let evicted = self.idle_weight.saturating_sub(weight);
+        let mut usage = Self { idle, idle_weight: weight, idle_of_key: idle, ..*self };
+        usage.note_evicted(evicted);
+        usage
+    }
+
+    /// An idle resource of `weight` bytes goes.
+    pub(crate) fn note_evicted(&mut self, weight: u64) {
+        self.process_bytes = self.process_bytes.map(|bytes| bytes.saturating_sub(weight));
     }
 }
 
 impl fmt::Display for Usage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { idle, leased, opening, opens, .. } = self;
-        write!(f, "{idle} idle, {leased} leased, {opening} opening, {opens} opened so far")
+        write!(f, "{idle} idle, {leased} leased, {opening} opening, {opens} opened so far")?;
+        match self.process_bytes {
+            Some(bytes) => write!(f, ", {bytes} private dirty bytes in the process"),
+            None => Ok(()),
+        }
     }
 }
 

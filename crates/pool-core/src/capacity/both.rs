@@ -21,6 +21,10 @@ impl<A: Capacity, B: Capacity> Capacity for Both<A, B> {
             (a, b) => a.or(b),
         }
     }
+
+    fn needs_process_memory(&self) -> bool {
+        self.0.needs_process_memory() || self.1.needs_process_memory()
+    }
 }
 
 fn stricter(a: Verdict, b: Verdict) -> Verdict {

@@ -9,7 +9,7 @@ use crate::usage::{Opened, Returned};
 
 /// A policy and what it has been told: keys are small numbers, entries are made as needed.
 pub(super) struct Drive {
-    policy: Box<dyn Eviction<()>>,
+    policy: Box<dyn Eviction<usize>>,
     /// Idle entries, the most recently released last.
     idle: Vec<(EntryId, usize)>,
     prices: HashMap<usize, Opened>,
@@ -18,7 +18,7 @@ pub(super) struct Drive {
 }
 
 impl Drive {
-    pub(super) fn new(policy: impl Eviction<()> + 'static) -> Self {
+    pub(super) fn new(policy: impl Eviction<usize> + 'static) -> Self {
         Self {
             policy: Box::new(policy),
             idle: Vec::new(),
@@ -65,7 +65,7 @@ impl Drive {
         key
     }
 
-    fn lease(&mut self, key: usize) -> EntryId {
+    pub(super) fn lease(&mut self, key: usize) -> EntryId {
         let id = KeyId::from_index(key);
         if let Some(place) = self.idle.iter().rposition(|(_, of)| *of == key) {
             let (entry, _) = self.idle.remove(place);
@@ -74,7 +74,7 @@ impl Drive {
         }
         if !self.known.contains(&key) {
             self.known.push(key);
-            self.policy.on_key(id, &());
+            self.policy.on_key(id, &key);
         }
         self.entries += 1;
         let entry = EntryId::from_index(self.entries);
@@ -82,7 +82,7 @@ impl Drive {
         entry
     }
 
-    fn release(&mut self, entry: EntryId, key: usize) {
+    pub(super) fn release(&mut self, entry: EntryId, key: usize) {
         self.idle.push((entry, key));
         let idle_of_key = self.idle.iter().filter(|(_, of)| *of == key).count() as u64;
         let returned = Returned { weight: self.opened(key).weight, idle_of_key };

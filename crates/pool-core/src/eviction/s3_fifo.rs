@@ -140,3 +140,51 @@ impl<K: ?Sized> Eviction<K> for S3Fifo {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::drive::Drive;
+    use super::*;
+    use crate::id::Id as _;
+
+    /// Ten keys are idle, of which 1 was hit `hits` times; then come as many that are new.
+    fn scanned(hits: usize) -> (Drive, Vec<usize>) {
+        let mut pool = Drive::new(S3Fifo::new());
+        (1..=10).for_each(|key| pool.ask(key));
+        (0..hits).for_each(|_| pool.ask(1));
+        let mut victims = Vec::new();
+        for key in 11..=20 {
+            pool.ask(key);
+            victims.extend(pool.evict_for(key));
+        }
+        (pool, victims)
+    }
+
+    #[test]
+    fn two_hits_in_the_small_queue_outlive_a_scan_and_one_does_not() {
+        let (_, victims) = scanned(1);
+        assert_eq!(victims, (1..=10).collect::<Vec<_>>());
+        let (_, victims) = scanned(2);
+        assert_eq!(victims, (2..=11).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_left_too_early_starts_in_the_main_queue() {
+        let (mut pool, _) = scanned(0);
+        pool.ask(10); // went last, so it is a ghost
+        assert_eq!(pool.evict_for(10), Some(11));
+        let victims: Vec<_> = (30..39).map(|key| {
+            pool.ask(key);
+            pool.evict_for(key).unwrap()
+        }).collect();
+        assert_eq!(victims, (12..=20).collect::<Vec<_>>(), "10 is not among them");
+    }
+
+    #[test]
+    fn ghosts_are_as_many_as_the_main_queue_may_hold() {
+        let mut policy = S3Fifo::new();
+        (0..10).for_each(|entry| policy.small.push_front(EntryId::from_index(entry)));
+        (0..100).for_each(|key| policy.remember(KeyId::from_index(key)));
+        assert_eq!(policy.ghosts.len(), 9);
+    }
+}

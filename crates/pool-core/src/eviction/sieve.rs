@@ -108,3 +108,38 @@ impl<K: ?Sized> Eviction<K> for Sieve {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::drive::Drive;
+    use super::*;
+
+    #[test]
+    fn the_hand_spares_what_was_hit_and_goes_on_from_where_it_stopped() {
+        let mut pool = Drive::new(Sieve::new());
+        [1, 2, 3, 1].into_iter().for_each(|key| pool.ask(key));
+        let victims = [4, 5, 6, 7].map(|key| {
+            pool.ask(key);
+            pool.evict_for(key)
+        });
+        // 1 is spared for its hit. The hand does not come back to it before it has met 5, the newest of its round.
+        assert_eq!(victims, [Some(2), Some(3), Some(4), Some(5)]);
+    }
+
+    #[test]
+    fn a_hit_spares_once() {
+        let mut pool = Drive::new(Sieve::new());
+        [1, 1, 1, 2, 2].into_iter().for_each(|key| pool.ask(key));
+        assert_eq!([pool.evict(), pool.evict(), pool.evict()], [Some(1), Some(2), None]);
+    }
+
+    #[test]
+    fn what_is_leased_when_the_hand_meets_it_comes_back_as_the_newest() {
+        let mut pool = Drive::new(Sieve::new());
+        [1, 2, 3].into_iter().for_each(|key| pool.ask(key));
+        let leased = pool.lease(1);
+        assert_eq!(pool.evict(), Some(2));
+        pool.release(leased, 1);
+        assert_eq!([pool.evict(), pool.evict()], [Some(3), Some(1)]);
+    }
+}

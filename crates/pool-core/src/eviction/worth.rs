@@ -252,3 +252,6 @@ impl<K: ?Sized, N: Names<K>> Eviction<K> for Worth<N> {
         self.ranking.victim(|key, idle| keys[key.index()].worth(idle)).map(|(entry, _)| entry)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,16 +2,17 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::marker::PhantomData;
 
-use super::Pool;
+use super::{Pool, ProcessMemoryReader};
 use crate::capacity::{Capacity, MaxIdle};
-use crate::eviction::{Eviction, Worth};
+use crate::eviction::Eviction;
 use crate::key::KeyHasher;
 use crate::observer::Observer;
+use crate::process_memory::{ProcessMemoryError, private_dirty_bytes};
 use crate::resource::Resource;
 use crate::state::State;
 use crate::time::{Clock, SystemClock};
 
-/// Makes a [`Pool`]. Without further calls: [`MaxIdle`]`(8)`, [`Worth`], the system's clock, no observer, 4096 keys
+/// Makes a [`Pool`]. Without further calls: [`MaxIdle`]`(8)`, [`Worth`](crate::eviction::Worth), the system's clock, no observer, 4096 keys
 /// remembered.
 #[must_use = "a builder makes nothing until `build`"]
 pub struct Builder<K, R, C = Box<dyn Capacity>, E = Box<dyn Eviction<K>>> {
@@ -20,17 +21,19 @@ pub struct Builder<K, R, C = Box<dyn Capacity>, E = Box<dyn Eviction<K>>> {
     clock: Box<dyn Clock>,
     observer: Option<Box<dyn Observer<K>>>,
     remembered_keys: usize,
+    process_memory: ProcessMemoryReader,
     resource: PhantomData<fn() -> R>,
 }
 
 impl<K, R> Builder<K, R> {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(eviction: impl Eviction<K> + 'static) -> Self {
         Self {
             capacity: Box::new(MaxIdle(8)),
-            eviction: Box::new(Worth::new()),
+            eviction: Box::new(eviction),
             clock: Box::new(SystemClock::new()),
             observer: None,
             remembered_keys: 4096,
+            process_memory: Box::new(private_dirty_bytes),
             resource: PhantomData,
         }
     }
@@ -51,8 +54,8 @@ impl<K, R> Builder<K, R> {
         capacity: C,
         eviction: E,
     ) -> Builder<K, R, C, E> {
-        let Self { clock, observer, remembered_keys, resource, .. } = self;
-        Builder { capacity, eviction, clock, observer, remembered_keys, resource }
+        let Self { clock, observer, remembered_keys, process_memory, resource, .. } = self;
+        Builder { capacity, eviction, clock, observer, remembered_keys, process_memory, resource }
     }
 }
 
@@ -73,13 +76,21 @@ impl<K, R, C: Capacity, E: Eviction<K>> Builder<K, R, C, E> {
         Self { remembered_keys: keys, ..self }
     }
 
+    /// How the memory of the process is measured, in bytes, for a capacity policy that
+    /// [wants it](Capacity::needs_process_memory): once on each miss, outside the pool's borrow or lock. Without this,
+    /// [`private_dirty_bytes`].
+    pub fn process_memory(self, read: impl Fn() -> Result<u64, ProcessMemoryError> + 'static) -> Self {
+        Self { process_memory: Box::new(read), ..self }
+    }
+
     /// The pool, empty. Allocates nothing in proportion to its limits.
     pub fn build(self) -> Pool<K, R, C, E>
     where
         K: Clone,
         R: Resource,
     {
-        let Self { capacity, eviction, clock, observer, remembered_keys, resource: _ } = self;
+        let Self { capacity, eviction, clock, observer, remembered_keys, process_memory, resource: _ } = self;
+        let process_memory = capacity.needs_process_memory().then_some(process_memory);
         let max_idle = capacity.max_idle();
         let state = State::new(capacity, eviction, remembered_keys);
         Pool {
@@ -91,6 +102,7 @@ impl<K, R, C: Capacity, E: Eviction<K>> Builder<K, R, C, E> {
             hasher: KeyHasher::default(),
             clock,
             observer,
+            process_memory,
             local: PhantomData,
         }
     }

@@ -8,7 +8,7 @@ use crate::eviction::Eviction;
 use crate::key::Query;
 use crate::observer::Event;
 use crate::resource::Resource;
-use crate::state::{Denied, Reserved};
+use crate::state::{Denied, Reserved, State};
 use crate::stats::DropReason;
 use crate::usage::{MAX_WEIGHT, Opened};
 
@@ -32,7 +32,17 @@ where
         Q: Query<K> + ?Sized,
     {
         let key = query.to_key();
-        let reservation = match self.reserve(query, hash, key.clone(), unfit) {
+        let process_bytes = match self.process_memory.as_ref().map(|read| read()).transpose() {
+            Ok(process_bytes) => process_bytes,
+            Err(error) => {
+                let ((), aftermath) = self.enter(State::count_refused);
+                self.finish(aftermath);
+                self.observe(Event::Refused { key: &key, by: "ProcessMemory" });
+                drop(key);
+                return Err(AcquireError::Memory(error));
+            }
+        };
+        let reservation = match self.reserve(query, hash, key.clone(), (unfit, process_bytes)) {
             Ok(reservation) => reservation,
             Err(denied) => {
                 self.observe(Event::Refused { key: &key, by: denied.by() });
@@ -82,14 +92,14 @@ where
         query: &Q,
         hash: u64,
         name: K,
-        unfit: Option<DropReason>,
+        why_and_memory: (Option<DropReason>, Option<u64>),
     ) -> Result<Reservation<'_, K, R, C, E>, Denied>
     where
         Q: Query<K> + ?Sized,
     {
         let nanos = self.nanos();
         let (reserved, aftermath) =
-            self.enter(|state| state.reserve(hash, |key| query.is_key(key), name, unfit, nanos));
+            self.enter(|state| state.reserve(hash, |key| query.is_key(key), name, why_and_memory, nanos));
         let reservation = reserved.map(|done| done.map(|reserved| Reservation::new(self, reserved)));
         self.finish(aftermath);
         reservation.expect("nothing is reserved only if a panic was contained, and that has gone on")

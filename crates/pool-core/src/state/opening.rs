@@ -38,13 +38,14 @@ where
     E: Eviction<K>,
 {
     /// Makes room for an open of a key, evicting what it must. `name` is kept if the key is new. `unfit` is why this
-    /// acquire has dropped a resource of that key, if it has. `None` if key equality panicked.
+    /// acquire has dropped a resource of that key, if it has; `process_bytes` was measured just now, if the capacity
+    /// policy wants it. `None` if key equality panicked.
     pub(crate) fn reserve(
         &mut self,
         hash: u64,
         is: impl FnMut(&K) -> bool,
         name: K,
-        unfit: Option<DropReason>,
+        (unfit, process_bytes): (Option<DropReason>, Option<u64>),
         nanos: u64,
     ) -> Option<Result<Reserved, Denied>> {
         let Some(found) = self.aftermath.panics.contain(|| self.keys.find(hash, is)) else {
@@ -72,7 +73,10 @@ where
             None => record.gone,
         };
         let expected = record.opened.unwrap_or_else(|| self.mean_opened());
-        if let Err(denied) = self.admit(key, &expected, nanos) {
+        self.usage.process_bytes = process_bytes;
+        let admitted = self.admit(key, &expected, nanos);
+        self.usage.process_bytes = None;
+        if let Err(denied) = admitted {
             self.keys[key].opening -= 1;
             self.retire(key);
             add(&mut self.counters.refused, 1);
@@ -83,6 +87,11 @@ where
         self.usage.opening_residue = self.usage.opening_residue.saturating_add(expected.residue);
         self.counters.peaks.note_live(&self.usage);
         Some(Ok(Reserved { key, expected, reason }))
+    }
+
+    /// Nothing was reserved, for a reason that the shell found.
+    pub(crate) fn count_refused(&mut self) {
+        add(&mut self.counters.refused, 1);
     }
 
     /// The open came to nothing.
