@@ -24,9 +24,10 @@ Examples:
   leanpool compare --synthetic scan:100:every=400 --synthetic zipf:0.9:keys=500:n=20000
       workloads that are made up
 
-The policy called default is what a pool uses that is told no other. The optimum knows the future: no policy can do with fewer
-misses, or with fewer seconds. For idle environments it is exact; for bytes it is a lower bound, and best-offline the best
-that was found which a pool can really do that knows the future.";
+The policy called default is what a pool uses that is told no other. The optimum knows the future:
+no policy can do with fewer misses, or with fewer seconds. For idle environments it is exact; for
+bytes it is a lower bound, and best-offline the best that was found which a pool can really do that
+knows the future.";
 
 /// Run traces through every policy at every capacity, beside the best that could be done
 ///
@@ -54,7 +55,7 @@ pub(super) struct Args {
     by_weight: Option<Vec<u64>>,
 
     #[arg(long, value_name = "POLICY", value_parser = policy, help = format!(
-        "Compare this policy, and others so named, instead of all: {}", policies()))]
+        "Compare this policy, and others so named, to Lru, instead of all: {}", policies()))]
     policy: Vec<&'static str>,
 
     /// Hold each lease while N further requests are served, so that leases overlap
@@ -92,9 +93,11 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
         (options.by_weight, options.capacities) = (true, times.clone());
     }
     if !args.policy.is_empty() {
-        // In the order of all, each once.
+        // In the order of all, each once; Lru in any case, which the others are compared to.
         let chosen = |name: &&str| {
-            args.policy.contains(name) || (*name == "default" && args.policy.contains(&"Worth"))
+            *name == "Lru"
+                || args.policy.contains(name)
+                || (*name == "default" && args.policy.contains(&"Worth"))
         };
         options.policies = all_policies().into_iter().filter(chosen).collect();
     }
