@@ -101,7 +101,7 @@ where
     /// Leases the resource of a key: the one that was released last, if one is warm, else what `open` returns.
     ///
     /// `query` is a key or a borrowed form of it (see [`Query`]). On a hit nothing is opened, allocated or cloned, but that
-    /// a lease on a *shared* resource needs a key of its own: give that a cheap `Clone`, as [`Imports`](crate::Imports)
+    /// a lease on a *shared* resource needs a key of its own: give that a cheap `Clone`, as [`Imports`]
     /// has.
     /// On a miss, room is made first (victims are dropped before `open` runs), then `open` is called, once, outside
     /// the pool's borrow: it may use the pool. An acquire of the same key in there opens a second resource.
