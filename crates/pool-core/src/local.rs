@@ -70,7 +70,7 @@ where
 
 impl<K: Clone, R: Resource> Pool<K, R> {
     /// A pool that keeps at most `max_idle` idle resources and evicts what is worth least
-    /// ([`Worth`](crate::eviction::Worth)). 0 disables reuse.
+    /// ([`Worth`]). 0 disables reuse.
     /// Nothing is allocated up front.
     #[must_use]
     pub fn with_max_idle(max_idle: u64) -> Self {

@@ -91,7 +91,8 @@ impl Display for Comparison {
             writeln!(f, "{:>9}{:>11}", ratio(row.relative_to_lru), ratio(row.relative_to_optimum))?;
         }
         let cells = distinct(self.rows.iter().map(|row| row.trace.as_str())).len();
-        writeln!(f, "geometric means of seconds, {cells} traces, all capacities")?;
+        let s = if cells == 1 { "" } else { "s" };
+        writeln!(f, "geometric means of seconds, {cells} trace{s}, all capacities")?;
         writeln!(f, "  {:<16}{:>9}{:>18}{:>11}", "policy", "x Lru", "x RejectIncoming", "x optimum")?;
         for mean in &self.geometric_means {
             writeln!(
