@@ -21,6 +21,8 @@ use crate::options::Regions;
 impl Resource for Environment<'_> {
     type Error = LeanError;
 
+    const SHAREABLE: bool = true;
+
     fn weight(&self) -> u64 {
         match self.regions() {
             Regions::Shared => self.bytes_taken(),

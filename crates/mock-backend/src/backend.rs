@@ -272,6 +272,8 @@ impl MockEnvironment {
 impl Resource for MockEnvironment {
     type Error = MockError;
 
+    const SHAREABLE: bool = true;
+
     fn weight(&self) -> u64 {
         self.step(Step::Weight);
         self.0.cost.weight

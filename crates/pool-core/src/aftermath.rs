@@ -1,6 +1,7 @@
 //! What has left the pool and has yet to be dropped, and what user code panicked with.
 
 use crate::contain::Panics;
+use crate::observer::Event;
 use crate::stats::DropReason;
 
 /// What a step of the sequential core leaves for its caller to do once the borrow or lock is over: resources and keys
@@ -26,6 +27,22 @@ impl<K, R> Aftermath<K, R> {
 
     pub(crate) fn is_none(&self) -> bool {
         self.resources.is_empty() && self.keys.is_empty() && !self.panics.any()
+    }
+
+    /// Drops all of it, each by itself, and tells of each resource before. What panicked is yet to go on.
+    pub(crate) fn settle(self, observe: impl Fn(Event<'_, K>)) -> Panics {
+        let Self { resources, keys, mut panics } = self;
+        for victim in resources {
+            if let (Some(key), Some(reason)) = (&victim.key, victim.reason) {
+                panics.contain(|| observe(Event::Dropped { key, reason }));
+            }
+            panics.contain(|| drop(victim.resource));
+            panics.contain(|| drop(victim.key));
+        }
+        for key in keys {
+            panics.contain(|| drop(key));
+        }
+        panics
     }
 
     /// A resource, with its last handle.

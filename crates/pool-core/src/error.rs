@@ -1,5 +1,7 @@
 //! Why an acquire gave no lease.
 
+use std::fmt;
+
 use crate::process_memory::ProcessMemoryError;
 use crate::usage::Usage;
 
@@ -38,13 +40,80 @@ pub enum AcquireError<E> {
         usage: Usage,
     },
 
+    /// The time given was over. What the pool holds now is in `usage`.
+    #[error(
+        "timed out while it had to {step} ({usage}); give it more time, end leases sooner or raise the limit"
+    )]
+    TimedOut {
+        /// What it was at.
+        step: Step,
+        /// What the pool held.
+        usage: Usage,
+    },
+
+    /// The acquire's [token](crate::sync::CancellationToken) was cancelled.
+    #[error("cancelled while it had to {step} ({usage})")]
+    Cancelled {
+        /// What it was at.
+        step: Step,
+        /// What the pool held.
+        usage: Usage,
+    },
+
+    /// The pool [is closed](crate::sync::Pool::close): it gives no further lease. Make a new one.
+    #[error("the pool is closed ({usage}); make a new one")]
+    Closed {
+        /// What the pool held.
+        usage: Usage,
+    },
+
+    /// This thread is opening that key itself, and would wait for itself for ever. Use what the open has in hand.
+    #[error(
+        "this thread is opening that key already, and would wait for itself ({usage}); acquire it after the open"
+    )]
+    OwnOpen {
+        /// What the pool held.
+        usage: Usage,
+    },
+
     /// The capacity policy limits the memory of the process, and that could not be measured. Nothing was opened or
     /// evicted.
     #[error("nothing was opened, because the limit on memory can't be kept: {0}")]
     Memory(#[source] ProcessMemoryError),
 }
 
+/// What an acquire was at when its time was over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// It waited for a resource, for room, or for the open of another.
+    Wait,
+    /// Its own open ran. That is never broken off: what came of it is in the pool, for others.
+    Open,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Wait => "wait",
+            Self::Open => "open",
+        })
+    }
+}
+
 impl<E> AcquireError<E> {
+    /// What the pool held when it happened, if that had to do with it.
+    pub fn usage(&self) -> Option<&Usage> {
+        match self {
+            Self::Exhausted { usage, .. }
+            | Self::Refused { usage, .. }
+            | Self::TimedOut { usage, .. }
+            | Self::Cancelled { usage, .. }
+            | Self::Closed { usage }
+            | Self::OwnOpen { usage } => Some(usage),
+            Self::Open(_) | Self::Memory(_) => None,
+        }
+    }
+
     /// The error of the open, if that is what failed.
     pub fn into_open(self) -> Option<E> {
         match self {

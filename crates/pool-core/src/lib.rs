@@ -28,6 +28,7 @@
 //! # Where things are
 //! - [`Resource`], [`Query`], [`Imports`]: what you bring, or bring it as.
 //! - [`local`]: the pool for one thread, its leases and its builder.
+//! - [`sync`]: the pool for many, with waiting.
 //! - [`capacity`]: may it exist, may it stay? One policy a file.
 //! - [`eviction`]: which idle one goes first? One policy a file; [`Order`] is what most are made of.
 //! - [`AcquireError`], [`Stats`], [`Event`]: what happened.
@@ -52,11 +53,12 @@ mod process_memory;
 mod resource;
 mod state;
 mod stats;
+pub mod sync;
 mod time;
 mod usage;
 
 pub use capacity::{Capacity, Verdict};
-pub use error::AcquireError;
+pub use error::{AcquireError, Step};
 pub use eviction::Eviction;
 pub use id::{EntryId, Id, KeyId};
 pub use imports::Imports;
@@ -65,6 +67,6 @@ pub use observer::{Event, Observer};
 pub use order::Order;
 pub use process_memory::{ProcessMemoryError, private_dirty_bytes};
 pub use resource::{Health, Resource};
-pub use stats::{Counts, DropReason, MissReason, Peaks, Reason, Stats};
+pub use stats::{Counts, DropReason, MissReason, Peaks, Reason, Stats, Waits};
 pub use time::{Clock, Now, SystemClock};
 pub use usage::{MAX_WEIGHT, Opened, Returned, Usage};

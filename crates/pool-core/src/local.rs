@@ -13,7 +13,8 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::rc::Rc;
 
-use step::{Postponed, reentered};
+use step::Postponed;
+pub(crate) use step::reentered;
 
 use crate::capacity::Capacity;
 use crate::contain::{contain, in_drop};

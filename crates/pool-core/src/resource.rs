@@ -1,5 +1,10 @@
 //! What a pool must know of the values it keeps.
 
+use crate::contain::{Panics, Payload};
+use crate::state::Ending;
+use crate::stats::DropReason;
+use crate::usage::{MAX_WEIGHT, Opened};
+
 /// A value that is expensive to open.
 ///
 /// The pool never opens one itself: what opens a resource is lent to each acquire as a closure. All methods but
@@ -10,6 +15,10 @@ pub trait Resource: Sized {
     /// Why an open failed. One fixed type, so that a failure can be handed to all who waited for that open. With an
     /// [`std::error::Error`], [`AcquireError`](crate::AcquireError) is one too.
     type Error;
+
+    /// Whether [`share`](Resource::share) may give a handle; it is not called otherwise. With `true`, concurrent
+    /// acquires of a key in a [`sync::Pool`](crate::sync::Pool) wait for the one open that runs, and share what it gives.
+    const SHAREABLE: bool = false;
 
     /// Bytes that dropping this resource gives back, now.
     ///
@@ -32,7 +41,7 @@ pub trait Resource: Sized {
     /// Another handle to the same resource, if it is immutable and a handle is cheap.
     ///
     /// `None` (the default) makes the resource exclusive: one lease at a time. With `Some`, all leases of a key share
-    /// one resource, and the pool counts it once. Called after the open, and on each hit **inside** the pool's borrow or
+    /// one resource, and the pool counts it once. Called only if [`SHAREABLE`](Resource::SHAREABLE): after the open, and on each hit **inside** the pool's borrow or
     /// lock: it must be O(1) (a reference count) and must not call the pool.
     fn share(&self) -> Option<Self> {
         None
@@ -55,4 +64,47 @@ pub enum Health {
     Stale,
     /// It is damaged: drop it.
     Broken,
+}
+
+/// The handle that the pool is to keep, or a lease to get, if the resource is shared.
+#[inline]
+pub(crate) fn handle<R: Resource>(resource: &R) -> Option<R> {
+    if R::SHAREABLE { resource.share() } else { None }
+}
+
+/// How a lease on `resource` ends: asked outside the borrow or lock.
+#[inline]
+pub(crate) fn judge<R: Resource>(resource: &R, panicked: bool) -> Ending {
+    if panicked && !resource.survives_panic() {
+        return Ending::Drop(DropReason::Panicked);
+    }
+    match resource.health() {
+        Health::Reusable => Ending::Return { weight: resource.weight().min(MAX_WEIGHT) },
+        Health::Stale => Ending::Drop(DropReason::Stale),
+        Health::Broken => Ending::Drop(DropReason::Broken),
+    }
+}
+
+/// Why a resource whose health was asked is unfit for use; a panic is kept.
+pub(crate) fn unfit(health: Result<Health, Payload>, panics: &mut Panics) -> DropReason {
+    match health {
+        Ok(Health::Broken) => DropReason::Broken,
+        Ok(_) => DropReason::Stale,
+        Err(payload) => {
+            panics.keep(payload);
+            DropReason::Panicked
+        }
+    }
+}
+
+/// What has just been opened, asked outside the borrow or lock: the figures, and the handle that the pool is to keep if
+/// it is shared.
+pub(crate) fn measure<K: Clone, R: Resource>(
+    key: &K,
+    resource: &R,
+    cost_nanos: u64,
+) -> (Opened, Option<(K, R)>) {
+    let weight = resource.weight().min(MAX_WEIGHT);
+    let opened = Opened { cost_nanos, weight, residue: resource.residue() };
+    (opened, handle(resource).map(|handle| (key.clone(), handle)))
 }

@@ -11,9 +11,11 @@ mod entries;
 mod keys;
 mod opening;
 mod room;
+mod waiting;
 
 pub(crate) use ending::Ending;
 pub(crate) use opening::{Denied, Reserved};
+pub(crate) use waiting::KeyFacts;
 
 use std::cell::Cell;
 
@@ -24,7 +26,7 @@ use crate::aftermath::Aftermath;
 use crate::capacity::Capacity;
 use crate::eviction::Eviction;
 use crate::id::{EntryId, Id, KeyId};
-use crate::resource::Resource;
+use crate::resource::{Resource, handle};
 use crate::stats::{Counters, DropReason, MissReason, Stats, add};
 use crate::time::Now;
 use crate::usage::{Opened, Usage};
@@ -119,10 +121,10 @@ where
                 let entry = &mut entries[id];
                 let (own_key, own) = entry.resource.as_ref()?;
                 asked.set(Some(id));
-                let handle = own.share();
+                let handle = handle(own);
                 asked.set(None);
-                if let Some(handle) = handle {
-                    parked = Some(handle);
+                if let Some(shared) = handle {
+                    parked = Some(shared);
                     break ((own_key.clone(), parked.take()?), true);
                 }
                 if entry.leases == 0 {
@@ -176,7 +178,7 @@ where
         self.find(hash, is).is_some_and(|key| self.keys[key].newest().is_some())
     }
 
-    fn find(&mut self, hash: u64, is: impl FnMut(&K) -> bool) -> Option<KeyId> {
+    pub(crate) fn find(&mut self, hash: u64, is: impl FnMut(&K) -> bool) -> Option<KeyId> {
         self.aftermath.panics.contain(|| self.keys.find(hash, is)).flatten()
     }
 

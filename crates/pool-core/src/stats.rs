@@ -60,7 +60,7 @@ reasons! {
         Discarded = "discarded",
         /// Its lease was dropped by a panic, or its own code panicked when the pool asked it something.
         Panicked = "panicked",
-        /// [`drain`](crate::local::Pool::drain).
+        /// [`drain`](crate::local::Pool::drain), or [`close`](crate::sync::Pool::close).
         Drained = "drained",
     }
 }
@@ -202,6 +202,8 @@ pub struct Stats {
     pub opening_nanos: u64,
     /// Nanoseconds that hits saved: for each, what opening its resource had taken.
     pub saved_nanos: u64,
+    /// Those who waited, in a [`sync::Pool`](crate::sync::Pool).
+    pub waits: Waits,
     /// What the pool holds now.
     pub usage: Usage,
     /// Keys that the pool remembers, with entries or without.
@@ -240,6 +242,30 @@ impl Stats {
     pub fn dropped(&self) -> Counts<DropReason> {
         self.idle_dropped.plus(&self.releases_dropped)
     }
+}
+
+/// What waiting came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Waits {
+    /// Acquires that had to wait, however it ended.
+    pub waited: u64,
+    /// Nanoseconds that they waited, all together; those who wait now are not in it.
+    pub waiting_nanos: u64,
+    /// Acquires that were served with a handle of what another one opened meanwhile.
+    pub opens_shared: u64,
+    /// Resources that went straight from one who gave them back to one who waited.
+    pub hand_offs: u64,
+    /// Acquires whose time was over while they waited.
+    pub timed_out_waiting: u64,
+    /// Acquires whose time was over when their open ended.
+    pub timed_out_opening: u64,
+    /// Acquires that were cancelled while they waited.
+    pub cancelled_waiting: u64,
+    /// Acquires that were cancelled when their open ended.
+    pub cancelled_opening: u64,
+    /// The most who ever waited at once.
+    pub peak_waiting: u64,
 }
 
 /// High-water marks.
@@ -313,6 +339,7 @@ impl Counters {
             drains: self.drains,
             opening_nanos: self.opening_nanos,
             saved_nanos: self.taken_nanos.saturating_sub(self.unfit_nanos),
+            waits: Waits::default(),
             usage,
             known_keys,
             peaks: self.peaks,

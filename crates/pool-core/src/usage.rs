@@ -32,6 +32,8 @@ pub struct Usage {
     pub opening_residue: u64,
     /// Idle resources of the key in question; 0 where there is none in question.
     pub idle_of_key: u64,
+    /// Acquires that wait, in a [`sync::Pool`](crate::sync::Pool).
+    pub waiting: u64,
     /// Private dirty bytes of the process as measured on this miss, less the weights that were evicted for it since.
     /// `None` but while a miss asks to be admitted, by a policy that
     /// [wants it](crate::Capacity::needs_process_memory).
@@ -85,6 +87,9 @@ impl fmt::Display for Usage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { idle, leased, opening, opens, .. } = self;
         write!(f, "{idle} idle, {leased} leased, {opening} opening, {opens} opened so far")?;
+        if self.waiting > 0 {
+            write!(f, ", {} waiting", self.waiting)?;
+        }
         match self.process_bytes {
             Some(bytes) => write!(f, ", {bytes} private dirty bytes in the process"),
             None => Ok(()),

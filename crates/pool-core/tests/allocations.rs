@@ -19,6 +19,8 @@ struct Shared(Rc<()>);
 impl Resource for Shared {
     type Error = ();
 
+    const SHAREABLE: bool = true;
+
     fn share(&self) -> Option<Self> {
         Some(Self(Rc::clone(&self.0)))
     }

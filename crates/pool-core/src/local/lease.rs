@@ -6,10 +6,9 @@ use crate::capacity::Capacity;
 use crate::contain::{Panics, Payload, contain, in_drop};
 use crate::eviction::Eviction;
 use crate::id::EntryId;
-use crate::resource::{Health, Resource};
+use crate::resource::{Health, Resource, judge, unfit};
 use crate::state::Ending;
 use crate::stats::DropReason;
-use crate::usage::MAX_WEIGHT;
 
 /// A resource on loan from a [`Pool`], which it can't outlive. Dropping it gives the resource back.
 ///
@@ -106,14 +105,7 @@ where
     #[cold]
     pub(super) fn end_unfit(mut self, health: Result<Health, Payload>, nanos: u64) -> DropReason {
         let mut panics = Panics::default();
-        let reason = match health {
-            Ok(Health::Broken) => DropReason::Broken,
-            Ok(_) => DropReason::Stale,
-            Err(payload) => {
-                panics.keep(payload);
-                DropReason::Panicked
-            }
-        };
+        let reason = unfit(health, &mut panics);
         self.end(Ending::Unfit(reason), nanos);
         panics.resume();
         reason
@@ -142,16 +134,8 @@ where
     /// Asks the resource how the lease ends, and the clock when.
     #[inline]
     fn judge(&self, panicked: bool) -> (Ending, u64) {
-        let (resource, nanos) = (&self.value().1, self.pool.nanos());
-        if panicked && !resource.survives_panic() {
-            return (Ending::Drop(DropReason::Panicked), nanos);
-        }
-        let ending = match resource.health() {
-            Health::Reusable => Ending::Return { weight: resource.weight().min(MAX_WEIGHT) },
-            Health::Stale => Ending::Drop(DropReason::Stale),
-            Health::Broken => Ending::Drop(DropReason::Broken),
-        };
-        (ending, nanos)
+        let nanos = self.pool.nanos();
+        (judge(&self.value().1, panicked), nanos)
     }
 }
 

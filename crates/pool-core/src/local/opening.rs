@@ -7,10 +7,10 @@ use crate::error::AcquireError;
 use crate::eviction::Eviction;
 use crate::key::Query;
 use crate::observer::Event;
-use crate::resource::Resource;
+use crate::resource::{Resource, measure};
 use crate::state::{Denied, Reserved, State};
 use crate::stats::DropReason;
-use crate::usage::{MAX_WEIGHT, Opened};
+use crate::usage::Opened;
 
 impl<K, R, C, E> Pool<K, R, C, E>
 where
@@ -65,10 +65,9 @@ where
         };
         let cost_nanos = self.clock.nanos().saturating_sub(start);
         let measured = contain(|| {
-            let weight = resource.weight().min(MAX_WEIGHT);
-            let opened = Opened { cost_nanos, weight, residue: resource.residue() };
             // If the resource is shared, the pool keeps one handle and the lease has the other.
-            (opened, resource.share().map(|handle| (key.clone(), handle)), self.nanos())
+            let (opened, prototype) = measure(&key, &resource, cost_nanos);
+            (opened, prototype, self.nanos())
         });
         match measured {
             Ok((opened, prototype, nanos)) => {

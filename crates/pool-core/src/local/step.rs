@@ -8,7 +8,6 @@ use crate::capacity::Capacity;
 use crate::contain::{Panics, contain};
 use crate::eviction::Eviction;
 use crate::id::EntryId;
-use crate::observer::Event;
 use crate::resource::Resource;
 use crate::state::{Ending, State};
 
@@ -106,17 +105,7 @@ where
 
     #[cold]
     pub(super) fn finish_slowly(&self, aftermath: Aftermath<K, R>) {
-        let Aftermath { resources, keys, mut panics } = aftermath;
-        for victim in resources {
-            if let (Some(key), Some(reason)) = (&victim.key, victim.reason) {
-                panics.contain(|| self.observe(Event::Dropped { key, reason }));
-            }
-            panics.contain(|| drop(victim.resource));
-            panics.contain(|| drop(victim.key));
-        }
-        for key in keys {
-            panics.contain(|| drop(key));
-        }
+        let mut panics = aftermath.settle(|event| self.observe(event));
         self.any_postponed.set(false);
         for (entry, value, ending, nanos) in self.postponed.take() {
             panics.contain(|| self.end(entry, value, ending, nanos));
@@ -126,7 +115,7 @@ where
 }
 
 #[cold]
-pub(super) fn reentered() -> ! {
+pub(crate) fn reentered() -> ! {
     panic!(
         "the pool was used from inside itself: from a policy, `share`, or a key's `Eq` or `Clone`; \
          those must not call the pool"

@@ -30,21 +30,41 @@ where
     /// Ends a lease that carries `value`. Returns that again if it was only a handle, for the caller to drop.
     #[inline]
     pub(crate) fn end(&mut self, id: EntryId, value: (K, R), ending: Ending, nanos: u64) -> Option<(K, R)> {
+        self.end_for(id, value, ending, false, nanos)
+    }
+
+    /// The same; if somebody `waits` for the resource, it is not asked whether it may stay idle.
+    #[inline]
+    pub(crate) fn end_for(
+        &mut self,
+        id: EntryId,
+        value: (K, R),
+        ending: Ending,
+        waits: bool,
+        nanos: u64,
+    ) -> Option<(K, R)> {
         let entry = &mut self.entries[id];
         match ending {
             // The usual case, apart from the others to be short.
             Ending::Return { weight } if !entry.shared && entry.doomed.is_none() => {
                 entry.leases = 0;
                 entry.resource = Some(value);
-                let dropped = self.become_idle(id, weight, nanos);
+                let dropped = self.become_idle(id, weight, waits, nanos);
                 self.count_end(dropped);
                 None
             }
-            _ => self.end_otherwise(id, value, ending, nanos),
+            _ => self.end_otherwise(id, value, ending, waits, nanos),
         }
     }
 
-    fn end_otherwise(&mut self, id: EntryId, value: (K, R), ending: Ending, nanos: u64) -> Option<(K, R)> {
+    fn end_otherwise(
+        &mut self,
+        id: EntryId,
+        value: (K, R),
+        ending: Ending,
+        waits: bool,
+        nanos: u64,
+    ) -> Option<(K, R)> {
         let entry = &mut self.entries[id];
         entry.leases -= 1;
         let (last, shared) = (entry.leases == 0, entry.shared);
@@ -71,7 +91,7 @@ where
                 let weight_before = self.entries[id].weight;
                 let weight = if let Ending::Return { weight } = ending { weight } else { weight_before };
                 if last {
-                    self.become_idle(id, weight, nanos)
+                    self.become_idle(id, weight, waits, nanos)
                 } else {
                     self.entries[id].weight = weight;
                     self.usage.leased_weight =
@@ -112,7 +132,7 @@ where
             }
             (true, 0, None) => {
                 let weight = self.entries[id].weight;
-                if let Some(reason) = self.become_idle(id, weight, nanos) {
+                if let Some(reason) = self.become_idle(id, weight, false, nanos) {
                     self.counters.idle_dropped.count(reason);
                 }
             }
@@ -138,7 +158,7 @@ where
     /// An entry whose last lease ended, which holds its resource again and weighs `weight` bytes now, goes to the idle
     /// ones if there is room. Returns why it was dropped otherwise.
     #[inline]
-    fn become_idle(&mut self, id: EntryId, weight: u64, nanos: u64) -> Option<DropReason> {
+    fn become_idle(&mut self, id: EntryId, weight: u64, waits: bool, nanos: u64) -> Option<DropReason> {
         let now = self.now(nanos);
         let Self { entries, keys, usage, counters, eviction, capacity, aftermath, needs_clock, .. } = self;
         let (entry, index) = (&mut entries[id], id.index() as u32);
@@ -160,11 +180,11 @@ where
         let fits = aftermath.panics.contain(|| {
             eviction.on_release(id, key, &returned, now);
             // The usual case is over here, in one go. Whatever else is decided below, from the start.
-            !*needs_clock && capacity.keep(usage, weight) == Verdict::Fits
+            !*needs_clock && (waits || capacity.keep(usage, weight) == Verdict::Fits)
         });
         let dropped = match fits {
             Some(true) => None,
-            Some(false) => self.offer(key, id, now),
+            Some(false) => self.offer(key, id, waits, now),
             None => {
                 // The policy may not know it now, and then could never name it.
                 self.drop_idle(id, DropReason::Panicked);
@@ -176,9 +196,12 @@ where
     }
 
     /// What has expired goes, and what must make room.
-    fn offer(&mut self, key: KeyId, id: EntryId, now: Now) -> Option<DropReason> {
+    fn offer(&mut self, key: KeyId, id: EntryId, waits: bool, now: Now) -> Option<DropReason> {
         if self.reap(now, Some(id)) {
             return Some(DropReason::Expired);
+        }
+        if waits {
+            return None;
         }
         self.make_room(Some(key), Some(id), now)
     }

@@ -19,6 +19,11 @@ pub(crate) struct KeyRecord<K> {
     pub(super) opening: u64,
     /// What its last open took, if it was ever opened.
     pub(super) opened: Option<Opened>,
+    /// Whether its last open gave a resource that is not shared.
+    pub(super) exclusive: bool,
+    /// Leases whose length was measured, and their nanoseconds.
+    pub(super) holds: u64,
+    pub(super) hold_nanos: u64,
     /// Why the next miss is one, if nothing is leased.
     pub(super) gone: MissReason,
 }
@@ -71,6 +76,9 @@ impl<K> Keys<K> {
             leased: 0,
             opening: 0,
             opened: None,
+            exclusive: false,
+            holds: 0,
+            hold_nanos: 0,
             gone: MissReason::Cold,
         }));
         self.by_hash.insert_unique(hash, id, |id| self.records[id.index()].hash);

@@ -16,6 +16,12 @@ pub(crate) struct Reserved {
     pub(crate) reason: MissReason,
 }
 
+impl Reserved {
+    pub(crate) fn key(&self) -> KeyId {
+        self.key
+    }
+}
+
 /// No room for an open.
 pub(crate) enum Denied {
     Exhausted { by: &'static str, usage: Usage },
@@ -40,6 +46,8 @@ where
     /// Makes room for an open of a key, evicting what it must. `name` is kept if the key is new. `unfit` is why this
     /// acquire has dropped a resource of that key, if it has; `process_bytes` was measured just now, if the capacity
     /// policy wants it. `None` if key equality panicked.
+    ///
+    /// A denial is counted.
     pub(crate) fn reserve(
         &mut self,
         hash: u64,
@@ -48,45 +56,62 @@ where
         (unfit, process_bytes): (Option<DropReason>, Option<u64>),
         nanos: u64,
     ) -> Option<Result<Reserved, Denied>> {
-        let Some(found) = self.aftermath.panics.contain(|| self.keys.find(hash, is)) else {
-            self.aftermath.keys.push(name);
-            return None;
-        };
-        let key = match found {
-            Some(key) => {
-                self.aftermath.keys.push(name);
-                key
-            }
-            None => {
-                let key = self.keys.insert(hash, name);
-                self.aftermath.panics.contain(|| self.eviction.on_key(key, &self.keys[key].key));
-                key
-            }
-        };
-        // From here on the key is in use: evictions below can't make the pool forget it.
-        self.keys.wake(key);
-        self.keys[key].opening += 1;
-        let record = &self.keys[key];
-        let reason = match unfit {
-            Some(reason) => reason.into(),
-            None if record.leased > 0 || record.opening > 1 => MissReason::Busy,
-            None => record.gone,
-        };
-        let expected = record.opened.unwrap_or_else(|| self.mean_opened());
+        let mut name = Some(name);
+        let found = self.aftermath.panics.contain(|| self.keys.find(hash, is));
+        let outcome =
+            found.map(|known| self.reserve_known(known, hash, &mut name, (unfit, process_bytes), nanos));
+        self.aftermath.keys.extend(name);
+        if let Some(Err(_)) = outcome {
+            self.count_refused();
+        }
+        outcome
+    }
+
+    /// As [`reserve`](State::reserve), for a key that was looked up, with its name if it is not known. The name is taken
+    /// only with the reservation, and a denial is not counted: this may be tried again.
+    pub(crate) fn reserve_known(
+        &mut self,
+        known: Option<KeyId>,
+        hash: u64,
+        name: &mut Option<K>,
+        (unfit, process_bytes): (Option<DropReason>, Option<u64>),
+        nanos: u64,
+    ) -> Result<Reserved, Denied> {
+        let mut reason = MissReason::Cold;
+        let mut expected = None;
+        if let Some(key) = known {
+            // From here on the key is in use: evictions below can't make the pool forget it.
+            self.keys.wake(key);
+            self.keys[key].opening += 1;
+            let record = &self.keys[key];
+            let busy = record.leased > 0 || record.opening > 1;
+            reason = if busy { MissReason::Busy } else { record.gone };
+            expected = record.opened;
+        }
+        let reason = unfit.map_or(reason, MissReason::from);
+        let expected = expected.unwrap_or_else(|| self.mean_opened());
         self.usage.process_bytes = process_bytes;
-        let admitted = self.admit(key, &expected, nanos);
+        let admitted = self.admit(known, &expected, nanos);
         self.usage.process_bytes = None;
         if let Err(denied) = admitted {
-            self.keys[key].opening -= 1;
-            self.retire(key);
-            add(&mut self.counters.refused, 1);
-            return Some(Err(denied));
+            if let Some(key) = known {
+                self.keys[key].opening -= 1;
+                self.retire(key);
+            }
+            return Err(denied);
         }
+        let key = known.unwrap_or_else(|| {
+            let key =
+                self.keys.insert(hash, name.take().expect("a key that is not known comes with its name"));
+            self.keys[key].opening += 1;
+            self.aftermath.panics.contain(|| self.eviction.on_key(key, &self.keys[key].key));
+            key
+        });
         self.usage.opening += 1;
         self.usage.opening_weight = self.usage.opening_weight.saturating_add(expected.weight);
         self.usage.opening_residue = self.usage.opening_residue.saturating_add(expected.residue);
         self.counters.peaks.note_live(&self.usage);
-        Some(Ok(Reserved { key, expected, reason }))
+        Ok(Reserved { key, expected, reason })
     }
 
     /// Nothing was reserved, for a reason that the shell found.
@@ -125,6 +150,7 @@ where
             self.keys[key].warm.push_front(&mut self.entries, id.index() as u32);
         }
         self.keys[key].opened = Some(opened);
+        self.keys[key].exclusive = !shared;
         self.move_weight(key, opened.weight, Place::Nowhere, Place::Leased);
         self.counters.peaks.note_live(&self.usage);
         let now = self.now(nanos);
@@ -139,11 +165,12 @@ where
     }
 
     /// Evicts until the capacity policy admits an open of `key`; if it never will, evicts nothing.
-    fn admit(&mut self, key: KeyId, expected: &Opened, nanos: u64) -> Result<(), Denied> {
+    fn admit(&mut self, key: Option<KeyId>, expected: &Opened, nanos: u64) -> Result<(), Denied> {
         let now = self.now(nanos);
         let mut could_fit = false;
         loop {
-            let usage = Usage { idle_of_key: self.keys[key].idle, ..self.usage };
+            let idle_of_key = key.map_or(0, |key| self.keys[key].idle);
+            let usage = Usage { idle_of_key, ..self.usage };
             let verdict = self.ask_admit(&usage, expected);
             let (by, of_key) = match verdict {
                 Verdict::Fits => return Ok(()),
@@ -160,7 +187,8 @@ where
                     }
                 }
             }
-            let victim = if of_key { self.longest_idle_of(key) } else { self.choose(None, now) };
+            let victim =
+                if of_key { key.and_then(|key| self.longest_idle_of(key)) } else { self.choose(None, now) };
             match victim {
                 Some(id) => self.evict(id, DropReason::Evicted),
                 None => return Err(Denied::Exhausted { by, usage }),
@@ -181,7 +209,7 @@ where
         self.usage.opening_residue = self.usage.opening_residue.saturating_sub(residue);
     }
 
-    fn mean_opened(&self) -> Opened {
+    pub(super) fn mean_opened(&self) -> Opened {
         let opens = self.usage.opens.max(1);
         let Opened { cost_nanos, weight, residue } = self.opened;
         Opened { cost_nanos: cost_nanos / opens, weight: weight / opens, residue: residue / opens }

@@ -149,6 +149,8 @@ impl fmt::Debug for Thing {
 impl Resource for Thing {
     type Error = &'static str;
 
+    const SHAREABLE: bool = true;
+
     fn weight(&self) -> u64 {
         self.0.knobs.ask("weight");
         self.0.knobs.weight.get()

@@ -1,0 +1,633 @@
+//! Who is served next? The sequential core, and those who wait for it.
+//!
+//! Sequential as well: the shell locks, parks and wakes. After each step in which something may have become free,
+//! [`Desk::serve`] goes through the queue; so whoever waits can't be served at that moment, and nobody else needs to
+//! look. What is given is given under the lock and lies in `granted` until its owner comes for it: a wake-up carries
+//! nothing, and none can be lost.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::create_or_wait::{CreateOrWait, Queue};
+use super::lock::{Parking, ThreadId};
+use super::patience::Over;
+use crate::aftermath::Aftermath;
+use crate::capacity::Capacity;
+use crate::error::Step;
+use crate::eviction::Eviction;
+use crate::id::{EntryId, KeyId};
+use crate::resource::Resource;
+use crate::state::{Denied, Ending, KeyFacts, Reserved, State, Taken};
+use crate::stats::{DropReason, Stats, Waits, add};
+use crate::usage::{Opened, Usage};
+
+/// How often one who waits may be passed over before all who came later have to wait for it.
+pub(super) const MOST_PASSED_OVER: u32 = 64;
+
+/// A place in the queue: who has the lower one came first.
+pub(super) type Ticket = u64;
+
+pub(super) struct Desk<K, R: Resource, C, E> {
+    pub(super) state: State<K, R, C, E>,
+    create_or_wait: Box<dyn CreateOrWait + Send + Sync>,
+    needs_process_memory: bool,
+    waiting: BTreeMap<Ticket, Waiter<K>>,
+    granted: BTreeMap<Ticket, Grant<K, R>>,
+    /// Opens that run: whose thread, and of which key.
+    opens: Vec<(ThreadId, KeyId)>,
+    tickets: Ticket,
+    closed: bool,
+    /// Who waits for the last lease of a closed pool to end.
+    closers: Vec<Arc<Parking>>,
+    /// Who is to be woken once the lock is over.
+    wakes: Vec<Arc<Parking>>,
+    waits: Waits,
+}
+
+struct Waiter<K> {
+    hash: u64,
+    /// Taken when it is kept by the core.
+    key: Option<K>,
+    parking: Arc<Parking>,
+    thread: ThreadId,
+    unfit: Option<DropReason>,
+    /// It was not served before, because there was no room.
+    for_room: bool,
+    /// It waits for a lease of its key to end, and not for room.
+    for_lease: bool,
+    /// It waits for an open of its key that runs.
+    for_open: bool,
+    passed_over: u32,
+}
+
+impl<K> Waiter<K> {
+    fn has_priority(&self) -> bool {
+        self.for_room && self.passed_over >= MOST_PASSED_OVER
+    }
+}
+
+/// What one who waited gets.
+pub(super) enum Grant<K, R: Resource> {
+    Warm(Taken<K, R>),
+    Room(Reserved),
+    /// The open that it waited for failed.
+    Failed(Arc<R::Error>),
+    Denied(Denied),
+    /// It should measure the memory of the process and ask again.
+    AskAgain,
+    Closed,
+}
+
+/// Somebody who asks, after a miss.
+pub(super) struct Ask<'a, K> {
+    pub(super) hash: u64,
+    /// Kept if it is not known, or if its owner has to wait.
+    pub(super) key: &'a mut Option<K>,
+    pub(super) parking: &'a Arc<Parking>,
+    pub(super) thread: ThreadId,
+    pub(super) may_wait: bool,
+    /// Whether the policy may have it wait for a lease of its key to end.
+    pub(super) may_wait_for_lease: bool,
+    /// Its place in the queue, if it has waited before.
+    pub(super) ticket: Option<Ticket>,
+    pub(super) unfit: Option<DropReason>,
+    pub(super) process_bytes: Option<u64>,
+    pub(super) nanos: u64,
+}
+
+pub(super) enum Answer<K, R: Resource> {
+    Granted(Grant<K, R>),
+    /// It waits; for at most so many nanoseconds if it is for a lease of its key to end.
+    Wait(Ticket, Option<u64>),
+    OwnOpen,
+}
+
+impl<K, R, C, E> Desk<K, R, C, E>
+where
+    K: Clone + Eq,
+    R: Resource,
+    C: Capacity,
+    E: Eviction<K>,
+{
+    pub(super) fn new(
+        state: State<K, R, C, E>,
+        create_or_wait: Box<dyn CreateOrWait + Send + Sync>,
+        needs_process_memory: bool,
+    ) -> Self {
+        Self {
+            state,
+            create_or_wait,
+            needs_process_memory,
+            waiting: BTreeMap::new(),
+            granted: BTreeMap::new(),
+            opens: Vec::new(),
+            tickets: 0,
+            closed: false,
+            closers: Vec::new(),
+            wakes: Vec::new(),
+            waits: Waits::default(),
+        }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    pub(super) fn usage(&self) -> Usage {
+        Usage { waiting: self.waiting.len() as u64, ..self.state.usage() }
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        Stats { waits: self.waits, usage: self.usage(), ..self.state.stats() }
+    }
+
+    /// What the steps so far left to do, once the lock is over.
+    #[inline]
+    pub(super) fn take_left_over(&mut self) -> LeftOver<K, R> {
+        let wakes = if self.wakes.is_empty() { Vec::new() } else { std::mem::take(&mut self.wakes) };
+        LeftOver { aftermath: self.state.take_aftermath(), wakes }
+    }
+
+    /// A warm resource of the key for one who has just come, if it may have it.
+    #[inline]
+    pub(super) fn take(&mut self, hash: u64, is: impl FnMut(&K) -> bool, nanos: u64) -> Option<Taken<K, R>> {
+        if !self.closed && self.waiting.is_empty() {
+            return self.state.take(hash, is, nanos);
+        }
+        self.take_past_the_queue(hash, is, nanos)
+    }
+
+    #[cold]
+    fn take_past_the_queue(
+        &mut self,
+        hash: u64,
+        is: impl FnMut(&K) -> bool,
+        nanos: u64,
+    ) -> Option<Taken<K, R>> {
+        if self.closed || self.must_queue(None) {
+            return None;
+        }
+        let taken = self.state.take(hash, is, nanos)?;
+        self.pass_over_all_before(None);
+        Some(taken)
+    }
+
+    /// What one gets who finds nothing warm, or has found it unfit.
+    pub(super) fn ask(&mut self, ask: Ask<'_, K>) -> Answer<K, R> {
+        if self.closed {
+            return Answer::Granted(Grant::Closed);
+        }
+        let must_queue = self.must_queue(ask.ticket);
+        let found = self.find(ask.hash, ask.key.as_ref());
+        if !must_queue {
+            if let Some(taken) = self.take_known(found, ask.hash, ask.key.as_ref(), ask.nanos) {
+                self.pass_over_all_before(ask.ticket);
+                return Answer::Granted(Grant::Warm(taken));
+            }
+        }
+        let facts = self.state.facts(found);
+        let own = found.is_some_and(|key| self.opens.contains(&(ask.thread, key)));
+        if is_shared_open(&facts, R::SHAREABLE) {
+            return match (own, ask.may_wait) {
+                (true, _) => Answer::OwnOpen,
+                (_, false) => {
+                    Answer::Granted(Grant::Denied(self.denied("an open that runs, and is waited for")))
+                }
+                _ => self.wait(ask, Reason::Open, None),
+            };
+        }
+        if let Some(most) = self.wait_for_lease(&ask, &facts) {
+            return self.wait(ask, Reason::Lease, Some(most));
+        }
+        let denied = if must_queue {
+            self.denied("those who came before, and wait,")
+        } else {
+            let memory = (ask.unfit, ask.process_bytes);
+            match self.state.reserve_known(found, ask.hash, ask.key, memory, ask.nanos) {
+                Ok(reserved) => {
+                    self.opens.push((ask.thread, reserved.key()));
+                    self.pass_over_all_before(ask.ticket);
+                    return Answer::Granted(Grant::Room(reserved));
+                }
+                Err(denied) => denied,
+            }
+        };
+        match denied {
+            Denied::Exhausted { .. } if ask.may_wait && own => Answer::OwnOpen,
+            Denied::Exhausted { .. } if ask.may_wait => self.wait(ask, Reason::Room, None),
+            denied => {
+                self.state.count_refused();
+                Answer::Granted(Grant::Denied(denied))
+            }
+        }
+    }
+
+    fn wait_for_lease(&mut self, ask: &Ask<'_, K>, facts: &KeyFacts) -> Option<u64> {
+        let busy = facts.leased + facts.opening;
+        if busy == 0 || !ask.may_wait || !ask.may_wait_for_lease {
+            return None;
+        }
+        let before = self.waiting.values().filter(|waiter| waiter.hash == ask.hash).count() as u64;
+        let queue = Queue {
+            place: before + 1,
+            busy,
+            cost_nanos: facts.cost_nanos,
+            mean_hold_nanos: facts.mean_hold_nanos,
+        };
+        let Self { state, create_or_wait, .. } = self;
+        state.contain_any(|| create_or_wait.wait(&queue)).flatten()
+    }
+
+    fn wait(&mut self, ask: Ask<'_, K>, reason: Reason, most: Option<u64>) -> Answer<K, R> {
+        let ticket = ask.ticket.unwrap_or_else(|| {
+            add(&mut self.waits.waited, 1);
+            self.tickets += 1;
+            self.tickets
+        });
+        let waiter = Waiter {
+            hash: ask.hash,
+            key: ask.key.take(),
+            parking: Arc::clone(ask.parking),
+            thread: ask.thread,
+            unfit: ask.unfit,
+            for_room: reason == Reason::Room,
+            for_lease: reason == Reason::Lease,
+            for_open: reason == Reason::Open,
+            passed_over: 0,
+        };
+        self.waiting.insert(ticket, waiter);
+        self.waits.peak_waiting = self.waits.peak_waiting.max(self.waiting.len() as u64);
+        if ask.ticket.is_some() && self.needs_process_memory {
+            self.ask_again_after(ticket);
+        }
+        Answer::Wait(ticket, most)
+    }
+
+    /// What a ticket has got, or that it waits no longer.
+    pub(super) fn collect(&mut self, ticket: Ticket) -> Option<Grant<K, R>> {
+        self.granted.remove(&ticket)
+    }
+
+    /// A ticket that waits for a lease of its key takes room as well from now on.
+    pub(super) fn wait_no_more_for_lease(&mut self, ticket: Ticket, nanos: u64) {
+        if let Some(waiter) = self.waiting.get_mut(&ticket) {
+            waiter.for_lease = false;
+        }
+        self.serve(nanos);
+    }
+
+    /// Who has a ticket gives up. What it has got already goes to the next.
+    pub(super) fn leave(&mut self, ticket: Ticket, nanos: u64) -> Option<Grant<K, R>> {
+        if let Some(waiter) = self.waiting.remove(&ticket) {
+            self.state.give_away(waiter.key);
+            // Others may have had to wait for it.
+            self.serve(nanos);
+        }
+        self.granted.remove(&ticket)
+    }
+
+    /// Counts an acquire whose patience was at an end.
+    pub(super) fn count_over(&mut self, over: Over, step: Step) {
+        let waits = &mut self.waits;
+        let count = match (over, step) {
+            (Over::TimedOut, Step::Wait) => &mut waits.timed_out_waiting,
+            (Over::TimedOut, Step::Open) => &mut waits.timed_out_opening,
+            (Over::Cancelled, Step::Wait) => &mut waits.cancelled_waiting,
+            (Over::Cancelled, Step::Open) => &mut waits.cancelled_opening,
+        };
+        add(count, 1);
+    }
+
+    pub(super) fn count_waited(&mut self, nanos: u64) {
+        add(&mut self.waits.waiting_nanos, nanos);
+    }
+
+    /// An open came to nothing; all who waited for it get its error, if there is one.
+    pub(super) fn cancel(
+        &mut self,
+        reserved: Reserved,
+        thread: ThreadId,
+        error: Option<&Arc<R::Error>>,
+        nanos: u64,
+    ) {
+        let key = reserved.key();
+        self.end_open(thread, key);
+        if let Some(error) = error {
+            let waiting = std::mem::take(&mut self.waiting);
+            for (ticket, waiter) in waiting {
+                let same = waiter.for_open && self.is_key(key, &waiter);
+                if same {
+                    self.grant(ticket, waiter, Grant::Failed(Arc::clone(error)));
+                } else {
+                    self.waiting.insert(ticket, waiter);
+                }
+            }
+        }
+        self.state.cancel(reserved);
+        self.serve(nanos);
+    }
+
+    /// An open gave a resource, which is leased from now on.
+    pub(super) fn commit(
+        &mut self,
+        reserved: Reserved,
+        thread: ThreadId,
+        prototype: Option<(K, R)>,
+        opened: Opened,
+        nanos: u64,
+    ) -> EntryId {
+        self.end_open(thread, reserved.key());
+        let entry = self.state.commit(reserved, prototype, opened, nanos);
+        self.serve(nanos);
+        entry
+    }
+
+    /// A lease ends. Returned is what it carried, if that was only a handle.
+    #[inline]
+    pub(super) fn end(
+        &mut self,
+        entry: EntryId,
+        value: (K, R),
+        ending: Ending,
+        nanos: u64,
+    ) -> Option<(K, R)> {
+        if !self.closed && self.waiting.is_empty() {
+            return self.state.end(entry, value, ending, nanos);
+        }
+        self.end_for_those_who_wait(entry, value, ending, nanos)
+    }
+
+    #[cold]
+    fn end_for_those_who_wait(
+        &mut self,
+        entry: EntryId,
+        value: (K, R),
+        ending: Ending,
+        nanos: u64,
+    ) -> Option<(K, R)> {
+        let ending = match ending {
+            Ending::Return { .. } if self.closed => Ending::Drop(DropReason::Drained),
+            ending => ending,
+        };
+        let waits = self.is_waited_for(entry);
+        let handle = self.state.end_for(entry, value, ending, waits, nanos);
+        self.serve(nanos);
+        if waits {
+            self.state.settle(nanos);
+        }
+        handle
+    }
+
+    /// The lease on `entry` ends, and its resource leaves the pool.
+    pub(super) fn detach(&mut self, entry: EntryId, nanos: u64) {
+        self.state.detach(entry, nanos);
+        self.serve(nanos);
+    }
+
+    /// Does what makes room, then gives it to who waits for it.
+    pub(super) fn make_room<T>(&mut self, nanos: u64, step: impl FnOnce(&mut State<K, R, C, E>) -> T) -> T {
+        let result = step(&mut self.state);
+        self.serve(nanos);
+        result
+    }
+
+    /// No further lease is given.
+    pub(super) fn close(&mut self) -> usize {
+        self.closed = true;
+        while let Some((ticket, waiter)) = self.waiting.pop_first() {
+            self.grant(ticket, waiter, Grant::Closed);
+        }
+        let dropped = self.state.drain();
+        self.tell_closers();
+        dropped
+    }
+
+    /// Whether a closed pool has nothing out any more; if not, `parking` is woken when it has.
+    pub(super) fn is_over(&mut self, parking: &Arc<Parking>) -> bool {
+        if self.state.usage().live() == 0 {
+            return true;
+        }
+        if !self.closers.iter().any(|closer| Arc::ptr_eq(closer, parking)) {
+            self.closers.push(Arc::clone(parking));
+        }
+        false
+    }
+
+    pub(super) fn forget_closer(&mut self, parking: &Arc<Parking>) {
+        self.closers.retain(|closer| !Arc::ptr_eq(closer, parking));
+    }
+
+    fn tell_closers(&mut self) {
+        if self.closed && self.state.usage().live() == 0 {
+            self.wakes.append(&mut self.closers);
+        }
+    }
+
+    /// Gives what is free to those who wait, the first first.
+    fn serve(&mut self, nanos: u64) {
+        self.tell_closers();
+        if self.waiting.is_empty() || broken::forgets_who_waits() {
+            return;
+        }
+        let tickets: Vec<Ticket> = self.waiting.keys().copied().collect();
+        for ticket in tickets {
+            let Some(mut waiter) = self.waiting.remove(&ticket) else { continue };
+            match self.try_serve(&mut waiter, nanos) {
+                Some(grant) => {
+                    let asks_again = matches!(grant, Grant::AskAgain);
+                    self.grant(ticket, waiter, grant);
+                    if asks_again {
+                        break;
+                    }
+                    self.pass_over_all_before(Some(ticket));
+                }
+                None => {
+                    let has_priority = waiter.has_priority();
+                    self.waiting.insert(ticket, waiter);
+                    if has_priority {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    fn try_serve(&mut self, waiter: &mut Waiter<K>, nanos: u64) -> Option<Grant<K, R>> {
+        let found = self.find(waiter.hash, waiter.key.as_ref());
+        if let Some(taken) = self.take_known(found, waiter.hash, waiter.key.as_ref(), nanos) {
+            let count =
+                if waiter.for_open { &mut self.waits.opens_shared } else { &mut self.waits.hand_offs };
+            add(count, 1);
+            return Some(Grant::Warm(taken));
+        }
+        let facts = self.state.facts(found);
+        waiter.for_open = is_shared_open(&facts, R::SHAREABLE);
+        let waits_for_lease = waiter.for_lease && facts.leased + facts.opening > 0;
+        waiter.for_room = !waiter.for_open && !waits_for_lease;
+        if !waiter.for_room {
+            return None;
+        }
+        if self.needs_process_memory {
+            return Some(Grant::AskAgain);
+        }
+        let why = (waiter.unfit, None);
+        match self.state.reserve_known(found, waiter.hash, &mut waiter.key, why, nanos) {
+            Ok(reserved) => {
+                self.opens.push((waiter.thread, reserved.key()));
+                Some(Grant::Room(reserved))
+            }
+            Err(Denied::Exhausted { .. }) => None,
+            Err(denied) => {
+                self.state.count_refused();
+                Some(Grant::Denied(denied))
+            }
+        }
+    }
+
+    /// The next one after `ticket` asks again: who had that has found no room.
+    fn ask_again_after(&mut self, ticket: Ticket) {
+        let next =
+            self.waiting.range(ticket + 1..).find(|(_, waiter)| waiter.for_room).map(|(next, _)| *next);
+        if let Some(waiter) = next.and_then(|next| self.waiting.remove(&next)) {
+            self.grant(next.unwrap_or_default(), waiter, Grant::AskAgain);
+        }
+    }
+
+    fn grant(&mut self, ticket: Ticket, waiter: Waiter<K>, grant: Grant<K, R>) {
+        self.state.give_away(waiter.key);
+        self.granted.insert(ticket, grant);
+        self.wakes.push(waiter.parking);
+    }
+
+    /// Whether somebody with the place `ticket`, or none yet, has to let one before it go first.
+    fn must_queue(&self, ticket: Option<Ticket>) -> bool {
+        let before = ticket.unwrap_or(Ticket::MAX);
+        self.waiting.range(..before).any(|(_, waiter)| waiter.has_priority())
+    }
+
+    /// Somebody with the place `ticket`, or none yet, is served.
+    fn pass_over_all_before(&mut self, ticket: Option<Ticket>) {
+        for (_, waiter) in self.waiting.range_mut(..ticket.unwrap_or(Ticket::MAX)) {
+            waiter.passed_over = waiter.passed_over.saturating_add(u32::from(waiter.for_room));
+        }
+    }
+
+    fn is_waited_for(&mut self, entry: EntryId) -> bool {
+        let key = self.state.key_of(entry);
+        let Self { state, waiting, .. } = self;
+        for waiter in waiting.values() {
+            let same = waiter
+                .key
+                .as_ref()
+                .is_some_and(|name| state.contain(|known| known == name, key).unwrap_or(false));
+            if same || waiter.has_priority() {
+                return same;
+            }
+        }
+        false
+    }
+
+    fn is_key(&mut self, key: KeyId, waiter: &Waiter<K>) -> bool {
+        let name = waiter.key.as_ref();
+        name.is_some_and(|name| self.state.contain(|known| known == name, key).unwrap_or(false))
+    }
+
+    fn find(&mut self, hash: u64, key: Option<&K>) -> Option<KeyId> {
+        self.state.find(hash, |known| Some(known) == key)
+    }
+
+    fn take_known(
+        &mut self,
+        found: Option<KeyId>,
+        hash: u64,
+        key: Option<&K>,
+        nanos: u64,
+    ) -> Option<Taken<K, R>> {
+        found.filter(|&found| self.state.has_warm(found))?;
+        self.state.take(hash, |known| Some(known) == key, nanos)
+    }
+
+    fn end_open(&mut self, thread: ThreadId, key: KeyId) {
+        if let Some(place) = self.opens.iter().position(|open| *open == (thread, key)) {
+            self.opens.swap_remove(place);
+        }
+    }
+
+    fn denied(&self, by: &'static str) -> Denied {
+        Denied::Exhausted { by, usage: self.usage() }
+    }
+
+    /// # Panics
+    /// If the books are wrong.
+    pub(super) fn assert_consistent(&self) {
+        self.state.assert_consistent();
+        assert!(self.wakes.is_empty(), "everybody who is to be woken was");
+        assert_eq!(self.opens.len() as u64, self.state.usage().opening, "opens that run");
+        assert!(!self.closed || self.waiting.is_empty(), "nobody waits for a closed pool");
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    Room,
+    Lease,
+    Open,
+}
+
+/// Whether an open of the key runs whose resource is going to be shared, as far as is known.
+fn is_shared_open(facts: &KeyFacts, shareable: bool) -> bool {
+    shareable && facts.opening > 0 && !facts.exclusive
+}
+
+/// What a step left to do once the lock is over.
+#[must_use = "who was served has to be woken, and victims are dropped, outside the lock"]
+pub(super) struct LeftOver<K, R> {
+    pub(super) aftermath: Option<Box<Aftermath<K, R>>>,
+    pub(super) wakes: Vec<Arc<Parking>>,
+}
+
+/// Mistakes that a model is shown to find: none of them can be made outside the models.
+pub(super) mod broken {
+    #[cfg(pool_loom)]
+    pub(crate) static MISTAKE: std::sync::atomic::AtomicU8 = std::sync::atomic::AtomicU8::new(0);
+
+    #[allow(dead_code, reason = "the models use all of them, other builds none")]
+    #[repr(u8)]
+    pub(crate) enum Mistake {
+        ForgetsWhoWaits = 1,
+        KeepsTheTurn = 2,
+        KeepsTheOpen = 3,
+        ParksUnseen = 4,
+    }
+
+    fn made(mistake: Mistake) -> bool {
+        #[cfg(pool_loom)]
+        return MISTAKE.load(std::sync::atomic::Ordering::Relaxed) == mistake as u8;
+        #[cfg(not(pool_loom))]
+        {
+            let _ = mistake;
+            false
+        }
+    }
+
+    /// What ends is given to nobody.
+    #[inline]
+    pub(crate) fn forgets_who_waits() -> bool {
+        made(Mistake::ForgetsWhoWaits)
+    }
+
+    /// Who gives up keeps what it has got meanwhile.
+    pub(crate) fn keeps_the_turn() -> bool {
+        made(Mistake::KeepsTheTurn)
+    }
+
+    /// An open that panics is never called off.
+    pub(crate) fn keeps_the_open() -> bool {
+        made(Mistake::KeepsTheOpen)
+    }
+
+    /// Who is to be cancelled parks without having said so.
+    pub(crate) fn parks_unseen() -> bool {
+        made(Mistake::ParksUnseen)
+    }
+}

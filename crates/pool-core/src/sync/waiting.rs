@@ -1,0 +1,255 @@
+//! A miss: a place in the queue, and what comes of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::desk::{Answer, Ask, Desk, Grant, Ticket, broken};
+use super::lock::{Parking, current};
+use super::opening::Reservation;
+use super::patience::{Over, Patience};
+use super::{Failure, Lease, Pool};
+use crate::capacity::Capacity;
+use crate::contain::in_drop;
+use crate::error::{AcquireError, Step};
+use crate::eviction::Eviction;
+use crate::key::Query;
+use crate::observer::Event;
+use crate::resource::Resource;
+use crate::state::Denied;
+use crate::stats::DropReason;
+
+impl<K, R, C, E> Pool<K, R, C, E>
+where
+    K: Clone + Eq,
+    R: Resource,
+    C: Capacity,
+    E: Eviction<K>,
+{
+    /// The rest of [`acquire`](Pool::acquire), after a miss. `unfit` is why a resource that was found was dropped.
+    #[cold]
+    pub(super) fn miss<Q>(
+        &self,
+        query: &Q,
+        hash: u64,
+        mut unfit: Option<DropReason>,
+        patience: &Patience,
+        open: impl FnOnce(&K) -> Result<R, R::Error>,
+    ) -> Result<Lease<'_, K, R, C, E>, Failure<R>>
+    where
+        Q: Query<K> + ?Sized,
+    {
+        let key = query.to_key();
+        let deadline = patience.deadline(|| self.clock.nanos());
+        let mut turn = Turn { pool: self, parking: Arc::new(Parking::new()), ticket: None };
+        let mut may_wait_for_lease = true;
+        loop {
+            let process_bytes = self.process_bytes(&key)?;
+            let mut name = Some(key.clone());
+            let thread = current().id();
+            let nanos = self.nanos();
+            let (answer, left_over) = self.enter(|desk| {
+                let answer = desk.ask(Ask {
+                    hash,
+                    key: &mut name,
+                    parking: &turn.parking,
+                    thread,
+                    may_wait: !patience.never,
+                    may_wait_for_lease,
+                    ticket: turn.ticket,
+                    unfit,
+                    process_bytes,
+                    nanos,
+                });
+                desk.state.give_away(name.take());
+                if let Answer::Wait(ticket, _) = answer {
+                    turn.ticket = Some(ticket);
+                }
+                answer
+            });
+            let granted = match answer {
+                Answer::OwnOpen => {
+                    self.finish(left_over);
+                    return Err(AcquireError::OwnOpen { usage: self.usage() });
+                }
+                Answer::Granted(grant) => {
+                    let granted = self.guard(grant);
+                    self.finish(left_over);
+                    granted
+                }
+                Answer::Wait(_, for_lease) => {
+                    self.finish(left_over);
+                    may_wait_for_lease = for_lease.is_none();
+                    turn.wait(patience, deadline, for_lease)?
+                }
+            };
+            match granted {
+                Granted::Lease(lease) => match self.fit(lease, self.nanos()) {
+                    Ok(lease) => {
+                        drop(open);
+                        return Ok(lease);
+                    }
+                    // It keeps its place.
+                    Err(reason) => unfit = Some(reason),
+                },
+                Granted::Room(reservation) => {
+                    return reservation.open(key, open, patience, deadline);
+                }
+                Granted::AskAgain => {}
+                Granted::Failed(error) => return Err(AcquireError::Open(error)),
+                Granted::Denied(denied) => {
+                    self.observe(Event::Refused { key: &key, by: denied.by() });
+                    let waiting = self.usage().waiting;
+                    return Err(match denied {
+                        Denied::Exhausted { by, mut usage } => {
+                            usage.waiting = waiting;
+                            AcquireError::Exhausted { by, usage }
+                        }
+                        Denied::Refused { by, mut usage } => {
+                            usage.waiting = waiting;
+                            AcquireError::Refused { by, usage }
+                        }
+                    });
+                }
+                Granted::Closed => return Err(AcquireError::Closed { usage: self.usage() }),
+            }
+        }
+    }
+
+    /// The memory of the process, if the capacity policy wants to know it.
+    fn process_bytes(&self, key: &K) -> Result<Option<u64>, Failure<R>> {
+        self.process_memory.as_ref().map(|read| read()).transpose().map_err(|error| {
+            self.enter_and_finish(|desk| desk.state.count_refused());
+            self.observe(Event::Refused { key, by: "ProcessMemory" });
+            AcquireError::Memory(error)
+        })
+    }
+
+    /// What was given, as something that is given back when it is dropped.
+    fn guard(&self, grant: Grant<K, R>) -> Granted<'_, K, R, C, E> {
+        match grant {
+            Grant::Warm(taken) => Granted::Lease(self.lease(taken, self.nanos())),
+            Grant::Room(reserved) => Granted::Room(Reservation::new(self, reserved)),
+            Grant::Failed(error) => Granted::Failed(error),
+            Grant::Denied(denied) => Granted::Denied(denied),
+            Grant::AskAgain => Granted::AskAgain,
+            Grant::Closed => Granted::Closed,
+        }
+    }
+
+    pub(super) fn enter_and_finish<T>(&self, step: impl FnOnce(&mut Desk<K, R, C, E>) -> T) -> T {
+        let (result, left_over) = self.enter(step);
+        self.finish(left_over);
+        result
+    }
+}
+
+enum Granted<'p, K, R, C, E>
+where
+    K: Clone + Eq,
+    R: Resource,
+    C: Capacity,
+    E: Eviction<K>,
+{
+    Lease(Lease<'p, K, R, C, E>),
+    Room(Reservation<'p, K, R, C, E>),
+    Failed(Arc<R::Error>),
+    Denied(Denied),
+    AskAgain,
+    Closed,
+}
+
+/// A place in the queue, once there is one. Dropped, it is left, and what was given to it meanwhile goes to others.
+struct Turn<'p, K, R, C, E>
+where
+    K: Clone + Eq,
+    R: Resource,
+    C: Capacity,
+    E: Eviction<K>,
+{
+    pool: &'p Pool<K, R, C, E>,
+    parking: Arc<Parking>,
+    ticket: Option<Ticket>,
+}
+
+impl<'p, K, R, C, E> Turn<'p, K, R, C, E>
+where
+    K: Clone + Eq,
+    R: Resource,
+    C: Capacity,
+    E: Eviction<K>,
+{
+    /// Parks until something was given, or patience is at an end. For `for_lease` nanoseconds at most it waits for a lease of its
+    /// key to end; then room will do as well.
+    fn wait(
+        &mut self,
+        patience: &Patience,
+        deadline: Option<u64>,
+        for_lease: Option<u64>,
+    ) -> Result<Granted<'p, K, R, C, E>, Failure<R>> {
+        let pool = self.pool;
+        let ticket = self.ticket.expect("who waits has a place in the queue");
+        let start = pool.clock.nanos();
+        let mut no_more_for_lease = for_lease.map(|most| start.saturating_add(most));
+        let wakes =
+            patience.token().filter(|_| !broken::parks_unseen()).map(|token| token.wakes(&self.parking));
+        let outcome = loop {
+            if let Some(grant) = pool.enter_and_finish(|desk| desk.collect(ticket)) {
+                break Ok(grant);
+            }
+            let now = pool.clock.nanos();
+            let over = match deadline {
+                Some(deadline) if now >= deadline => Some(Over::TimedOut),
+                _ => patience.is_cancelled().then_some(Over::Cancelled),
+            };
+            if let Some(over) = over {
+                let nanos = pool.nanos();
+                let grant = pool.enter_and_finish(|desk| {
+                    let grant = desk.leave(ticket, nanos);
+                    if grant.is_none() {
+                        desk.count_over(over, Step::Wait);
+                    }
+                    grant
+                });
+                // What was given at the last moment is taken.
+                match grant {
+                    Some(grant) if broken::keeps_the_turn() => std::mem::forget(grant),
+                    Some(grant) => break Ok(grant),
+                    None => {}
+                }
+                break Err(over);
+            }
+            if no_more_for_lease.is_some_and(|end| now >= end) {
+                no_more_for_lease = None;
+                let nanos = pool.nanos();
+                pool.enter_and_finish(|desk| desk.wait_no_more_for_lease(ticket, nanos));
+                continue;
+            }
+            let end = [deadline, no_more_for_lease].into_iter().flatten().min();
+            self.parking.park(end.map(|end| Duration::from_nanos(end - now)));
+        };
+        drop(wakes);
+        let waited = pool.clock.nanos().saturating_sub(start);
+        pool.enter_and_finish(|desk| desk.count_waited(waited));
+        match outcome {
+            Ok(grant) => Ok(pool.guard(grant)),
+            Err(over) => Err(over.error(Step::Wait, pool.usage())),
+        }
+    }
+}
+
+impl<K, R, C, E> Drop for Turn<'_, K, R, C, E>
+where
+    K: Clone + Eq,
+    R: Resource,
+    C: Capacity,
+    E: Eviction<K>,
+{
+    fn drop(&mut self) {
+        let Some(ticket) = self.ticket else { return };
+        in_drop(|| {
+            let nanos = self.pool.nanos();
+            let grant = self.pool.enter_and_finish(|desk| desk.leave(ticket, nanos));
+            drop(grant.map(|grant| self.pool.guard(grant)));
+        });
+    }
+}
