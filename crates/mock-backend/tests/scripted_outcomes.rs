@@ -6,7 +6,7 @@ use mock_backend::{
     Cost, CostModel, Journal, MockBackend, MockEnvironment, MockError, Outcome, Script, Step, VirtualClock,
 };
 use pool_core::local::Pool;
-use pool_core::{AcquireError, Clock as _, DropReason, Health, Imports, MissReason, Resource as _};
+use pool_core::{Clock as _, DropReason, Health, Imports, MissReason, Resource as _};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -57,7 +57,7 @@ fn fail_fails_an_open_and_breaks_a_resource() {
     let pool = pool(&backend);
     let open = |imports: &Imports| backend.open(imports);
     let error = pool.acquire(&imports, open).unwrap_err();
-    assert_eq!(error, AcquireError::Open(MockError::Scripted { imports: imports.clone() }));
+    assert_eq!(error.clone().into_open(), Some(MockError::Scripted { imports: imports.clone() }));
     assert_eq!(error.to_string(), "the open failed: the script made the open of 'Init Lean' fail");
     assert_eq!(backend.clock().nanos(), SECOND, "a failure takes its time too");
 

@@ -7,14 +7,20 @@ use crate::usage::Usage;
 
 /// Why an acquire gave no lease. `E` is the resource's own [`Error`](crate::Resource::Error).
 ///
-/// After any of them the pool is as it was, but that idle resources stay dropped which made room for an open that then
+/// Each says what the pool held: boxed, so that a [`Result`] of a lease stays small. After any of them the pool is as it was, but that idle resources stay dropped which made room for an open that then
 /// failed, or for one that was exhausted after all because the eviction policy gave up some and then no more.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AcquireError<E> {
     /// The open itself failed. The next acquire of that key tries again.
-    #[error("the open failed: {0}")]
-    Open(#[source] E),
+    #[error("the open failed: {error}")]
+    Open {
+        /// What the open returned.
+        #[source]
+        error: E,
+        /// What the pool held.
+        usage: Box<Usage>,
+    },
 
     /// There is no room now: all that the limit allows is in use. End a lease, or raise the limit.
     #[error(
@@ -24,7 +30,7 @@ pub enum AcquireError<E> {
         /// The limit, by the name of its policy.
         by: &'static str,
         /// What the pool held.
-        usage: Usage,
+        usage: Box<Usage>,
     },
 
     /// No end of a lease will make room: a budget is spent, or memory is not the pool's to give back. Resources that are
@@ -37,7 +43,7 @@ pub enum AcquireError<E> {
         /// The limit, by the name of its policy.
         by: &'static str,
         /// What the pool held.
-        usage: Usage,
+        usage: Box<Usage>,
     },
 
     /// The time given was over. What the pool holds now is in `usage`.
@@ -48,7 +54,7 @@ pub enum AcquireError<E> {
         /// What it was at.
         step: Step,
         /// What the pool held.
-        usage: Usage,
+        usage: Box<Usage>,
     },
 
     /// The acquire's [token](crate::sync::CancellationToken) was cancelled.
@@ -57,14 +63,14 @@ pub enum AcquireError<E> {
         /// What it was at.
         step: Step,
         /// What the pool held.
-        usage: Usage,
+        usage: Box<Usage>,
     },
 
     /// The pool [is closed](crate::sync::Pool::close): it gives no further lease. Make a new one.
     #[error("the pool is closed ({usage}); make a new one")]
     Closed {
         /// What the pool held.
-        usage: Usage,
+        usage: Box<Usage>,
     },
 
     /// This thread is opening that key itself, and would wait for itself for ever. Use what the open has in hand.
@@ -73,13 +79,19 @@ pub enum AcquireError<E> {
     )]
     OwnOpen {
         /// What the pool held.
-        usage: Usage,
+        usage: Box<Usage>,
     },
 
     /// The capacity policy limits the memory of the process, and that could not be measured. Nothing was opened or
     /// evicted.
-    #[error("nothing was opened, because the limit on memory can't be kept: {0}")]
-    Memory(#[source] ProcessMemoryError),
+    #[error("nothing was opened, because the limit on memory can't be kept: {error}")]
+    Memory {
+        /// Why it could not be measured.
+        #[source]
+        error: ProcessMemoryError,
+        /// What the pool held.
+        usage: Box<Usage>,
+    },
 }
 
 /// What an acquire was at when its time was over.
@@ -101,23 +113,24 @@ impl fmt::Display for Step {
 }
 
 impl<E> AcquireError<E> {
-    /// What the pool held when it happened, if that had to do with it.
-    pub fn usage(&self) -> Option<&Usage> {
+    /// What the pool held when it happened.
+    pub fn usage(&self) -> &Usage {
         match self {
-            Self::Exhausted { usage, .. }
+            Self::Open { usage, .. }
+            | Self::Exhausted { usage, .. }
             | Self::Refused { usage, .. }
             | Self::TimedOut { usage, .. }
             | Self::Cancelled { usage, .. }
             | Self::Closed { usage }
-            | Self::OwnOpen { usage } => Some(usage),
-            Self::Open(_) | Self::Memory(_) => None,
+            | Self::OwnOpen { usage }
+            | Self::Memory { usage, .. } => usage,
         }
     }
 
     /// The error of the open, if that is what failed.
     pub fn into_open(self) -> Option<E> {
         match self {
-            Self::Open(error) => Some(error),
+            Self::Open { error, .. } => Some(error),
             _ => None,
         }
     }

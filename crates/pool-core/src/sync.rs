@@ -61,6 +61,7 @@
 //! # });
 //! ```
 
+mod broken;
 mod builder;
 mod create_or_wait;
 mod desk;
@@ -69,6 +70,7 @@ mod lock;
 mod opening;
 mod patience;
 mod prewarm;
+mod serving;
 mod step;
 mod token;
 mod waiting;
@@ -87,7 +89,7 @@ pub mod models {
 
     /// Makes one mistake from here on; 0 for none.
     pub fn make_mistake(mistake: u8) {
-        super::desk::broken::MISTAKE.store(mistake, std::sync::atomic::Ordering::Relaxed);
+        super::broken::MISTAKE.store(mistake, std::sync::atomic::Ordering::Relaxed);
     }
 }
 
@@ -382,7 +384,7 @@ where
                 let over = desk.is_over(&parking);
                 if !over && now >= deadline {
                     desk.forget_closer(&parking);
-                    return Err(desk.usage());
+                    return Err(Box::new(desk.usage()));
                 }
                 Ok(over)
             });

@@ -172,7 +172,7 @@ fn max_idle_per_key_drops_the_longest_idle_of_that_key_only() {
 fn max_opens_is_a_budget_that_failures_do_not_spend_and_hits_outlive() {
     let (pool, ledger) = setting(MaxOpens(2));
     for _ in 0..3 {
-        assert_eq!(pool.acquire(&1, |_| Err("no")).unwrap_err(), AcquireError::Open("no"));
+        assert_eq!(pool.acquire(&1, |_| Err("no")).unwrap_err().into_open(), Some("no"));
     }
     let lease = pool.acquire(&1, |_| {
         drop(open(&pool, &ledger, 2, 0).unwrap());

@@ -404,7 +404,7 @@ impl Run {
                 Ok(None)
             }
             Err((_, false)) if fails => {
-                prop_assert!(matches!(result, Err(AcquireError::Open("scripted"))));
+                prop_assert_eq!(result.err().and_then(AcquireError::into_open), Some("scripted"));
                 self.model.count("failed");
                 Ok(None)
             }

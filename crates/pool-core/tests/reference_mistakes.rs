@@ -208,7 +208,7 @@ fn open_may_drain_the_pool_and_everything_else() {
         use_all(&pool, &ledger);
         Err("no")
     });
-    assert_eq!(error.unwrap_err(), AcquireError::Open("no"));
+    assert_eq!(error.unwrap_err().into_open(), Some("no"));
     assert_usable(&pool, &ledger, &1);
 }
 

@@ -39,7 +39,7 @@ where
                 self.finish(aftermath);
                 self.observe(Event::Refused { key: &key, by: "ProcessMemory" });
                 drop(key);
-                return Err(AcquireError::Memory(error));
+                return Err(AcquireError::Memory { error, usage: Box::new(self.usage()) });
             }
         };
         let reservation = match self.reserve(query, hash, key.clone(), (unfit, process_bytes)) {
@@ -47,10 +47,7 @@ where
             Err(denied) => {
                 self.observe(Event::Refused { key: &key, by: denied.by() });
                 drop(key);
-                return Err(match denied {
-                    Denied::Exhausted { by, usage } => AcquireError::Exhausted { by, usage },
-                    Denied::Refused { by, usage } => AcquireError::Refused { by, usage },
-                });
+                return Err(denied.into_error(0));
             }
         };
         let start = self.clock.nanos();
@@ -60,7 +57,7 @@ where
                 drop(reservation);
                 self.observe(Event::OpenFailed { key: &key });
                 drop(key);
-                return Err(AcquireError::Open(error));
+                return Err(AcquireError::Open { error, usage: Box::new(self.usage()) });
             }
         };
         let cost_nanos = self.clock.nanos().saturating_sub(start);

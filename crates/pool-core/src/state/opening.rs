@@ -3,6 +3,7 @@
 use super::entries::Entry;
 use super::{Place, State};
 use crate::capacity::{Capacity, Verdict};
+use crate::error::AcquireError;
 use crate::eviction::Eviction;
 use crate::id::{EntryId, Id, KeyId};
 use crate::resource::Resource;
@@ -32,6 +33,15 @@ impl Denied {
     pub(crate) fn by(&self) -> &'static str {
         match self {
             Self::Exhausted { by, .. } | Self::Refused { by, .. } => by,
+        }
+    }
+
+    /// What the caller is told, with how many wait.
+    pub(crate) fn into_error<E>(self, waiting: u64) -> AcquireError<E> {
+        let snapshot = |usage| Box::new(Usage { waiting, ..usage });
+        match self {
+            Self::Exhausted { by, usage } => AcquireError::Exhausted { by, usage: snapshot(usage) },
+            Self::Refused { by, usage } => AcquireError::Refused { by, usage: snapshot(usage) },
         }
     }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::create_or_wait::{CreateOrWait, Queue};
 use super::lock::{Parking, ThreadId};
 use super::patience::Over;
+use super::serving::is_shared_open;
 use crate::aftermath::Aftermath;
 use crate::capacity::Capacity;
 use crate::error::Step;
@@ -29,41 +30,42 @@ pub(super) type Ticket = u64;
 
 pub(super) struct Desk<K, R: Resource, C, E> {
     pub(super) state: State<K, R, C, E>,
-    create_or_wait: Box<dyn CreateOrWait + Send + Sync>,
-    needs_process_memory: bool,
-    waiting: BTreeMap<Ticket, Waiter<K>>,
-    granted: BTreeMap<Ticket, Grant<K, R>>,
+    pub(super) create_or_wait: Box<dyn CreateOrWait + Send + Sync>,
+    pub(super) needs_process_memory: bool,
+    pub(super) waiting: BTreeMap<Ticket, Waiter<K>>,
+    pub(super) granted: BTreeMap<Ticket, Collected<K, R>>,
     /// Opens that run: whose thread, and of which key.
-    opens: Vec<(ThreadId, KeyId)>,
-    tickets: Ticket,
-    closed: bool,
+    pub(super) opens: Vec<(ThreadId, KeyId)>,
+    pub(super) tickets: Ticket,
+    pub(super) closed: bool,
     /// Who waits for the last lease of a closed pool to end.
-    closers: Vec<Arc<Parking>>,
+    pub(super) closers: Vec<Arc<Parking>>,
     /// Who is to be woken once the lock is over.
-    wakes: Vec<Arc<Parking>>,
-    waits: Waits,
+    pub(super) wakes: Vec<Arc<Parking>>,
+    pub(super) waits: Waits,
 }
 
-struct Waiter<K> {
-    hash: u64,
+pub(super) struct Waiter<K> {
+    pub(super) hash: u64,
     /// Taken when it is kept by the core.
-    key: Option<K>,
-    parking: Arc<Parking>,
-    thread: ThreadId,
-    unfit: Option<DropReason>,
+    pub(super) key: Option<K>,
+    pub(super) parking: Arc<Parking>,
+    pub(super) thread: ThreadId,
+    pub(super) unfit: Option<DropReason>,
     /// It was not served before, because there was no room.
-    for_room: bool,
+    pub(super) for_room: bool,
     /// It waits for a lease of its key to end, and not for room.
-    for_lease: bool,
+    pub(super) for_lease: bool,
     /// It waits for an open of its key that runs.
-    for_open: bool,
-    passed_over: u32,
+    pub(super) for_open: bool,
+    pub(super) passed_over: u32,
 }
 
-impl<K> Waiter<K> {
-    fn has_priority(&self) -> bool {
-        self.for_room && self.passed_over >= MOST_PASSED_OVER
-    }
+/// What lies there for one who waited.
+pub(super) struct Collected<K, R: Resource> {
+    pub(super) grant: Grant<K, R>,
+    /// How often others went before it.
+    pub(super) passed_over: u32,
 }
 
 /// What one who waited gets.
@@ -90,6 +92,8 @@ pub(super) struct Ask<'a, K> {
     pub(super) may_wait_for_lease: bool,
     /// Its place in the queue, if it has waited before.
     pub(super) ticket: Option<Ticket>,
+    /// How often others went before it then.
+    pub(super) passed_over: u32,
     pub(super) unfit: Option<DropReason>,
     pub(super) process_bytes: Option<u64>,
     pub(super) nanos: u64,
@@ -253,7 +257,7 @@ where
             for_room: reason == Reason::Room,
             for_lease: reason == Reason::Lease,
             for_open: reason == Reason::Open,
-            passed_over: 0,
+            passed_over: ask.passed_over,
         };
         self.waiting.insert(ticket, waiter);
         self.waits.peak_waiting = self.waits.peak_waiting.max(self.waiting.len() as u64);
@@ -264,7 +268,7 @@ where
     }
 
     /// What a ticket has got, or that it waits no longer.
-    pub(super) fn collect(&mut self, ticket: Ticket) -> Option<Grant<K, R>> {
+    pub(super) fn collect(&mut self, ticket: Ticket) -> Option<Collected<K, R>> {
         self.granted.remove(&ticket)
     }
 
@@ -277,7 +281,7 @@ where
     }
 
     /// Who has a ticket gives up. What it has got already goes to the next.
-    pub(super) fn leave(&mut self, ticket: Ticket, nanos: u64) -> Option<Grant<K, R>> {
+    pub(super) fn leave(&mut self, ticket: Ticket, nanos: u64) -> Option<Collected<K, R>> {
         if let Some(waiter) = self.waiting.remove(&ticket) {
             self.state.give_away(waiter.key);
             // Others may have had to wait for it.
@@ -417,134 +421,10 @@ where
         self.closers.retain(|closer| !Arc::ptr_eq(closer, parking));
     }
 
-    fn tell_closers(&mut self) {
+    pub(super) fn tell_closers(&mut self) {
         if self.closed && self.state.usage().live() == 0 {
             self.wakes.append(&mut self.closers);
         }
-    }
-
-    /// Gives what is free to those who wait, the first first.
-    fn serve(&mut self, nanos: u64) {
-        self.tell_closers();
-        if self.waiting.is_empty() || broken::forgets_who_waits() {
-            return;
-        }
-        let tickets: Vec<Ticket> = self.waiting.keys().copied().collect();
-        for ticket in tickets {
-            let Some(mut waiter) = self.waiting.remove(&ticket) else { continue };
-            match self.try_serve(&mut waiter, nanos) {
-                Some(grant) => {
-                    let asks_again = matches!(grant, Grant::AskAgain);
-                    self.grant(ticket, waiter, grant);
-                    if asks_again {
-                        break;
-                    }
-                    self.pass_over_all_before(Some(ticket));
-                }
-                None => {
-                    let has_priority = waiter.has_priority();
-                    self.waiting.insert(ticket, waiter);
-                    if has_priority {
-                        break;
-                    }
-                }
-            }
-        }
-    }
-
-    fn try_serve(&mut self, waiter: &mut Waiter<K>, nanos: u64) -> Option<Grant<K, R>> {
-        let found = self.find(waiter.hash, waiter.key.as_ref());
-        if let Some(taken) = self.take_known(found, waiter.hash, waiter.key.as_ref(), nanos) {
-            let count =
-                if waiter.for_open { &mut self.waits.opens_shared } else { &mut self.waits.hand_offs };
-            add(count, 1);
-            return Some(Grant::Warm(taken));
-        }
-        let facts = self.state.facts(found);
-        waiter.for_open = is_shared_open(&facts, R::SHAREABLE);
-        let waits_for_lease = waiter.for_lease && facts.leased + facts.opening > 0;
-        waiter.for_room = !waiter.for_open && !waits_for_lease;
-        if !waiter.for_room {
-            return None;
-        }
-        if self.needs_process_memory {
-            return Some(Grant::AskAgain);
-        }
-        let why = (waiter.unfit, None);
-        match self.state.reserve_known(found, waiter.hash, &mut waiter.key, why, nanos) {
-            Ok(reserved) => {
-                self.opens.push((waiter.thread, reserved.key()));
-                Some(Grant::Room(reserved))
-            }
-            Err(Denied::Exhausted { .. }) => None,
-            Err(denied) => {
-                self.state.count_refused();
-                Some(Grant::Denied(denied))
-            }
-        }
-    }
-
-    /// The next one after `ticket` asks again: who had that has found no room.
-    fn ask_again_after(&mut self, ticket: Ticket) {
-        let next =
-            self.waiting.range(ticket + 1..).find(|(_, waiter)| waiter.for_room).map(|(next, _)| *next);
-        if let Some(waiter) = next.and_then(|next| self.waiting.remove(&next)) {
-            self.grant(next.unwrap_or_default(), waiter, Grant::AskAgain);
-        }
-    }
-
-    fn grant(&mut self, ticket: Ticket, waiter: Waiter<K>, grant: Grant<K, R>) {
-        self.state.give_away(waiter.key);
-        self.granted.insert(ticket, grant);
-        self.wakes.push(waiter.parking);
-    }
-
-    /// Whether somebody with the place `ticket`, or none yet, has to let one before it go first.
-    fn must_queue(&self, ticket: Option<Ticket>) -> bool {
-        let before = ticket.unwrap_or(Ticket::MAX);
-        self.waiting.range(..before).any(|(_, waiter)| waiter.has_priority())
-    }
-
-    /// Somebody with the place `ticket`, or none yet, is served.
-    fn pass_over_all_before(&mut self, ticket: Option<Ticket>) {
-        for (_, waiter) in self.waiting.range_mut(..ticket.unwrap_or(Ticket::MAX)) {
-            waiter.passed_over = waiter.passed_over.saturating_add(u32::from(waiter.for_room));
-        }
-    }
-
-    fn is_waited_for(&mut self, entry: EntryId) -> bool {
-        let key = self.state.key_of(entry);
-        let Self { state, waiting, .. } = self;
-        for waiter in waiting.values() {
-            let same = waiter
-                .key
-                .as_ref()
-                .is_some_and(|name| state.contain(|known| known == name, key).unwrap_or(false));
-            if same || waiter.has_priority() {
-                return same;
-            }
-        }
-        false
-    }
-
-    fn is_key(&mut self, key: KeyId, waiter: &Waiter<K>) -> bool {
-        let name = waiter.key.as_ref();
-        name.is_some_and(|name| self.state.contain(|known| known == name, key).unwrap_or(false))
-    }
-
-    fn find(&mut self, hash: u64, key: Option<&K>) -> Option<KeyId> {
-        self.state.find(hash, |known| Some(known) == key)
-    }
-
-    fn take_known(
-        &mut self,
-        found: Option<KeyId>,
-        hash: u64,
-        key: Option<&K>,
-        nanos: u64,
-    ) -> Option<Taken<K, R>> {
-        found.filter(|&found| self.state.has_warm(found))?;
-        self.state.take(hash, |known| Some(known) == key, nanos)
     }
 
     fn end_open(&mut self, thread: ThreadId, key: KeyId) {
@@ -574,60 +454,9 @@ enum Reason {
     Open,
 }
 
-/// Whether an open of the key runs whose resource is going to be shared, as far as is known.
-fn is_shared_open(facts: &KeyFacts, shareable: bool) -> bool {
-    shareable && facts.opening > 0 && !facts.exclusive
-}
-
 /// What a step left to do once the lock is over.
 #[must_use = "who was served has to be woken, and victims are dropped, outside the lock"]
 pub(super) struct LeftOver<K, R> {
     pub(super) aftermath: Option<Box<Aftermath<K, R>>>,
     pub(super) wakes: Vec<Arc<Parking>>,
-}
-
-/// Mistakes that a model is shown to find: none of them can be made outside the models.
-pub(super) mod broken {
-    #[cfg(pool_loom)]
-    pub(crate) static MISTAKE: std::sync::atomic::AtomicU8 = std::sync::atomic::AtomicU8::new(0);
-
-    #[allow(dead_code, reason = "the models use all of them, other builds none")]
-    #[repr(u8)]
-    pub(crate) enum Mistake {
-        ForgetsWhoWaits = 1,
-        KeepsTheTurn = 2,
-        KeepsTheOpen = 3,
-        ParksUnseen = 4,
-    }
-
-    fn made(mistake: Mistake) -> bool {
-        #[cfg(pool_loom)]
-        return MISTAKE.load(std::sync::atomic::Ordering::Relaxed) == mistake as u8;
-        #[cfg(not(pool_loom))]
-        {
-            let _ = mistake;
-            false
-        }
-    }
-
-    /// What ends is given to nobody.
-    #[inline]
-    pub(crate) fn forgets_who_waits() -> bool {
-        made(Mistake::ForgetsWhoWaits)
-    }
-
-    /// Who gives up keeps what it has got meanwhile.
-    pub(crate) fn keeps_the_turn() -> bool {
-        made(Mistake::KeepsTheTurn)
-    }
-
-    /// An open that panics is never called off.
-    pub(crate) fn keeps_the_open() -> bool {
-        made(Mistake::KeepsTheOpen)
-    }
-
-    /// Who is to be cancelled parks without having said so.
-    pub(crate) fn parks_unseen() -> bool {
-        made(Mistake::ParksUnseen)
-    }
 }

@@ -55,7 +55,7 @@ where
                 let mut panics = Panics::default();
                 panics.keep(payload);
                 panics.contain(|| drop(key));
-                if super::desk::broken::keeps_the_open() {
+                if super::broken::keeps_the_open() {
                     std::mem::forget(self);
                 } else {
                     panics.contain(|| drop(self));
@@ -71,7 +71,7 @@ where
                 self.fail(&error);
                 pool.observe(Event::OpenFailed { key: &key });
                 drop(key);
-                return Err(AcquireError::Open(error));
+                return Err(AcquireError::Open { error, usage: pool.snapshot() });
             }
         };
         let end = pool.clock.nanos();
@@ -99,7 +99,7 @@ where
         }
         // It came too late for its caller, not for others.
         drop(lease);
-        let usage = pool.usage();
+        let usage = pool.snapshot();
         match over {
             Some(over) if !closed => {
                 pool.enter_and_finish(|desk| desk.count_over(over, Step::Open));

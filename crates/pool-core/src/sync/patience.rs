@@ -69,7 +69,7 @@ pub(super) enum Over {
 }
 
 impl Over {
-    pub(super) fn error<E>(self, step: Step, usage: Usage) -> AcquireError<E> {
+    pub(super) fn error<E>(self, step: Step, usage: Box<Usage>) -> AcquireError<E> {
         match self {
             Self::TimedOut => AcquireError::TimedOut { step, usage },
             Self::Cancelled => AcquireError::Cancelled { step, usage },

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::desk::{Answer, Ask, Desk, Grant, Ticket, broken};
+use super::broken;
+use super::desk::{Answer, Ask, Collected, Desk, Grant, Ticket};
 use super::lock::{Parking, current};
 use super::opening::Reservation;
 use super::patience::{Over, Patience};
@@ -17,6 +18,7 @@ use crate::observer::Event;
 use crate::resource::Resource;
 use crate::state::Denied;
 use crate::stats::DropReason;
+use crate::usage::Usage;
 
 impl<K, R, C, E> Pool<K, R, C, E>
 where
@@ -40,7 +42,7 @@ where
     {
         let key = query.to_key();
         let deadline = patience.deadline(|| self.clock.nanos());
-        let mut turn = Turn { pool: self, parking: Arc::new(Parking::new()), ticket: None };
+        let mut turn = Turn { pool: self, parking: Arc::new(Parking::new()), ticket: None, passed_over: 0 };
         let mut may_wait_for_lease = true;
         loop {
             let process_bytes = self.process_bytes(&key)?;
@@ -56,6 +58,7 @@ where
                     may_wait: !patience.never,
                     may_wait_for_lease,
                     ticket: turn.ticket,
+                    passed_over: turn.passed_over,
                     unfit,
                     process_bytes,
                     nanos,
@@ -69,10 +72,10 @@ where
             let granted = match answer {
                 Answer::OwnOpen => {
                     self.finish(left_over);
-                    return Err(AcquireError::OwnOpen { usage: self.usage() });
+                    return Err(AcquireError::OwnOpen { usage: self.snapshot() });
                 }
                 Answer::Granted(grant) => {
-                    let granted = self.guard(grant);
+                    let granted = self.guard(grant, nanos);
                     self.finish(left_over);
                     granted
                 }
@@ -92,25 +95,16 @@ where
                     Err(reason) => unfit = Some(reason),
                 },
                 Granted::Room(reservation) => {
+                    turn.ticket = None;
                     return reservation.open(key, open, patience, deadline);
                 }
                 Granted::AskAgain => {}
-                Granted::Failed(error) => return Err(AcquireError::Open(error)),
+                Granted::Failed(error) => return Err(AcquireError::Open { error, usage: self.snapshot() }),
                 Granted::Denied(denied) => {
                     self.observe(Event::Refused { key: &key, by: denied.by() });
-                    let waiting = self.usage().waiting;
-                    return Err(match denied {
-                        Denied::Exhausted { by, mut usage } => {
-                            usage.waiting = waiting;
-                            AcquireError::Exhausted { by, usage }
-                        }
-                        Denied::Refused { by, mut usage } => {
-                            usage.waiting = waiting;
-                            AcquireError::Refused { by, usage }
-                        }
-                    });
+                    return Err(denied.into_error(self.usage().waiting));
                 }
-                Granted::Closed => return Err(AcquireError::Closed { usage: self.usage() }),
+                Granted::Closed => return Err(AcquireError::Closed { usage: self.snapshot() }),
             }
         }
     }
@@ -120,20 +114,25 @@ where
         self.process_memory.as_ref().map(|read| read()).transpose().map_err(|error| {
             self.enter_and_finish(|desk| desk.state.count_refused());
             self.observe(Event::Refused { key, by: "ProcessMemory" });
-            AcquireError::Memory(error)
+            AcquireError::Memory { error, usage: self.snapshot() }
         })
     }
 
     /// What was given, as something that is given back when it is dropped.
-    fn guard(&self, grant: Grant<K, R>) -> Granted<'_, K, R, C, E> {
+    fn guard(&self, grant: Grant<K, R>, nanos: u64) -> Granted<'_, K, R, C, E> {
         match grant {
-            Grant::Warm(taken) => Granted::Lease(self.lease(taken, self.nanos())),
+            Grant::Warm(taken) => Granted::Lease(self.lease(taken, nanos)),
             Grant::Room(reserved) => Granted::Room(Reservation::new(self, reserved)),
             Grant::Failed(error) => Granted::Failed(error),
             Grant::Denied(denied) => Granted::Denied(denied),
             Grant::AskAgain => Granted::AskAgain,
             Grant::Closed => Granted::Closed,
         }
+    }
+
+    /// What the pool holds now, for an error.
+    pub(super) fn snapshot(&self) -> Box<Usage> {
+        Box::new(self.usage())
     }
 
     pub(super) fn enter_and_finish<T>(&self, step: impl FnOnce(&mut Desk<K, R, C, E>) -> T) -> T {
@@ -169,6 +168,8 @@ where
     pool: &'p Pool<K, R, C, E>,
     parking: Arc<Parking>,
     ticket: Option<Ticket>,
+    /// How often others went before it.
+    passed_over: u32,
 }
 
 impl<'p, K, R, C, E> Turn<'p, K, R, C, E>
@@ -193,8 +194,8 @@ where
         let wakes =
             patience.token().filter(|_| !broken::parks_unseen()).map(|token| token.wakes(&self.parking));
         let outcome = loop {
-            if let Some(grant) = pool.enter_and_finish(|desk| desk.collect(ticket)) {
-                break Ok(grant);
+            if let Some(granted) = self.collect(|desk| desk.collect(ticket)) {
+                break Ok(granted);
             }
             let now = pool.clock.nanos();
             let over = match deadline {
@@ -203,20 +204,22 @@ where
             };
             if let Some(over) = over {
                 let nanos = pool.nanos();
-                let grant = pool.enter_and_finish(|desk| {
-                    let grant = desk.leave(ticket, nanos);
-                    if grant.is_none() {
+                let granted = self.collect(|desk| {
+                    let collected = desk.leave(ticket, nanos);
+                    if collected.is_none() {
                         desk.count_over(over, Step::Wait);
                     }
-                    grant
+                    collected
                 });
                 // What was given at the last moment is taken.
-                match grant {
-                    Some(grant) if broken::keeps_the_turn() => std::mem::forget(grant),
-                    Some(grant) => break Ok(grant),
-                    None => {}
-                }
-                break Err(over);
+                break match granted {
+                    Some(granted) if broken::keeps_the_turn() => {
+                        std::mem::forget(granted);
+                        Err(over)
+                    }
+                    Some(granted) => Ok(granted),
+                    None => Err(over),
+                };
             }
             if no_more_for_lease.is_some_and(|end| now >= end) {
                 no_more_for_lease = None;
@@ -230,10 +233,26 @@ where
         drop(wakes);
         let waited = pool.clock.nanos().saturating_sub(start);
         pool.enter_and_finish(|desk| desk.count_waited(waited));
-        match outcome {
-            Ok(grant) => Ok(pool.guard(grant)),
-            Err(over) => Err(over.error(Step::Wait, pool.usage())),
-        }
+        outcome.map_err(|over| {
+            self.ticket = None;
+            over.error(Step::Wait, pool.snapshot())
+        })
+    }
+
+    /// What a step found to have been given to this turn; guarded before anything else may panic.
+    fn collect(
+        &mut self,
+        step: impl FnOnce(&mut Desk<K, R, C, E>) -> Option<Collected<K, R>>,
+    ) -> Option<Granted<'p, K, R, C, E>> {
+        let pool = self.pool;
+        let nanos = pool.nanos();
+        let (collected, left_over) = pool.enter(step);
+        let granted = collected.map(|Collected { grant, passed_over }| {
+            self.passed_over = passed_over;
+            pool.guard(grant, nanos)
+        });
+        pool.finish(left_over);
+        granted
     }
 }
 
@@ -248,8 +267,7 @@ where
         let Some(ticket) = self.ticket else { return };
         in_drop(|| {
             let nanos = self.pool.nanos();
-            let grant = self.pool.enter_and_finish(|desk| desk.leave(ticket, nanos));
-            drop(grant.map(|grant| self.pool.guard(grant)));
+            drop(self.collect(|desk| desk.leave(ticket, nanos)));
         });
     }
 }
