@@ -87,9 +87,9 @@ pub use token::CancellationToken;
 pub mod models {
     //! What the models switch.
 
-    /// Makes one mistake from here on; 0 for none.
+    /// Makes one mistake from here on, on this thread; 0 for none.
     pub fn make_mistake(mistake: u8) {
-        super::broken::MISTAKE.store(mistake, std::sync::atomic::Ordering::Relaxed);
+        super::broken::MISTAKE.with(|made| made.set(mistake));
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use pool_core::capacity::{MaxIdle, MaxIdlePerKey, MaxIdleWeight, MaxLive, MaxLiveWeight};
 use pool_core::eviction::{Lru, MaxAge, RejectIncoming};
 use pool_core::local::{Lease, Pool};
-use pool_core::{AcquireError, Capacity, DropReason, Eviction, Health, MissReason};
+use pool_core::{Capacity, DropReason, Eviction, Health, MissReason};
 use support::{Knobs, Ledger, Things, assert_usable, dropped_as, fill, hit, no_open, panic_of};
 
 fn pool(capacity: impl Capacity + 'static, eviction: impl Eviction<u32> + 'static) -> Rc<Things> {

@@ -1,7 +1,10 @@
 //! Mistakes that a model is shown to find: none of them can be made outside the models.
 
 #[cfg(pool_loom)]
-pub(crate) static MISTAKE: std::sync::atomic::AtomicU8 = std::sync::atomic::AtomicU8::new(0);
+std::thread_local! {
+    /// Models run on one thread of the system's.
+    pub(crate) static MISTAKE: std::cell::Cell<u8> = const { std::cell::Cell::new(0) };
+}
 
 #[allow(dead_code, reason = "the models use all of them, other builds none")]
 #[repr(u8)]
@@ -14,7 +17,7 @@ pub(crate) enum Mistake {
 
 fn made(mistake: Mistake) -> bool {
     #[cfg(pool_loom)]
-    return MISTAKE.load(std::sync::atomic::Ordering::Relaxed) == mistake as u8;
+    return MISTAKE.with(std::cell::Cell::get) == mistake as u8;
     #[cfg(not(pool_loom))]
     {
         let _ = mistake;

@@ -1,13 +1,19 @@
 //! The one place where a lock, and a place to park, are chosen: `std`'s, or those that loom and shuttle watch.
 
 #[cfg(pool_loom)]
+pub(super) use loom::sync::atomic::AtomicBool;
+#[cfg(pool_loom)]
 use loom::sync::{Condvar, Mutex, MutexGuard};
 #[cfg(pool_loom)]
 pub(super) use loom::thread::{ThreadId, current};
 #[cfg(pool_shuttle)]
+pub(super) use shuttle::sync::atomic::AtomicBool;
+#[cfg(pool_shuttle)]
 use shuttle::sync::{Condvar, Mutex, MutexGuard};
 #[cfg(pool_shuttle)]
 pub(super) use shuttle::thread::{ThreadId, current};
+#[cfg(not(any(pool_loom, pool_shuttle)))]
+pub(super) use std::sync::atomic::AtomicBool;
 #[cfg(not(any(pool_loom, pool_shuttle)))]
 use std::sync::{Condvar, Mutex, MutexGuard};
 #[cfg(not(any(pool_loom, pool_shuttle)))]

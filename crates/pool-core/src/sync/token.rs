@@ -1,8 +1,8 @@
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
-use super::lock::{Lock, Parking};
+use super::lock::{AtomicBool, Lock, Parking};
 
 /// Tells acquires that nobody wants them any more. Clones are the same token; a cancelled one stays so.
 ///
