@@ -82,7 +82,7 @@ pub use patience::Patience;
 pub use prewarm::{Job, Prewarmed, Prewarming};
 pub use token::CancellationToken;
 
-#[cfg(pool_loom)]
+#[cfg(any(pool_loom, pool_shuttle))]
 #[doc(hidden)]
 pub mod models {
     //! What the models switch.

@@ -72,14 +72,20 @@ fn exclusive(max_live: u64) -> Arc<Exclusive> {
     Arc::new(Pool::builder().clock(Stopped).eviction(Lru::new()).capacity(MaxLive(max_live)).build())
 }
 
-/// Tries all orders with at most `preemptions`, with the mistake made that POOL_MISTAKE names.
-fn model(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
+/// Tries all orders with at most `preemptions`, or really all, with the mistake made that POOL_MISTAKE names.
+fn model(preemptions: Option<usize>, model: impl Fn() + Sync + Send + 'static) {
     let mistake = std::env::var(MISTAKE).map_or(0, |mistake| mistake.parse().expect("a number"));
     pool_core::sync::models::make_mistake(mistake);
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(preemptions);
+    builder.preemption_bound = preemptions;
     builder.max_branches = 20_000;
-    builder.check(model);
+    let orders = Arc::new(AtomicU64::new(0));
+    let tried = Arc::clone(&orders);
+    builder.check(move || {
+        tried.fetch_add(1, SeqCst);
+        model();
+    });
+    println!("{} orders", orders.load(SeqCst));
 }
 
 const MISTAKE: &str = "POOL_MISTAKE";
@@ -88,7 +94,7 @@ const MISTAKE: &str = "POOL_MISTAKE";
 /// before the waiter is in it, or the waiter parks after it was woken.
 #[test]
 fn hand_off() {
-    model(3, || {
+    model(None, || {
         let (pool, ledger) = (exclusive(1), Arc::new(Ledger::default()));
         let lease = pool.acquire(&1, |_| ledger.open()).unwrap();
         let waiter = {
@@ -107,7 +113,7 @@ fn hand_off() {
 /// is served without waking the next.
 #[test]
 fn lease_that_ends_and_two_who_wait() {
-    model(2, || {
+    model(Some(4), || {
         let (pool, ledger) = (exclusive(1), Arc::new(Ledger::default()));
         let lease = pool.acquire(&1, |_| ledger.open()).unwrap();
         let waiters = [1, 2].map(|key| {
@@ -129,7 +135,7 @@ fn lease_that_ends_and_two_who_wait() {
 /// Two ask for one key, whose open fails. Finds a waiter that hears of no error, or of one twice, or sleeps on.
 #[test]
 fn single_flight_whose_open_fails() {
-    model(3, || {
+    model(None, || {
         let pool: Arc<Shared> = Arc::new(Pool::builder().clock(Stopped).capacity(Unbounded).build());
         let opens = Arc::new(AtomicU64::new(0));
         let ask = {
@@ -158,7 +164,7 @@ fn single_flight_whose_open_fails() {
 /// ever.
 #[test]
 fn single_flight_whose_open_panics() {
-    model(3, || {
+    model(None, || {
         let pool: Arc<Shared> = Arc::new(Pool::builder().clock(Stopped).capacity(MaxLive(1)).build());
         let ledger = Arc::new(Ledger::default());
         let other = {
@@ -182,7 +188,7 @@ fn single_flight_whose_open_panics() {
 /// Two ask for one key whose open works. Finds an open too many, and a handle that is lost.
 #[test]
 fn single_flight_that_is_shared() {
-    model(3, || {
+    model(None, || {
         let pool: Arc<Shared> = Arc::new(Pool::builder().clock(Stopped).capacity(MaxLive(1)).build());
         let ledger = Arc::new(Ledger::default());
         let ask = {
@@ -203,7 +209,7 @@ fn single_flight_that_is_shared() {
 /// second waits for ever.
 #[test]
 fn cancel_against_hand_off() {
-    model(2, || {
+    model(Some(4), || {
         let (pool, ledger) = (exclusive(1), Arc::new(Ledger::default()));
         let token = CancellationToken::new();
         let lease = pool.acquire(&1, |_| ledger.open()).unwrap();
@@ -232,7 +238,7 @@ fn cancel_against_hand_off() {
 /// is to be woken.
 #[test]
 fn cancel_against_parking() {
-    model(3, || {
+    model(None, || {
         let (pool, ledger) = (exclusive(1), Arc::new(Ledger::default()));
         let token = CancellationToken::new();
         let lease = pool.acquire(&1, |_| ledger.open()).unwrap();
@@ -255,7 +261,7 @@ fn cancel_against_parking() {
 /// it and stays.
 #[test]
 fn close_against_acquire() {
-    model(2, || {
+    model(Some(4), || {
         let (pool, ledger) = (exclusive(1), Arc::new(Ledger::default()));
         let others = [1, 2].map(|key| {
             let (pool, ledger) = (Arc::clone(&pool), Arc::clone(&ledger));
@@ -277,7 +283,7 @@ fn close_against_acquire() {
 /// A pool is closed and waited for while its last lease ends. Finds a closer that is told before it listens, or not at all.
 #[test]
 fn close_and_wait_against_the_last_lease() {
-    model(3, || {
+    model(None, || {
         let (pool, ledger) = (exclusive(1), Arc::new(Ledger::default()));
         let lease = pool.acquire(&1, |_| ledger.open()).unwrap();
         let lease = pool.own(lease);
@@ -294,7 +300,7 @@ fn close_and_wait_against_the_last_lease() {
 /// counted twice, or dropped never.
 #[test]
 fn share_against_evict() {
-    model(3, || {
+    model(None, || {
         let capacity = Both(MaxLive(2), MaxIdle(1));
         let pool: Arc<Shared> =
             Arc::new(Pool::builder().clock(Stopped).eviction(Lru::new()).capacity(capacity).build());
@@ -319,7 +325,7 @@ fn share_against_evict() {
 /// One who never waits, against one who does. Finds an acquire that takes what was given to another.
 #[test]
 fn no_barging() {
-    model(2, || {
+    model(None, || {
         let (pool, ledger) = (exclusive(1), Arc::new(Ledger::default()));
         let lease = pool.acquire(&1, |_| ledger.open()).unwrap();
         let waiter = {

@@ -1,6 +1,6 @@
 //! Mistakes that a model is shown to find: none of them can be made outside the models.
 
-#[cfg(pool_loom)]
+#[cfg(any(pool_loom, pool_shuttle))]
 std::thread_local! {
     /// Models run on one thread of the system's.
     pub(crate) static MISTAKE: std::cell::Cell<u8> = const { std::cell::Cell::new(0) };
@@ -16,9 +16,9 @@ pub(crate) enum Mistake {
 }
 
 fn made(mistake: Mistake) -> bool {
-    #[cfg(pool_loom)]
+    #[cfg(any(pool_loom, pool_shuttle))]
     return MISTAKE.with(std::cell::Cell::get) == mistake as u8;
-    #[cfg(not(pool_loom))]
+    #[cfg(not(any(pool_loom, pool_shuttle)))]
     {
         let _ = mistake;
         false

@@ -111,7 +111,7 @@ mod holder {
 #[cfg(any(pool_loom, pool_shuttle))]
 mod holder {
     #[derive(Default)]
-    pub(super) struct Holder;
+    pub(super) struct Holder(());
 
     impl Holder {
         pub(super) fn is_me(&self) -> bool {
