@@ -90,7 +90,13 @@ where
     /// What the steps so far left to do, once the borrow or lock is over; `None` on a hit and a return.
     #[inline]
     pub(crate) fn take_aftermath(&mut self) -> Option<Box<Aftermath<K, R>>> {
-        if self.aftermath.is_none() { None } else { Some(self.box_aftermath()) }
+        if self.nothing_left() { None } else { Some(self.box_aftermath()) }
+    }
+
+    /// Whether there is no aftermath.
+    #[inline]
+    pub(crate) fn nothing_left(&self) -> bool {
+        self.aftermath.is_none()
     }
 
     #[cold]

@@ -145,11 +145,16 @@ where
         Stats { waits: self.waits, usage: self.usage(), ..self.state.stats() }
     }
 
-    /// What the steps so far left to do, once the lock is over.
+    /// What the steps so far left to do, once the lock is over; `None` on a hit and a return that nobody waits for.
     #[inline]
-    pub(super) fn take_left_over(&mut self) -> LeftOver<K, R> {
-        let wakes = if self.wakes.is_empty() { Vec::new() } else { std::mem::take(&mut self.wakes) };
-        LeftOver { aftermath: self.state.take_aftermath(), wakes }
+    pub(super) fn take_left_over(&mut self) -> Option<Box<LeftOver<K, R>>> {
+        if self.wakes.is_empty() && self.state.nothing_left() { None } else { Some(self.box_left_over()) }
+    }
+
+    #[cold]
+    fn box_left_over(&mut self) -> Box<LeftOver<K, R>> {
+        let wakes = std::mem::take(&mut self.wakes);
+        Box::new(LeftOver { aftermath: self.state.take_aftermath(), wakes })
     }
 
     /// A warm resource of the key for one who has just come, if it may have it.

@@ -84,6 +84,7 @@ mod holder {
         static ME: u8 = const { 0 };
     }
 
+    #[inline]
     fn me() -> usize {
         // Where a thread ends, its destructors may still give back leases; they hold nothing then.
         ME.try_with(|me| std::ptr::from_ref(me).addr()).unwrap_or(usize::MAX)

@@ -45,7 +45,11 @@ where
                 return Err(unfit);
             };
             let lease = self.lease(taken, nanos);
-            let lease = self.finish_before(lease, |_| self.finish(left_over));
+            let lease = if self.is_finished(left_over.as_deref()) {
+                lease
+            } else {
+                self.finish_before(lease, |_| self.finish(left_over))
+            };
             match self.fit(lease, nanos) {
                 Ok(lease) => return Ok(lease),
                 Err(reason) => unfit = Some(reason),
@@ -107,7 +111,10 @@ where
 
     /// One step. What comes back is consistent, but has to be [finished](Pool::finish).
     #[inline]
-    pub(super) fn enter<T>(&self, step: impl FnOnce(&mut Desk<K, R, C, E>) -> T) -> (T, LeftOver<K, R>) {
+    pub(super) fn enter<T>(
+        &self,
+        step: impl FnOnce(&mut Desk<K, R, C, E>) -> T,
+    ) -> (T, Option<Box<LeftOver<K, R>>>) {
         let mut desk = self.locked();
         let result = step(&mut desk);
         let left_over = desk.take_left_over();
@@ -126,16 +133,15 @@ where
 
     /// Does, with the lock released, what a step left to do: wakes first, for that can't fail.
     #[inline]
-    pub(super) fn finish(&self, left_over: LeftOver<K, R>) {
-        let LeftOver { aftermath, wakes } = left_over;
-        for parking in wakes {
-            parking.unpark();
+    pub(super) fn finish(&self, left_over: Option<Box<LeftOver<K, R>>>) {
+        if !self.is_finished(left_over.as_deref()) {
+            self.finish_slowly(left_over);
         }
-        match aftermath {
-            Some(aftermath) => self.finish_slowly(*aftermath),
-            None if self.any_postponed.load(Ordering::Relaxed) => self.finish_slowly(Aftermath::none()),
-            None => {}
-        }
+    }
+
+    #[inline]
+    fn is_finished(&self, left_over: Option<&LeftOver<K, R>>) -> bool {
+        left_over.is_none() && !self.any_postponed.load(Ordering::Relaxed)
     }
 
     /// Runs `rest` while `lease` waits to be handed out. If that panics, it is not the resource's fault: the lease ends
@@ -159,7 +165,13 @@ where
     }
 
     #[cold]
-    fn finish_slowly(&self, aftermath: Aftermath<K, R>) {
+    fn finish_slowly(&self, left_over: Option<Box<LeftOver<K, R>>>) {
+        let (wakes, aftermath) = match left_over {
+            Some(left_over) => (left_over.wakes, left_over.aftermath),
+            None => (Vec::new(), None),
+        };
+        wakes.iter().for_each(|parking| parking.unpark());
+        let aftermath = aftermath.map_or_else(Aftermath::none, |aftermath| *aftermath);
         let mut panics = aftermath.settle(|event| self.observe(event));
         self.any_postponed.store(false, Ordering::Relaxed);
         let postponed = self.postponed.lock().map(|mut postponed| std::mem::take(&mut *postponed));
