@@ -48,6 +48,8 @@ where
             let process_bytes = self.process_bytes(&key)?;
             let mut name = Some(key.clone());
             let thread = current().id();
+            // Before anybody can see it wait.
+            let start = self.clock.nanos();
             let nanos = self.nanos();
             let (answer, left_over) = self.enter(|desk| {
                 let answer = desk.ask(Ask {
@@ -82,7 +84,7 @@ where
                 Answer::Wait(_, for_lease) => {
                     self.finish(left_over);
                     may_wait_for_lease = for_lease.is_none();
-                    turn.wait(patience, deadline, for_lease)?
+                    turn.wait(patience, start, deadline, for_lease)?
                 }
             };
             match granted {
@@ -184,12 +186,12 @@ where
     fn wait(
         &mut self,
         patience: &Patience,
+        start: u64,
         deadline: Option<u64>,
         for_lease: Option<u64>,
     ) -> Result<Granted<'p, K, R, C, E>, Failure<R>> {
         let pool = self.pool;
         let ticket = self.ticket.expect("who waits has a place in the queue");
-        let start = pool.clock.nanos();
         let mut no_more_for_lease = for_lease.map(|most| start.saturating_add(most));
         let wakes =
             patience.token().filter(|_| !broken::parks_unseen()).map(|token| token.wakes(&self.parking));

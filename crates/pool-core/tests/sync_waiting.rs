@@ -1,0 +1,439 @@
+//! Risk: who waits is served too late, out of turn, twice or never; and who must not wait does.
+
+#[path = "support/threads.rs"]
+mod threads;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::thread;
+use std::time::Duration;
+
+use pool_core::capacity::{Both, MaxIdle, MaxLive, MaxLiveWeight};
+use pool_core::sync::{CancellationToken, OpenNow, WaitIfCheaper};
+use pool_core::{AcquireError, Capacity, Step};
+use threads::{Exclusive, Ledger, Time, builder, pool, until};
+
+fn waiting(pool: &Exclusive, number: u64) {
+    until(|| pool.usage().waiting == number);
+}
+
+#[test]
+fn lease_that_ends_goes_to_who_waits_for_it() {
+    let limits: [fn() -> Exclusive; 2] = [|| pool(MaxLive(1)), || pool(MaxLiveWeight(10))];
+    for make in limits {
+        let (pool, ledger) = (make(), Ledger::default());
+        ledger.weigh(10);
+        let lease = pool.acquire(&1, |_| ledger.open()).unwrap();
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| {
+                let lease = pool.acquire(&1, |_| ledger.open()).unwrap();
+                (lease.was_hit(), lease.id())
+            });
+            waiting(&pool, 1);
+            drop(lease);
+            assert_eq!(waiter.join().unwrap(), (true, 1));
+        });
+        let stats = pool.stats();
+        assert_eq!((stats.waits.waited, stats.waits.hand_offs, stats.waits.peak_waiting), (1, 1, 1));
+        assert_eq!((stats.opened(), stats.usage.waiting), (1, 0));
+        pool.assert_consistent();
+    }
+}
+
+#[test]
+fn try_acquire_does_not_wait_and_says_what_the_pool_holds() {
+    let (pool, ledger): (Exclusive, _) = (pool(MaxLive(1)), Ledger::default());
+    let lease = pool.acquire(&1, |_| ledger.open()).unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| drop(pool.acquire(&1, |_| ledger.open()).unwrap()));
+        waiting(&pool, 1);
+        let Err(error) = pool.try_acquire(&2, |_| ledger.open()) else { panic!("there was no room") };
+        assert!(matches!(error, AcquireError::Exhausted { by: "MaxLive", .. }), "{error}");
+        let usage = error.usage();
+        assert_eq!((usage.idle, usage.leased, usage.opening, usage.waiting), (0, 1, 0, 1));
+        drop(lease);
+    });
+}
+
+#[test]
+fn first_come_first_served() {
+    let (pool, ledger): (Exclusive, _) = (pool(MaxLive(1)), Ledger::default());
+    let order = Mutex::new(Vec::new());
+    let lease = pool.acquire(&1, |_| ledger.open()).unwrap();
+    thread::scope(|scope| {
+        for number in 0..5 {
+            let (pool, ledger, order) = (&pool, &ledger, &order);
+            scope.spawn(move || {
+                // Some want the resource, some its room.
+                let lease = pool.acquire(&(number % 2), |_| ledger.open()).unwrap();
+                order.lock().unwrap().push(number);
+                drop(lease);
+            });
+            waiting(pool, u64::from(number) + 1);
+        }
+        drop(lease);
+    });
+    assert_eq!(order.into_inner().unwrap(), [0, 1, 2, 3, 4]);
+    assert_eq!(pool.usage().live(), 1);
+    pool.assert_consistent();
+}
+
+#[test]
+fn who_comes_later_does_not_snatch_what_was_handed_off() {
+    let (pool, ledger): (Exclusive, _) = (pool(MaxLive(1)), Ledger::default());
+    let lease = pool.acquire(&1, |_| ledger.open()).unwrap();
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let lease = pool.acquire(&1, |_| ledger.open()).unwrap();
+            until(|| over.load(SeqCst));
+            drop(lease);
+        });
+        waiting(&pool, 1);
+        drop(lease);
+        // Whether the other thread has run since or not.
+        assert!(pool.try_acquire(&1, |_| ledger.open()).is_err());
+        over.store(true, SeqCst);
+    });
+    assert_eq!(ledger.opened(), 1);
+}
+
+/// A pool of 10 bytes of which a key of 8, known to be so, can't have any while `held`, of 8 bytes, is leased.
+fn crowded(ledger: &Ledger) -> Exclusive {
+    let pool: Exclusive = pool(MaxLiveWeight(10));
+    for (key, weight) in [(8, 8), (2, 2)] {
+        ledger.weigh(weight);
+        drop(pool.acquire(&key, |_| ledger.open()).unwrap());
+    }
+    pool
+}
+
+#[test]
+fn who_can_not_be_served_does_not_block_who_can() {
+    let ledger = Ledger::default();
+    let pool = crowded(&ledger);
+    ledger.weigh(8);
+    let light = pool.acquire(&2, |_| ledger.open()).unwrap();
+    let held = pool.acquire(&9, |_| ledger.open()).unwrap();
+    thread::scope(|scope| {
+        let heavy = scope.spawn(|| drop(pool.acquire(&8, |_| ledger.open()).unwrap()));
+        waiting(&pool, 1);
+        let second = scope.spawn(|| pool.acquire(&2, |_| ledger.open()).unwrap().was_hit());
+        waiting(&pool, 2);
+        drop(light);
+        assert!(second.join().unwrap(), "it came later, and is served first");
+        assert_eq!(pool.usage().waiting, 1, "8 bytes are still not free");
+        drop(held);
+        heavy.join().unwrap();
+    });
+    pool.assert_consistent();
+}
+
+#[test]
+fn nobody_is_passed_over_more_than_64_times() {
+    let (pool, ledger): (Exclusive, _) = (pool(MaxLiveWeight(10)), Ledger::default());
+    for (key, weight) in [(8, 8), (1, 3), (2, 3)] {
+        ledger.weigh(weight);
+        drop(pool.acquire(&key, |_| ledger.open()).unwrap());
+    }
+    ledger.weigh(8);
+    thread::scope(|scope| {
+        let mut leases =
+            vec![pool.acquire(&1, |_| ledger.open()).unwrap(), pool.acquire(&2, |_| ledger.open()).unwrap()];
+        scope.spawn(|| drop(pool.acquire(&8, |_| ledger.open()).unwrap()));
+        waiting(&pool, 1);
+        let mut passed = 0;
+        let error = loop {
+            // One of the two is always out, so there are never 8 bytes for the one who waits.
+            let key = *leases[0].key();
+            drop(leases.remove(0));
+            match pool.try_acquire(&key, |_| ledger.open()) {
+                Ok(lease) => leases.push(lease),
+                Err(error) => break error,
+            }
+            passed += 1;
+            assert!(passed <= 64, "it starves");
+        };
+        assert_eq!(passed, 64);
+        assert!(matches!(error, AcquireError::Exhausted { by: "those who came before, and wait,", .. }));
+        assert_eq!(pool.usage().idle, 1, "even what is warm has to wait");
+        drop(leases);
+    });
+    assert_eq!(pool.usage().waiting, 0);
+    pool.assert_consistent();
+}
+
+#[test]
+fn who_times_out_hands_its_turn_on() {
+    let (time, ledger) = (Time::default(), Ledger::default());
+    let pool: Exclusive = builder(MaxLive(1), &time).build();
+    let lease = pool.acquire(&1, |_| ledger.open()).unwrap();
+    let Err(error) = pool.acquire_timeout(&1, Duration::ZERO, |_| ledger.open()) else {
+        panic!("it was leased")
+    };
+    assert!(matches!(error, AcquireError::TimedOut { step: Step::Wait, .. }), "{error}");
+    assert_eq!((error.usage().leased, error.usage().waiting), (1, 0));
+    thread::scope(|scope| {
+        let late = scope.spawn(|| {
+            let lease = pool.acquire_timeout(&1, Duration::from_nanos(1_000), |_| ledger.open());
+            assert!(matches!(lease, Err(AcquireError::TimedOut { step: Step::Wait, .. })));
+        });
+        waiting(&pool, 1);
+        let next = scope.spawn(|| drop(pool.acquire(&1, |_| ledger.open()).unwrap()));
+        waiting(&pool, 2);
+        time.advance(1_000);
+        late.join().unwrap();
+        assert_eq!(pool.usage().waiting, 1);
+        drop(lease);
+        next.join().unwrap();
+    });
+    assert_eq!((pool.stats().waits.timed_out_waiting, ledger.opened()), (2, 1));
+    pool.assert_consistent();
+}
+
+#[test]
+fn one_token_cancels_all_who_wait_with_it_and_nobody_else() {
+    let (pool, ledger): (Exclusive, _) = (pool(MaxLive(1)), Ledger::default());
+    let token = CancellationToken::new();
+    let lease = pool.acquire(&1, |_| ledger.open()).unwrap();
+    thread::scope(|scope| {
+        let cancelled = [1, 2].map(|key| {
+            let (pool, ledger, token) = (&pool, &ledger, &token);
+            scope.spawn(move || {
+                let lease = pool.acquire_cancellable(&key, token, |_| ledger.open());
+                assert!(matches!(lease, Err(AcquireError::Cancelled { step: Step::Wait, .. })));
+            })
+        });
+        waiting(&pool, 2);
+        let other = scope.spawn(|| drop(pool.acquire(&1, |_| ledger.open()).unwrap()));
+        waiting(&pool, 3);
+        token.cancel();
+        for thread in cancelled {
+            thread.join().unwrap();
+        }
+        assert_eq!(pool.usage().waiting, 1);
+        let again = pool.acquire_cancellable(&1, &token, |_| ledger.open());
+        assert!(matches!(again, Err(AcquireError::Cancelled { step: Step::Wait, .. })), "it stays cancelled");
+        drop(lease);
+        other.join().unwrap();
+    });
+    assert_eq!(pool.stats().waits.cancelled_waiting, 3);
+    pool.assert_consistent();
+}
+
+#[test]
+fn whatever_makes_room_serves_who_waits_for_room() {
+    type End = fn(pool_core::sync::Lease<'_, u32, threads::Thing<false>>);
+    let ends: [(&str, End); 4] = [
+        ("release, and eviction", |lease| drop(lease)),
+        ("discard", |lease| lease.discard()),
+        ("detach", |lease| drop(lease.into_inner())),
+        ("a panic of its holder", |lease| {
+            assert!(threads::panicked(move || {
+                let _lease = lease;
+                std::panic::resume_unwind(Box::new(threads::Expected))
+            }));
+        }),
+    ];
+    for (what, end) in ends {
+        let (pool, ledger): (Exclusive, _) = (pool(MaxLive(1)), Ledger::default());
+        let lease = pool.acquire(&1, |_| ledger.open()).unwrap();
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| pool.acquire(&2, |_| ledger.open()).unwrap().was_hit());
+            waiting(&pool, 1);
+            end(lease);
+            assert!(!waiter.join().unwrap(), "{what}");
+        });
+        assert_eq!((pool.usage().live(), ledger.live()), (1, 1), "{what}");
+        pool.assert_consistent();
+    }
+}
+
+/// Admits no open of a second key while one is idle, and evicts none for it: only a drain helps.
+struct OneIdle;
+
+impl Capacity for OneIdle {
+    fn admit(&self, usage: &pool_core::Usage, _: &pool_core::Opened) -> pool_core::Verdict {
+        if usage.live() == 0 { pool_core::Verdict::Fits } else { pool_core::Verdict::EvictOfKey("OneIdle") }
+    }
+
+    fn keep(&self, _: &pool_core::Usage, _: u64) -> pool_core::Verdict {
+        pool_core::Verdict::Fits
+    }
+}
+
+#[test]
+fn drain_serves_who_waits_for_room() {
+    let (pool, ledger): (Exclusive, _) = (pool(OneIdle), Ledger::default());
+    drop(pool.acquire(&1, |_| ledger.open()).unwrap());
+    thread::scope(|scope| {
+        scope.spawn(|| drop(pool.acquire(&2, |_| ledger.open()).unwrap()));
+        waiting(&pool, 1);
+        assert_eq!(pool.drain(), 1);
+    });
+    pool.assert_consistent();
+}
+
+#[test]
+fn waits_for_a_lease_where_that_is_cheaper_and_no_longer_than_an_open_costs() {
+    let (time, ledger) = (Time::default(), Ledger::default());
+    let open = |_: &u32| {
+        time.advance(100);
+        ledger.open()
+    };
+    let use_it = |pool: &Exclusive| {
+        let lease = pool.acquire(&1, open).unwrap();
+        time.advance(10);
+        drop(lease);
+    };
+
+    let pool: Exclusive = builder(MaxIdle(2), &time).create_or_wait(WaitIfCheaper).build();
+    use_it(&pool);
+    let lease = pool.acquire(&1, open).unwrap();
+    thread::scope(|scope| {
+        let patient = scope.spawn(|| pool.acquire(&1, open).unwrap().was_hit());
+        waiting(&pool, 1);
+        drop(lease);
+        assert!(patient.join().unwrap(), "10 ns of waiting against 100 of opening");
+    });
+    let lease = pool.acquire(&1, open).unwrap();
+    thread::scope(|scope| {
+        let patient = scope.spawn(|| pool.acquire(&1, open).unwrap().was_hit());
+        waiting(&pool, 1);
+        time.advance(99);
+        assert_eq!(pool.usage().waiting, 1);
+        time.advance(1);
+        assert!(!patient.join().unwrap(), "the lease took longer than expected");
+    });
+    drop(lease);
+    assert!(pool.try_acquire(&1, open).is_ok());
+    pool.assert_consistent();
+
+    let pool: Exclusive = builder(MaxIdle(2), &time).create_or_wait(OpenNow).build();
+    use_it(&pool);
+    let _lease = pool.acquire(&1, open).unwrap();
+    assert!(!pool.acquire(&1, open).unwrap().was_hit());
+}
+
+#[test]
+fn stats_say_how_many_waited_and_how_long() {
+    let (time, ledger) = (Time::default(), Ledger::default());
+    let pool: Exclusive = builder(MaxLive(1), &time).build();
+    let lease = pool.acquire(&1, |_| ledger.open()).unwrap();
+    thread::scope(|scope| {
+        for number in 1..=3 {
+            scope.spawn(|| drop(pool.acquire(&1, |_| ledger.open()).unwrap()));
+            waiting(&pool, number);
+        }
+        time.advance(500);
+        drop(lease);
+    });
+    let waits = pool.stats().waits;
+    assert_eq!((waits.waited, waits.peak_waiting, waits.hand_offs), (3, 3, 3));
+    assert_eq!(waits.waiting_nanos, 1_500);
+}
+
+#[test]
+fn stats_can_be_read_while_user_code_runs() {
+    let (pool, ledger): (Exclusive, _) = (pool(MaxLive(2)), Ledger::default());
+    let go_on = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let open = |_: &u32| {
+                assert_eq!(pool.stats().usage.opening, 1, "from inside the open itself");
+                until(|| go_on.load(SeqCst));
+                ledger.open()
+            };
+            drop(pool.acquire(&1, open).unwrap());
+        });
+        until(|| pool.usage().opening == 1);
+        assert_eq!(pool.stats().opened(), 0, "an open that runs has not yet opened");
+        drop(pool.acquire(&2, |_| ledger.open()).unwrap());
+        go_on.store(true, SeqCst);
+    });
+    assert_eq!(pool.stats().opened(), 2);
+}
+
+#[test]
+fn prewarm_opens_what_is_not_warm_and_says_what_failed() {
+    let (pool, ledger): (Exclusive, _) = (pool(Both(MaxLive(3), MaxIdle(3))), Ledger::default());
+    drop(pool.acquire(&2, |_| ledger.open()).unwrap());
+    let done = pool.prewarm(1..=4, |key| if *key == 3 { Err("no") } else { ledger.open() });
+    assert_eq!((&done.opened[..], &done.skipped[..], done.lost.len()), (&[1, 4][..], &[2][..], 0));
+    assert_eq!(done.failed.into_iter().map(|(key, _)| key).collect::<Vec<_>>(), [3]);
+    assert_eq!(pool.len(), 3);
+    let _all = [1, 2, 4].map(|key| pool.acquire_warm(&key).unwrap());
+    let done = pool.prewarm([5], |_| ledger.open());
+    assert!(matches!(done.failed[..], [(5, AcquireError::Exhausted { .. })]), "it never waits");
+}
+
+#[test]
+fn prewarm_on_opens_no_more_at_a_time_than_it_was_told() {
+    let (pool, ledger) = (std::sync::Arc::new(pool::<false>(MaxIdle(9))), Ledger::default());
+    let (running, most) = (std::sync::Arc::new(AtomicU64::new(0)), std::sync::Arc::new(AtomicU64::new(0)));
+    let open = {
+        let (ledger, running, most) = (ledger.clone(), running.clone(), most.clone());
+        move |key: &u32| {
+            most.fetch_max(running.fetch_add(1, SeqCst) + 1, SeqCst);
+            thread::yield_now();
+            running.fetch_sub(1, SeqCst);
+            match key {
+                5 => std::panic::resume_unwind(Box::new(threads::Expected)),
+                _ => ledger.open(),
+            }
+        }
+    };
+    let mut spawned = 0;
+    let spawn = |job| {
+        spawned += 1;
+        drop(thread::spawn(job));
+    };
+    let done = pool.prewarm_on(1..=9, open.clone(), 3, spawn).wait();
+    assert_eq!((spawned, done.opened.len(), &done.lost[..], pool.len()), (3, 8, &[5][..], 8));
+    assert!((1..=3).contains(&most.load(SeqCst)));
+    // An executor that shuts down drops its jobs: nobody waits for them.
+    let done = pool.prewarm_on(20..=22, open, 2, drop).wait();
+    assert_eq!((done.lost.len(), done.opened.len()), (3, 0));
+    pool.assert_consistent();
+}
+
+#[test]
+fn lease_is_made_independent_only_of_its_own_pool() {
+    let ledger = Ledger::default();
+    let [one, two] = [(); 2].map(|()| std::sync::Arc::new(pool::<false>(MaxLive(1))));
+    let owned = one.own(one.acquire(&1, |_| ledger.open()).unwrap());
+    thread::spawn(move || drop(owned)).join().unwrap();
+    assert_eq!(one.usage().idle, 1);
+    let lease = one.acquire(&1, |_| ledger.open()).unwrap();
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(two.own(lease))));
+    std::panic::set_hook(hook);
+    assert!(outcome.is_err());
+    assert_eq!((one.usage().live(), ledger.live()), (0, 0), "ended by a panic, and not lost");
+    one.assert_consistent();
+}
+
+mod types {
+    use pool_core::sync::{CancellationToken, Lease, OwnedLease, Pool};
+    use static_assertions::{assert_impl_all, assert_not_impl_any};
+
+    struct Movable(#[allow(dead_code, reason = "only its type matters")] std::cell::Cell<u8>);
+    struct Pinned(#[allow(dead_code, reason = "only its type matters")] std::rc::Rc<u8>);
+
+    impl pool_core::Resource for Movable {
+        type Error = ();
+    }
+    impl pool_core::Resource for Pinned {
+        type Error = ();
+    }
+
+    assert_impl_all!(Pool<u32, Movable>: Send, Sync);
+    assert_impl_all!(Lease<'static, u32, Movable>: Send);
+    assert_impl_all!(OwnedLease<u32, Movable>: Send);
+    // Two threads must not look at one cell.
+    assert_not_impl_any!(OwnedLease<u32, Movable>: Sync);
+    assert_not_impl_any!(Pool<u32, Pinned>: Send, Sync);
+    assert_not_impl_any!(OwnedLease<u32, Pinned>: Send, Sync);
+    assert_impl_all!(CancellationToken: Send, Sync);
+}
