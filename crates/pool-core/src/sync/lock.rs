@@ -1,21 +1,25 @@
-//! The one place where a lock, and a place to park, are chosen: `std`'s, or those that loom and shuttle watch.
+//! The one place where a lock, and a place to park, are chosen: those of parking_lot and `std`, or those that loom and shuttle watch.
+//!
+//! parking_lot's mutex is a third of `std`'s price where two threads want it at once (`benches/threads.rs`).
 
 #[cfg(pool_loom)]
 pub(super) use loom::sync::atomic::AtomicBool;
 #[cfg(pool_loom)]
-use loom::sync::{Condvar, Mutex, MutexGuard};
+use loom::sync::{Condvar, Mutex, Mutex as Exclusive, MutexGuard as ExclusiveGuard};
 #[cfg(pool_loom)]
 pub(super) use loom::thread::{ThreadId, current};
+#[cfg(not(any(pool_loom, pool_shuttle)))]
+use parking_lot::{Mutex as Exclusive, MutexGuard as ExclusiveGuard};
 #[cfg(pool_shuttle)]
 pub(super) use shuttle::sync::atomic::AtomicBool;
 #[cfg(pool_shuttle)]
-use shuttle::sync::{Condvar, Mutex, MutexGuard};
+use shuttle::sync::{Condvar, Mutex, Mutex as Exclusive, MutexGuard as ExclusiveGuard};
 #[cfg(pool_shuttle)]
 pub(super) use shuttle::thread::{ThreadId, current};
 #[cfg(not(any(pool_loom, pool_shuttle)))]
 pub(super) use std::sync::atomic::AtomicBool;
 #[cfg(not(any(pool_loom, pool_shuttle)))]
-use std::sync::{Condvar, Mutex, MutexGuard};
+use std::sync::{Condvar, Mutex};
 #[cfg(not(any(pool_loom, pool_shuttle)))]
 pub(super) use std::thread::{ThreadId, current};
 
@@ -25,13 +29,13 @@ use std::time::Duration;
 
 /// A mutex that no panic poisons: nothing unwinds through what it guards. It knows whether this thread holds it.
 pub(super) struct Lock<T> {
-    mutex: Mutex<T>,
+    mutex: Exclusive<T>,
     holder: Holder,
 }
 
 impl<T> Lock<T> {
     pub(super) fn new(value: T) -> Self {
-        Self { mutex: Mutex::new(value), holder: Holder::default() }
+        Self { mutex: Exclusive::new(value), holder: Holder::default() }
     }
 
     /// `None` if this thread holds it already.
@@ -40,6 +44,9 @@ impl<T> Lock<T> {
         if self.holder.is_me() {
             return None;
         }
+        #[cfg(not(any(pool_loom, pool_shuttle)))]
+        let guard = self.mutex.lock();
+        #[cfg(any(pool_loom, pool_shuttle))]
         let guard = self.mutex.lock().unwrap_or_else(PoisonError::into_inner);
         self.holder.set();
         Some(Held { guard, holder: &self.holder })
@@ -47,7 +54,7 @@ impl<T> Lock<T> {
 }
 
 pub(super) struct Held<'a, T> {
-    guard: MutexGuard<'a, T>,
+    guard: ExclusiveGuard<'a, T>,
     holder: &'a Holder,
 }
 
