@@ -48,6 +48,22 @@ impl Panics {
     }
 }
 
+/// Runs `rest` while `held` waits to be handed out. If that panics, it is not the fault of what is held: that is dropped in order,
+/// outside of any unwinding, and then the panic goes on.
+#[inline]
+pub(crate) fn hold_through<T>(held: T, rest: impl FnOnce(&T)) -> T {
+    match contain(|| rest(&held)) {
+        Ok(()) => held,
+        Err(payload) => {
+            let mut panics = Panics::default();
+            panics.keep(payload);
+            panics.contain(|| drop(held));
+            panics.resume();
+            unreachable!("the panic that was kept has gone on")
+        }
+    }
+}
+
 /// Runs what a destructor does. A panic goes on, unless the thread is unwinding already: that would end the process.
 #[inline]
 pub(crate) fn in_drop(f: impl FnOnce()) {

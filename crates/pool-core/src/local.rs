@@ -17,7 +17,7 @@ use step::Postponed;
 pub(crate) use step::reentered;
 
 use crate::capacity::Capacity;
-use crate::contain::{contain, in_drop};
+use crate::contain::{contain, hold_through, in_drop};
 use crate::error::AcquireError;
 use crate::eviction::{Eviction, Worth};
 use crate::imports::Imports;
@@ -240,7 +240,11 @@ where
                 return Err(unfit);
             };
             let lease = Lease::new(self, entry, key, resource, true);
-            let lease = self.finish_before(lease, |_| self.finish(aftermath));
+            let lease = if aftermath.is_none() && !self.any_postponed.get() {
+                lease
+            } else {
+                hold_through(lease, |_| self.finish(aftermath))
+            };
             match contain(|| lease.health()) {
                 Ok(Health::Reusable) => return Ok(lease),
                 bad => unfit = Some(lease.end_unfit(bad, nanos)),

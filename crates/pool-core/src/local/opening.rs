@@ -2,7 +2,7 @@
 
 use super::{Lease, Pool};
 use crate::capacity::Capacity;
-use crate::contain::{Panics, contain, in_drop};
+use crate::contain::{Panics, contain, hold_through, in_drop};
 use crate::error::AcquireError;
 use crate::eviction::Eviction;
 use crate::key::Query;
@@ -138,7 +138,7 @@ where
         let reason = reserved.reason;
         let (entry, aftermath) = pool.enter(|state| state.commit(reserved, prototype, opened, nanos));
         let lease = Lease::new(pool, entry, key, resource, false);
-        pool.finish_before(lease, |lease| {
+        hold_through(lease, |lease| {
             // The open is told before what it evicted, as it happened; a panic of either must not hide the other.
             let mut panics = Panics::default();
             panics.contain(|| pool.observe(Event::Opened { key: lease.key(), reason, opened }));

@@ -2,10 +2,10 @@
 
 use std::cell::RefMut;
 
-use super::{Lease, Pool};
+use super::Pool;
 use crate::aftermath::Aftermath;
 use crate::capacity::Capacity;
-use crate::contain::{Panics, contain};
+use crate::contain::Panics;
 use crate::eviction::Eviction;
 use crate::id::EntryId;
 use crate::resource::Resource;
@@ -80,26 +80,6 @@ where
             Some(aftermath) => self.finish_slowly(*aftermath),
             None if self.any_postponed.get() => self.finish_slowly(Aftermath::none()),
             None => {}
-        }
-    }
-
-    /// Runs `rest` while `lease` waits to be handed out. If that panics, it is not the resource's fault: the lease ends
-    /// in order, and its resource stays in the pool.
-    #[inline]
-    pub(super) fn finish_before<'p>(
-        &self,
-        lease: Lease<'p, K, R, C, E>,
-        rest: impl FnOnce(&Lease<'p, K, R, C, E>),
-    ) -> Lease<'p, K, R, C, E> {
-        match contain(|| rest(&lease)) {
-            Ok(()) => lease,
-            Err(payload) => {
-                let mut panics = Panics::default();
-                panics.keep(payload);
-                panics.contain(|| drop(lease));
-                panics.resume();
-                unreachable!("the panic that was kept has gone on")
-            }
         }
     }
 

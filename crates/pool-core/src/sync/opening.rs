@@ -6,7 +6,7 @@ use super::lock::{ThreadId, current};
 use super::patience::{Over, Patience};
 use super::{Failure, Lease, Pool};
 use crate::capacity::Capacity;
-use crate::contain::{Panics, contain, in_drop};
+use crate::contain::{Panics, contain, hold_through, in_drop};
 use crate::error::{AcquireError, Step};
 use crate::eviction::Eviction;
 use crate::observer::Event;
@@ -125,7 +125,7 @@ where
             (entry, desk.is_closed())
         });
         let lease = Lease::new(pool, entry, value, false, nanos);
-        let lease = pool.finish_before(lease, |lease| {
+        let lease = hold_through(lease, |lease| {
             // The open is told before what it evicted, as it happened; a panic of either must not hide the other.
             let mut panics = Panics::default();
             panics.contain(|| pool.observe(Event::Opened { key: lease.key(), reason, opened }));

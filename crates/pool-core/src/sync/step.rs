@@ -7,7 +7,7 @@ use super::lock::Held;
 use super::{Lease, Pool};
 use crate::aftermath::Aftermath;
 use crate::capacity::Capacity;
-use crate::contain::{Panics, contain};
+use crate::contain::{Panics, contain, hold_through};
 use crate::eviction::Eviction;
 use crate::id::EntryId;
 use crate::key::Query;
@@ -48,7 +48,7 @@ where
             let lease = if self.is_finished(left_over.as_deref()) {
                 lease
             } else {
-                self.finish_before(lease, |_| self.finish(left_over))
+                hold_through(lease, |_| self.finish(left_over))
             };
             match self.fit(lease, nanos) {
                 Ok(lease) => return Ok(lease),
@@ -142,26 +142,6 @@ where
     #[inline]
     fn is_finished(&self, left_over: Option<&LeftOver<K, R>>) -> bool {
         left_over.is_none() && !self.any_postponed.load(Ordering::Relaxed)
-    }
-
-    /// Runs `rest` while `lease` waits to be handed out. If that panics, it is not the resource's fault: the lease ends
-    /// in order, and its resource stays in the pool.
-    #[inline]
-    pub(super) fn finish_before<'p>(
-        &self,
-        lease: Lease<'p, K, R, C, E>,
-        rest: impl FnOnce(&Lease<'p, K, R, C, E>),
-    ) -> Lease<'p, K, R, C, E> {
-        match contain(|| rest(&lease)) {
-            Ok(()) => lease,
-            Err(payload) => {
-                let mut panics = Panics::default();
-                panics.keep(payload);
-                panics.contain(|| drop(lease));
-                panics.resume();
-                unreachable!("the panic that was kept has gone on")
-            }
-        }
     }
 
     #[cold]
