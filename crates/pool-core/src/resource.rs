@@ -1,7 +1,6 @@
 //! What a pool must know of the values it keeps.
 
 use crate::contain::{Panics, Payload};
-use crate::state::Ending;
 use crate::stats::DropReason;
 use crate::usage::{MAX_WEIGHT, Opened};
 
@@ -70,19 +69,6 @@ pub enum Health {
 #[inline]
 pub(crate) fn handle<R: Resource>(resource: &R) -> Option<R> {
     if R::SHAREABLE { resource.share() } else { None }
-}
-
-/// How a lease on `resource` ends: asked outside the borrow or lock.
-#[inline]
-pub(crate) fn judge<R: Resource>(resource: &R, panicked: bool) -> Ending {
-    if panicked && !resource.survives_panic() {
-        return Ending::Drop(DropReason::Panicked);
-    }
-    match resource.health() {
-        Health::Reusable => Ending::Return { weight: resource.weight().min(MAX_WEIGHT) },
-        Health::Stale => Ending::Drop(DropReason::Stale),
-        Health::Broken => Ending::Drop(DropReason::Broken),
-    }
 }
 
 /// Why a resource whose health was asked is unfit for use; a panic is kept.

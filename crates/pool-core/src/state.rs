@@ -13,7 +13,7 @@ mod opening;
 mod room;
 mod waiting;
 
-pub(crate) use ending::Ending;
+pub(crate) use ending::{Ending, judge};
 pub(crate) use opening::{Denied, Reserved};
 pub(crate) use waiting::KeyFacts;
 

@@ -70,6 +70,7 @@ mod lock;
 mod opening;
 mod patience;
 mod prewarm;
+mod queue;
 mod serving;
 mod step;
 mod token;

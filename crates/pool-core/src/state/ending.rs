@@ -4,10 +4,10 @@ use super::{Place, State};
 use crate::capacity::{Capacity, Verdict};
 use crate::eviction::Eviction;
 use crate::id::{EntryId, Id, KeyId};
-use crate::resource::Resource;
+use crate::resource::{Health, Resource};
 use crate::stats::{DropReason, MissReason, add};
 use crate::time::Now;
-use crate::usage::Returned;
+use crate::usage::{MAX_WEIGHT, Returned};
 
 /// How a lease ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,19 @@ pub(crate) enum Ending {
     Drop(DropReason),
     /// It was not even good for this lease: it was taken from the pool, and its health was bad.
     Unfit(DropReason),
+}
+
+/// How a lease on `resource` ends: asked outside the borrow or lock.
+#[inline]
+pub(crate) fn judge<R: Resource>(resource: &R, panicked: bool) -> Ending {
+    if panicked && !resource.survives_panic() {
+        return Ending::Drop(DropReason::Panicked);
+    }
+    match resource.health() {
+        Health::Reusable => Ending::Return { weight: resource.weight().min(MAX_WEIGHT) },
+        Health::Stale => Ending::Drop(DropReason::Stale),
+        Health::Broken => Ending::Drop(DropReason::Broken),
+    }
 }
 
 impl<K, R, C, E> State<K, R, C, E>

@@ -11,8 +11,7 @@ use std::sync::Arc;
 use super::create_or_wait::{CreateOrWait, Queue};
 use super::lock::{Parking, ThreadId};
 use super::patience::Over;
-use super::serving::is_shared_open;
-use crate::aftermath::Aftermath;
+use super::queue::{Answer, Ask, Collected, Grant, LeftOver, Reason, Ticket, Waiter, is_shared_open};
 use crate::capacity::Capacity;
 use crate::error::Step;
 use crate::eviction::Eviction;
@@ -21,12 +20,6 @@ use crate::resource::Resource;
 use crate::state::{Denied, Ending, KeyFacts, Reserved, State, Taken};
 use crate::stats::{DropReason, Stats, Waits, add};
 use crate::usage::{Opened, Usage};
-
-/// How often one who waits may be passed over before all who came later have to wait for it.
-pub(super) const MOST_PASSED_OVER: u32 = 64;
-
-/// A place in the queue: who has the lower one came first.
-pub(super) type Ticket = u64;
 
 pub(super) struct Desk<K, R: Resource, C, E> {
     pub(super) state: State<K, R, C, E>,
@@ -43,67 +36,6 @@ pub(super) struct Desk<K, R: Resource, C, E> {
     /// Who is to be woken once the lock is over.
     pub(super) wakes: Vec<Arc<Parking>>,
     pub(super) waits: Waits,
-}
-
-pub(super) struct Waiter<K> {
-    pub(super) hash: u64,
-    /// Taken when it is kept by the core.
-    pub(super) key: Option<K>,
-    pub(super) parking: Arc<Parking>,
-    pub(super) thread: ThreadId,
-    pub(super) unfit: Option<DropReason>,
-    /// It was not served before, because there was no room.
-    pub(super) for_room: bool,
-    /// It waits for a lease of its key to end, and not for room.
-    pub(super) for_lease: bool,
-    /// It waits for an open of its key that runs.
-    pub(super) for_open: bool,
-    pub(super) passed_over: u32,
-}
-
-/// What lies there for one who waited.
-pub(super) struct Collected<K, R: Resource> {
-    pub(super) grant: Grant<K, R>,
-    /// How often others went before it.
-    pub(super) passed_over: u32,
-}
-
-/// What one who waited gets.
-pub(super) enum Grant<K, R: Resource> {
-    Warm(Taken<K, R>),
-    Room(Reserved),
-    /// The open that it waited for failed.
-    Failed(Arc<R::Error>),
-    Denied(Denied),
-    /// It should measure the memory of the process and ask again.
-    AskAgain,
-    Closed,
-}
-
-/// Somebody who asks, after a miss.
-pub(super) struct Ask<'a, K> {
-    pub(super) hash: u64,
-    /// Kept if it is not known, or if its owner has to wait.
-    pub(super) key: &'a mut Option<K>,
-    pub(super) parking: &'a Arc<Parking>,
-    pub(super) thread: ThreadId,
-    pub(super) may_wait: bool,
-    /// Whether the policy may have it wait for a lease of its key to end.
-    pub(super) may_wait_for_lease: bool,
-    /// Its place in the queue, if it has waited before.
-    pub(super) ticket: Option<Ticket>,
-    /// How often others went before it then.
-    pub(super) passed_over: u32,
-    pub(super) unfit: Option<DropReason>,
-    pub(super) process_bytes: Option<u64>,
-    pub(super) nanos: u64,
-}
-
-pub(super) enum Answer<K, R: Resource> {
-    Granted(Grant<K, R>),
-    /// It waits; for at most so many nanoseconds if it is for a lease of its key to end.
-    Wait(Ticket, Option<u64>),
-    OwnOpen,
 }
 
 impl<K, R, C, E> Desk<K, R, C, E>
@@ -450,18 +382,4 @@ where
         assert_eq!(self.opens.len() as u64, self.state.usage().opening, "opens that run");
         assert!(!self.closed || self.waiting.is_empty(), "nobody waits for a closed pool");
     }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Reason {
-    Room,
-    Lease,
-    Open,
-}
-
-/// What a step left to do once the lock is over.
-#[must_use = "who was served has to be woken, and victims are dropped, outside the lock"]
-pub(super) struct LeftOver<K, R> {
-    pub(super) aftermath: Option<Box<Aftermath<K, R>>>,
-    pub(super) wakes: Vec<Arc<Parking>>,
 }

@@ -7,8 +7,8 @@ use crate::capacity::Capacity;
 use crate::contain::{Panics, Payload, contain, in_drop};
 use crate::eviction::Eviction;
 use crate::id::EntryId;
-use crate::resource::{Health, Resource, judge, unfit};
-use crate::state::Ending;
+use crate::resource::{Health, Resource, unfit};
+use crate::state::{Ending, judge};
 use crate::stats::DropReason;
 
 /// A resource on loan from a [`Pool`], which it can't outlive. See [`LeaseOf`].

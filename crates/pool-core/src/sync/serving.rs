@@ -1,19 +1,14 @@
 //! Who is served next? What is free goes through the queue, and nothing past those who waited too long.
 
 use super::broken;
-use super::desk::{Collected, Desk, Grant, MOST_PASSED_OVER, Ticket, Waiter};
+use super::desk::Desk;
+use super::queue::{Collected, Grant, Ticket, Waiter, is_shared_open};
 use crate::capacity::Capacity;
 use crate::eviction::Eviction;
 use crate::id::{EntryId, KeyId};
 use crate::resource::Resource;
-use crate::state::{Denied, KeyFacts, Taken};
+use crate::state::{Denied, Taken};
 use crate::stats::add;
-
-impl<K> Waiter<K> {
-    fn has_priority(&self) -> bool {
-        self.for_room && self.passed_over >= MOST_PASSED_OVER
-    }
-}
 
 impl<K, R, C, E> Desk<K, R, C, E>
 where
@@ -145,9 +140,4 @@ where
         found.filter(|&found| self.state.has_warm(found))?;
         self.state.take(hash, |known| Some(known) == key, nanos)
     }
-}
-
-/// Whether an open of the key runs whose resource is going to be shared, as far as is known.
-pub(super) fn is_shared_open(facts: &KeyFacts, shareable: bool) -> bool {
-    shareable && facts.opening > 0 && !facts.exclusive
 }

@@ -2,8 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
-use super::desk::{Desk, LeftOver};
+use super::desk::Desk;
 use super::lock::Held;
+use super::queue::LeftOver;
 use super::{Lease, Pool};
 use crate::aftermath::Aftermath;
 use crate::capacity::Capacity;

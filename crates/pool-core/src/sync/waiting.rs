@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::broken;
-use super::desk::{Answer, Ask, Collected, Desk, Grant, Ticket};
+use super::desk::Desk;
 use super::lock::{Parking, current};
 use super::opening::Reservation;
 use super::patience::{Over, Patience};
+use super::queue::{Answer, Ask, Collected, Grant, Ticket};
 use super::{Failure, Lease, Pool};
 use crate::capacity::Capacity;
 use crate::contain::in_drop;
