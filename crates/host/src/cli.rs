@@ -2,6 +2,7 @@
 
 mod common;
 mod compare;
+mod doctor;
 mod interrupt;
 mod replay;
 
@@ -24,6 +25,7 @@ struct Cli {
 enum Command {
     Replay(replay::Args),
     Compare(compare::Args),
+    Doctor(doctor::Args),
 }
 
 pub(crate) const EXIT_CODES: &str = "\
@@ -37,6 +39,7 @@ pub(crate) fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Replay(args) => replay::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
     };
     match result {
         Ok(code) => code,

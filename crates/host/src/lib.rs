@@ -16,11 +16,13 @@
 //!
 //! # Where things are
 //! - [`trace`]: reading session traces. [`synthetic`]: making them up.
+//! - [`doctor`]: whether what Lean sessions need is there.
 //! - [`replay`]: a trace through one pool, and the report of it.
 //! - [`pool_core`], [`mock_backend`]: the pool and the backend, for users of this crate.
 #![forbid(unsafe_code)]
 
 pub mod compare;
+pub mod doctor;
 pub mod replay;
 pub mod synthetic;
 pub mod trace;

@@ -1,0 +1,246 @@
+//! Is everything there that Lean sessions need? Looks, changes nothing, and works with no Lean on the machine.
+
+use std::env;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde::Serialize;
+
+/// The version of Lean that was tried.
+pub const SUPPORTED: &str = "4.27.0";
+
+/// Where to look.
+#[derive(Clone, Debug, Default)]
+pub struct Look {
+    /// Lean's folder, if it is known; else `lean --print-prefix` is asked.
+    pub sysroot: Option<PathBuf>,
+    /// Further folders with `.olean` files, as `LEAN_PATH` has them.
+    pub lean_path: Option<OsString>,
+    /// The Lake package `leanpool` that the backend links.
+    pub package: PathBuf,
+    /// A Lake project whose files are to be checked.
+    pub project: Option<PathBuf>,
+}
+
+impl Look {
+    /// Looks where `LEAN_SYSROOT` and `LEAN_PATH` say.
+    #[must_use]
+    pub fn from_env(package: PathBuf, project: Option<PathBuf>) -> Self {
+        let sysroot = env::var_os("LEAN_SYSROOT").filter(|path| !path.is_empty()).map(PathBuf::from);
+        Self { sysroot, lean_path: env::var_os("LEAN_PATH"), package, project }
+    }
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What it is, in a word or two.
+    pub what: &'static str,
+    /// Whether it is as it should be.
+    pub state: State,
+    /// What was found.
+    pub found: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to_do: Option<String>,
+}
+
+/// How a thing was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// As it should be.
+    Ok,
+    /// Something is missing: see [`Finding::to_do`].
+    ToDo,
+    /// To be known; neither right nor wrong.
+    Note,
+}
+
+impl Finding {
+    fn ok(what: &'static str, found: impl Into<String>) -> Self {
+        Self { what, state: State::Ok, found: found.into(), to_do: None }
+    }
+
+    fn note(what: &'static str, found: impl Into<String>) -> Self {
+        Self { what, state: State::Note, found: found.into(), to_do: None }
+    }
+
+    fn to_do(what: &'static str, found: impl Into<String>, to_do: impl Into<String>) -> Self {
+        Self { what, state: State::ToDo, found: found.into(), to_do: Some(to_do.into()) }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.state {
+            State::Ok => "ok",
+            State::ToDo => "to do",
+            State::Note => "",
+        };
+        write!(f, "{:<12} {state:<6} {}", self.what, self.found)?;
+        match &self.to_do {
+            Some(to_do) => write!(f, "; {to_do}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Looks at everything, in the order in which it is needed. May start `lean`.
+#[must_use]
+pub fn examine(look: &Look) -> Vec<Finding> {
+    let (sysroot, found) = sysroot(look);
+    let mut findings = vec![found];
+    match &sysroot {
+        Some(sysroot) => findings.extend([version(sysroot), library(sysroot)]),
+        None => findings.extend(
+            ["version", "library"].map(|what| Finding::note(what, "not looked at: no Lean was found")),
+        ),
+    }
+    findings.push(Finding::note("rpath", "this command does not link Lean"));
+    findings.push(package(&look.package));
+    findings.extend(search_path(look, sysroot.as_deref()));
+    findings.push(memory());
+    findings
+}
+
+fn get_lean() -> String {
+    format!(
+        "install elan (https://github.com/leanprover/elan), then `elan toolchain install leanprover/lean4:v{SUPPORTED}`; or \
+         set LEAN_SYSROOT to the folder of a Lean"
+    )
+}
+
+fn sysroot(look: &Look) -> (Option<PathBuf>, Finding) {
+    let (path, from) = match &look.sysroot {
+        Some(path) => (path.clone(), "LEAN_SYSROOT"),
+        None => match said(Command::new("lean").arg("--print-prefix")) {
+            Ok(path) => (PathBuf::from(path), "lean --print-prefix"),
+            Err(why) => return (None, Finding::to_do("sysroot", format!("no Lean: {why}"), get_lean())),
+        },
+    };
+    let shown = format!("{} (from {from})", path.display());
+    if path.join("lib/lean").is_dir() {
+        (Some(path), Finding::ok("sysroot", shown))
+    } else {
+        (None, Finding::to_do("sysroot", format!("{shown} has no folder lib/lean"), get_lean()))
+    }
+}
+
+fn version(sysroot: &Path) -> Finding {
+    let said = match said(Command::new(sysroot.join("bin/lean")).arg("--version")) {
+        Ok(said) => said,
+        Err(why) => return Finding::to_do("version", why, get_lean()),
+    };
+    // "Lean (version 4.27.0, x86_64-unknown-linux-gnu, commit …)"
+    let found = said.split_once("version ").and_then(|(_, rest)| rest.split([',', ')']).next());
+    match found.map(str::trim) {
+        Some(SUPPORTED) => Finding::ok("version", SUPPORTED),
+        Some(found) => Finding::to_do("version", format!("{found}; supported is {SUPPORTED}"), get_lean()),
+        None => Finding::to_do("version", format!("not understood: {said:?}"), get_lean()),
+    }
+}
+
+fn library(sysroot: &Path) -> Finding {
+    let suffix = if cfg!(target_os = "macos") { "dylib" } else { "so" };
+    let path = sysroot.join(format!("lib/lean/libleanshared.{suffix}"));
+    if path.is_file() {
+        Finding::ok("library", path.display().to_string())
+    } else {
+        Finding::to_do("library", format!("no {}", path.display()), "reinstall that Lean")
+    }
+}
+
+fn package(package: &Path) -> Finding {
+    let archive = package.join(".lake/build/lib/libleanpool_LeanPool.a");
+    let shown = package.display();
+    if archive.is_file() {
+        Finding::ok("package", archive.display().to_string())
+    } else if package.join("lakefile.toml").is_file() {
+        Finding::to_do("package", "not built", format!("run `lake build LeanPool:static` in {shown}"))
+    } else {
+        let found = format!("no Lake package at {shown}");
+        Finding::to_do("package", found, "say with --package where the folder `lean` of a checkout is")
+    }
+}
+
+fn search_path(look: &Look, sysroot: Option<&Path>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some(sysroot) = sysroot {
+        let init = sysroot.join("lib/lean/Init.olean");
+        findings.push(if init.is_file() {
+            Finding::ok("search path", sysroot.join("lib/lean").display().to_string())
+        } else {
+            Finding::to_do("search path", format!("no {}", init.display()), "reinstall that Lean")
+        });
+    }
+    for folder in look.lean_path.iter().flat_map(env::split_paths).filter(|path| !path.as_os_str().is_empty())
+    {
+        findings.push(if folder.is_dir() {
+            Finding::ok("search path", format!("{} (from LEAN_PATH)", folder.display()))
+        } else {
+            let found = format!("{} (from LEAN_PATH) is no folder", folder.display());
+            Finding::to_do("search path", found, "take it out of LEAN_PATH, or build what should be there")
+        });
+    }
+    if let Some(project) = &look.project {
+        findings.extend(project_path(project));
+    }
+    findings
+}
+
+/// A Lake project's own modules, and those of what it depends on.
+fn project_path(project: &Path) -> Vec<Finding> {
+    if !["lakefile.toml", "lakefile.lean"].iter().any(|file| project.join(file).is_file()) {
+        let found = format!("{} has no lakefile", project.display());
+        return vec![Finding::to_do("search path", found, "give --project the folder of a Lake project")];
+    }
+    let packages = std::fs::read_dir(project.join(".lake/packages")).into_iter().flatten().flatten();
+    let mut roots: Vec<PathBuf> = packages.map(|entry| entry.path()).collect();
+    roots.sort();
+    roots.insert(0, project.to_owned());
+    let look_at = |root: PathBuf| {
+        let folder = root.join(".lake/build/lib/lean");
+        if folder.is_dir() {
+            Finding::ok("search path", format!("{} (of the project)", folder.display()))
+        } else {
+            let found = format!("{} is not built", root.display());
+            Finding::to_do("search path", found, format!("run `lake build` in {}", project.display()))
+        }
+    };
+    roots.into_iter().map(look_at).collect()
+}
+
+fn memory() -> Finding {
+    let own = match pool_core::private_dirty_bytes() {
+        Ok(bytes) => format!("{bytes} private dirty bytes in this process"),
+        Err(error) => return Finding::note("memory", error.to_string()),
+    };
+    let available = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
+    });
+    match available {
+        Some(kibibytes) => {
+            Finding::note("memory", format!("{own}, {} bytes available on the machine", kibibytes * 1024))
+        }
+        None => Finding::note("memory", own),
+    }
+}
+
+/// What a program answers, in one line.
+fn said(command: &mut Command) -> Result<String, String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().map_err(|error| format!("`{program}` can't be run ({error})"))?;
+    let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    match (output.status.success(), said.is_empty()) {
+        (true, false) => Ok(said),
+        (true, true) => Err(format!("`{program}` says nothing")),
+        (false, _) => {
+            let why = String::from_utf8_lossy(&output.stderr);
+            Err(format!("`{program}` failed: {}", why.lines().next().unwrap_or("it says nothing")))
+        }
+    }
+}
