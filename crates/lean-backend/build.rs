@@ -15,9 +15,10 @@
 //!
 //! - lean-sys is built before, and *its* build script panics where `lean` is not on `PATH`. It also runs `lean` in a
 //!   folder with a `lean-toolchain` of its own (4.23.0), so under elan it may ask for another version than the one
-//!   pinned here. Set `ELAN_TOOLCHAIN` to what `lean/lean-toolchain` says while building: it overrides both.
+//!   pinned here. In a checkout `.cargo/config.toml` keeps it from running. Elsewhere set `ELAN_TOOLCHAIN` to what
+//!   `lean/lean-toolchain` says while building, or have the same table in a configuration of your own.
 //! - An rpath reaches this package's tests only, not the binaries of dependents. Those need a build script with
-//!   `cargo::rustc-link-arg=-Wl,-rpath,$DEP_LEANPOOL_RUNTIME_DIR`, which cargo sets for direct dependents.
+//!   `cargo::rustc-link-arg=-Wl,-rpath,$DEP_LEANPOOL_RUNTIME_DIR`, which cargo sets for direct dependents. (`host` has one.)
 
 use std::env;
 use std::ffi::OsString;
@@ -27,9 +28,15 @@ use std::process::{Command, Output};
 
 fn main() {
     println!("cargo::rerun-if-env-changed=DOCS_RS");
-    // Set where a real Lean is linked; tests that define its symbols themselves leave themselves out then.
+    // Set where a real Lean is linked: tests leave themselves out where neither it nor the model is there.
     println!("cargo::rustc-check-cfg=cfg(lean_linked)");
     if env::var_os("DOCS_RS").is_some_and(|value| value == "1") {
+        return;
+    }
+    if env::var_os("CARGO_FEATURE_ABI_MODEL").is_some() {
+        println!(
+            "cargo::error=the feature abi-model takes the place of Lean: set DOCS_RS=1, or leave the feature out"
+        );
         return;
     }
     if let Err(message) = build_and_link() {
@@ -43,24 +50,50 @@ fn build_and_link() -> Result<(), String> {
         println!("cargo::rerun-if-env-changed={variable}");
     }
     let package = package_folder()?;
-    // Not the folder itself: `lake` writes below it, and that would build it anew each time.
-    for file in ["lakefile.toml", "lean-toolchain", "LeanPool.lean", "LeanPool"] {
-        println!("cargo::rerun-if-changed={}", package.join(file).display());
-    }
     let pinned = pinned_toolchain(&package)?;
     let sysroot = find_sysroot(&package, &pinned)?;
     warn_of_other_version(&sysroot, &pinned)?;
     let archive = build_package(&package, &sysroot)?;
+    if let Some(path) = sysroot.to_str() {
+        println!("cargo::rustc-env=LEANPOOL_SYSROOT={path}");
+    }
     link(&archive, &sysroot.join("lib/lean"))
 }
 
+/// Where the Lake package is built: in a checkout the folder `lean/` itself, which the one in this crate is a link to; else
+/// a copy, because the sources of a crate from a registry are not to be written to.
 fn package_folder() -> Result<PathBuf, String> {
     let manifest =
         env::var_os("CARGO_MANIFEST_DIR").ok_or("CARGO_MANIFEST_DIR is not set: run this through cargo")?;
-    let package = Path::new(&manifest).join("../../lean");
-    package.canonicalize().map_err(|error| {
-        format!("cannot find the Lake package at {} ({error}): build from a checkout", package.display())
-    })
+    let named = Path::new(&manifest).join("lean");
+    let package = named.canonicalize().map_err(|error| {
+        format!("cannot find the Lake package at {} ({error}): is this crate complete?", named.display())
+    })?;
+    // Not the folder itself: `lake` writes below it, and that would build it anew each time.
+    for file in ["lakefile.toml", "lean-toolchain", "LeanPool.lean", "LeanPool"] {
+        println!("cargo::rerun-if-changed={}", package.join(file).display());
+    }
+    if named.is_symlink() {
+        return Ok(package);
+    }
+    let out = env::var_os("OUT_DIR").ok_or("OUT_DIR is not set: run this through cargo")?;
+    let copy = Path::new(&out).join("lean");
+    copy_folder(&package, &copy)
+        .map_err(|error| format!("cannot copy {} to {} ({error})", package.display(), copy.display()))?;
+    Ok(copy)
+}
+
+fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_name() == ".lake" {
+            continue;
+        }
+        if from.is_dir() { copy_folder(&from, &to)? } else { fs::copy(&from, &to).map(drop)? }
+    }
+    Ok(())
 }
 
 /// What `lean/lean-toolchain` pins, such as `leanprover/lean4:v4.27.0`.
@@ -138,11 +171,11 @@ fn link(archive: &Path, runtime: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// The runtime is one library on Linux and split on macOS, where those that exist are linked.
+/// The runtime is one library on Linux, and split on macOS: those that exist are linked.
 fn runtime_libraries(runtime: &Path) -> Result<Vec<&'static str>, String> {
-    let (candidates, suffix): (&[&str], _) = match env::var("CARGO_CFG_TARGET_OS").as_deref() {
-        Ok("linux") => (&["leanshared"], "so"),
-        Ok("macos") => (&["leanshared", "leanshared_1", "leanshared_2", "Init_shared"], "dylib"),
+    let suffix = match env::var("CARGO_CFG_TARGET_OS").as_deref() {
+        Ok("linux") => "so",
+        Ok("macos") => "dylib",
         other => {
             return Err(format!(
                 "linking Lean on {} is not known here: Linux and macOS are",
@@ -150,11 +183,11 @@ fn runtime_libraries(runtime: &Path) -> Result<Vec<&'static str>, String> {
             ));
         }
     };
-    let exists = |name: &str| runtime.join(format!("lib{name}.{suffix}")).is_file();
-    if !exists("leanshared") {
+    let exists = |name: &&str| runtime.join(format!("lib{name}.{suffix}")).is_file();
+    if !exists(&"leanshared") {
         return Err(format!("no libleanshared.{suffix} in {}: reinstall Lean", runtime.display()));
     }
-    Ok(candidates.iter().copied().filter(|name| exists(name)).collect())
+    Ok(["leanshared", "leanshared_1", "leanshared_2", "Init_shared"].into_iter().filter(exists).collect())
 }
 
 fn program(sysroot: &Path, name: &str) -> PathBuf {

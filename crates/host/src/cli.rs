@@ -1,5 +1,6 @@
 //! The command line: what can be said, and what happens then.
 
+mod check;
 mod common;
 mod compare;
 mod doctor;
@@ -23,6 +24,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Check(check::Args),
     Replay(replay::Args),
     Compare(compare::Args),
     Doctor(doctor::Args),
@@ -37,6 +39,7 @@ const INTERRUPTED: u8 = 130;
 
 pub(crate) fn run() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Check(args) => check::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Doctor(args) => doctor::run(&args),

@@ -8,6 +8,8 @@ use std::process::Command;
 
 use serde::Serialize;
 
+use crate::lake::LakeProject;
+
 /// The version of Lean that was tried.
 pub const SUPPORTED: &str = "4.27.0";
 
@@ -99,7 +101,7 @@ pub fn examine(look: &Look) -> Vec<Finding> {
             ["version", "library"].map(|what| Finding::note(what, "not looked at: no Lean was found")),
         ),
     }
-    findings.push(Finding::note("rpath", "this command does not link Lean"));
+    findings.push(rpath());
     findings.push(package(&look.package));
     findings.extend(search_path(look, sysroot.as_deref()));
     findings.push(memory());
@@ -153,13 +155,37 @@ fn library(sysroot: &Path) -> Finding {
     }
 }
 
+/// Where this command looks for Lean's library when it starts. It has found it, or it would not run; a copy of it on another
+/// machine may not.
+fn rpath() -> Finding {
+    match option_env!("LEANPOOL_RPATH") {
+        None if cfg!(feature = "abi-model") => {
+            Finding::note("rpath", "a model stands for Lean in this command")
+        }
+        None => {
+            Finding::note("rpath", "this command was built without the feature `lean`, and does not link it")
+        }
+        Some(folder) if Path::new(folder).is_dir() => Finding::ok("rpath", folder),
+        Some(folder) => {
+            let found = format!("{folder}, which is not there");
+            Finding::to_do("rpath", found, "build this command again on this machine")
+        }
+    }
+}
+
 fn package(package: &Path) -> Finding {
+    if cfg!(lean_linked) {
+        return Finding::ok("package", "linked into this command");
+    }
     let archive = package.join(".lake/build/lib/libleanpool_LeanPool.a");
     let shown = package.display();
     if archive.is_file() {
         Finding::ok("package", archive.display().to_string())
     } else if package.join("lakefile.toml").is_file() {
-        Finding::to_do("package", "not built", format!("run `lake build LeanPool:static` in {shown}"))
+        let to_do = format!(
+            "run `lake build LeanPool:static` in {shown}; building with the feature `lean` does so, too"
+        );
+        Finding::to_do("package", "not built", to_do)
     } else {
         let found = format!("no Lake package at {shown}");
         Finding::to_do("package", found, "say with --package where the folder `lean` of a checkout is")
@@ -193,24 +219,22 @@ fn search_path(look: &Look, sysroot: Option<&Path>) -> Vec<Finding> {
 
 /// A Lake project's own modules, and those of what it depends on.
 fn project_path(project: &Path) -> Vec<Finding> {
-    if !["lakefile.toml", "lakefile.lean"].iter().any(|file| project.join(file).is_file()) {
-        let found = format!("{} has no lakefile", project.display());
-        return vec![Finding::to_do("search path", found, "give --project the folder of a Lake project")];
-    }
-    let packages = std::fs::read_dir(project.join(".lake/packages")).into_iter().flatten().flatten();
-    let mut roots: Vec<PathBuf> = packages.map(|entry| entry.path()).collect();
-    roots.sort();
-    roots.insert(0, project.to_owned());
-    let look_at = |root: PathBuf| {
-        let folder = root.join(".lake/build/lib/lean");
+    let lake = match LakeProject::open(project) {
+        Ok(lake) => lake,
+        Err(error) => {
+            let to_do = "give --project the folder of a Lake project";
+            return vec![Finding::to_do("search path", error.to_string(), to_do)];
+        }
+    };
+    let look_at = |folder: PathBuf| {
         if folder.is_dir() {
             Finding::ok("search path", format!("{} (of the project)", folder.display()))
         } else {
-            let found = format!("{} is not built", root.display());
+            let found = format!("{} is not there", folder.display());
             Finding::to_do("search path", found, format!("run `lake build` in {}", project.display()))
         }
     };
-    roots.into_iter().map(look_at).collect()
+    lake.search_path().map(look_at).collect()
 }
 
 fn memory() -> Finding {

@@ -1,7 +1,7 @@
-//! What an application uses: environments from a pool, and replaying real work through one.
+//! What an application uses: sessions on Lean environments from a pool, and replaying real work through one.
 //!
-//! Today this is the pool over the mock backend, and [`replay`] of session traces; sessions on real Lean come with
-//! the feature `lean`.
+//! Sessions need the feature `lean`, and Lean 4.27.0 on the machine: see `session`. Without it this is the pool over the mock
+//! backend, and [`replay`] of session traces.
 //!
 //! ```
 //! use host::mock_backend::Regions;
@@ -15,20 +15,34 @@
 //! ```
 //!
 //! # Where things are
+//! - `session` (feature `lean`): sessions from a pool, under lean-rs-host's names. `checker` (the same): checking many files.
+//! - [`lake`]: where a Lake project's modules are.
 //! - [`trace`]: reading session traces. [`synthetic`]: making them up.
 //! - [`doctor`]: whether what Lean sessions need is there.
 //! - [`replay`]: a trace through one pool, and the report of it.
 //! - [`pool_core`], [`mock_backend`]: the pool and the backend, for users of this crate.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "lean")]
+pub mod checker;
 pub mod compare;
 pub mod doctor;
+pub mod lake;
 pub mod replay;
+#[cfg(feature = "lean")]
+pub mod session;
 pub mod synthetic;
 pub mod trace;
 
 pub use mock_backend;
 pub use pool_core;
+#[cfg(feature = "lean")]
+pub use session::{
+    CheckOptions, Checked, LeanCancellationToken, LeanCapabilities, LeanDiagnostic, LeanError,
+    LeanExceptionKind, LeanHost, LeanPosition, LeanProgressEvent, LeanProgressSink, LeanResult, LeanRuntime,
+    LeanSession, LeanSeverity, PoolStats, PooledSession, SessionPool, SessionPoolConfig,
+    SessionPoolKeyMissReason, SessionPoolMemoryPolicy,
+};
 
 /// The README's code blocks compile and run.
 #[cfg(doctest)]

@@ -21,6 +21,7 @@ impl Machine {
         machine.file("package/lakefile.toml", "");
         machine.file("package/.lake/build/lib/libleanpool_LeanPool.a", "");
         machine.file("project/lakefile.toml", "");
+        machine.file("project/lake-manifest.json", r#"{"packages": [{"name": "dep", "type": "git"}]}"#);
         machine.file("project/.lake/build/lib/lean/A.olean", "");
         machine.file("project/.lake/packages/dep/.lake/build/lib/lean/B.olean", "");
         machine
@@ -41,12 +42,17 @@ impl Machine {
         fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o755)).unwrap();
     }
 
+    fn with(self, name: &str, text: &str) -> Self {
+        self.file(name, text);
+        self
+    }
+
     fn without(self, name: &str) -> Self {
         let path = self.path(name);
         if path.is_dir() {
-            fs::remove_dir_all(path).unwrap()
+            fs::remove_dir_all(path).unwrap();
         } else {
-            fs::remove_file(path).unwrap()
+            fs::remove_file(path).unwrap();
         }
         self
     }
@@ -98,8 +104,12 @@ fn whatever_is_missing_is_named_with_what_to_do() {
         (machine().without("lean/lib/lean/Init.olean"), "search path", "Init.olean"),
         (machine().without("project/lakefile.toml"), "search path", "--project"),
         (machine().without("project/.lake/packages/dep/.lake"), "search path", "lake build"),
+        (machine().with("project/lake-manifest.json", "{"), "search path", "lake update"),
     ];
     for (machine, what, hint) in cases {
+        if what == "package" && cfg!(lean_linked) {
+            continue; // It is linked into this very command.
+        }
         let output = machine.doctor(&[]);
         let said = lines(&output);
         assert_eq!(output.status.code(), Some(1), "{what}: {said}");

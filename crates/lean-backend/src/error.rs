@@ -14,7 +14,7 @@ pub const MESSAGE_LIMIT: usize = 4096;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum LeanError {
-    /// It was asked to stop, and stopped. Comes from checks, which are not here yet; no import returns it.
+    /// It was asked to stop before Lean was called. (A check that was running is no error: it returns what it had found.)
     #[error("cancelled")]
     Cancelled,
     /// Lean threw an `IO.Error`.
@@ -31,11 +31,23 @@ pub enum LeanError {
         /// What is missing and how to get it, at most [`MESSAGE_LIMIT`] bytes.
         message: String,
     },
-    /// The operating system refused Lean memory, files or room (`IO.Error.resourceExhausted`).
-    #[error("Lean ran out of a resource: {message}")]
+    /// The operating system refused memory, files, threads or room (`IO.Error.resourceExhausted` among others), or a limit
+    /// of the pool does not allow a further import.
+    #[error("out of a resource: {message}")]
     ResourceExhausted {
-        /// What `IO.Error.toString` says, at most [`MESSAGE_LIMIT`] bytes.
+        /// What is exhausted, at most [`MESSAGE_LIMIT`] bytes.
         message: String,
+    },
+    /// An import has registered an extension since this environment was imported, which would be too short to elaborate in:
+    /// drop it and acquire or import it again.
+    #[error(
+        "this environment is stale: it was imported when {imported_at} extensions and attributes were registered, and now          there are {now}; drop it and acquire it again"
+    )]
+    Stale {
+        /// The epoch of the environment.
+        imported_at: u64,
+        /// The epoch of the process.
+        now: u64,
     },
 }
 
@@ -49,11 +61,21 @@ impl LeanError {
         }
     }
 
+    /// The error for something that the system or a limit refuses.
+    #[must_use]
+    pub fn resource_exhausted(message: &str) -> Self {
+        LeanError::ResourceExhausted { message: bounded(message) }
+    }
+
     /// The error for a toolchain that is missing or unfit.
-    pub(crate) fn toolchain(message: &str) -> Self {
+    #[must_use]
+    pub fn toolchain(message: &str) -> Self {
         LeanError::Toolchain { message: bounded(message) }
     }
 }
+
+/// What everything here that can fail returns.
+pub type LeanResult<T> = Result<T, LeanError>;
 
 /// The constructors of Lean's `IO.Error`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

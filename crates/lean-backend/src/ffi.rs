@@ -11,6 +11,8 @@
 //!   never used: an official Lean frees with an allocator of its own, and only the runtime's own code knows it.
 //! - **Attached**: no function here but the four that start the runtime may run before it is started, nor on a thread
 //!   that is not attached.
+//! - **One thread**: an object belongs to the thread that made it until `lean_mark_mt` marks it and all that it holds;
+//!   from then on its counts are atomic, and any attached thread may touch it.
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 compile_error!("lean-backend: the extra world argument is known to be harmless on x86-64 and AArch64 only");
@@ -19,13 +21,14 @@ compile_error!("lean-backend: the extra world argument is known to be harmless o
 pub(crate) use lean_sys::{
     lean_array_push, lean_finalize_thread, lean_init_task_manager, lean_initialize,
     lean_initialize_runtime_module, lean_initialize_thread, lean_io_error_to_string,
-    lean_io_mark_end_initialization, lean_mk_array, lean_mk_string_from_bytes,
+    lean_io_mark_end_initialization, lean_mark_mt, lean_mk_array, lean_mk_string_from_bytes,
 };
 // Inline: these read an object or its reference count and allocate nothing (`lean_dec` ends in `lean_dec_ref_cold`,
 // which the runtime defines).
 pub(crate) use lean_sys::{
-    lean_box, lean_ctor_get, lean_dec, lean_inc, lean_is_scalar, lean_is_string, lean_obj_tag, lean_object,
-    lean_string_cstr, lean_string_size, lean_unbox_uint64,
+    lean_array_get_core, lean_array_size, lean_box, lean_ctor_get, lean_dec, lean_inc, lean_is_array,
+    lean_is_scalar, lean_is_string, lean_obj_tag, lean_object, lean_string_cstr, lean_string_size,
+    lean_unbox_uint64,
 };
 
 /// The world token, passed last to every `IO` export.
@@ -33,10 +36,13 @@ pub(crate) fn world() -> *mut lean_object {
     lean_box(0)
 }
 
-// The package in `lean/`. Its README has the whole list; here is what this crate calls.
+// The package in `lean/`; its README has the same list with the Lean types.
 unsafe extern "C" {
     /// Initialises every module of the package: `IO Unit`.
     pub(crate) fn initialize_leanpool_LeanPool(builtin: u8, world: *mut lean_object) -> *mut lean_object;
+
+    /// `IO String`: the version of the Lean that runs.
+    pub(crate) fn leanpool_version(world: *mut lean_object) -> *mut lean_object;
 
     /// `IO Environment`, from `String`, `Array String`, `Array String` and three `Bool`s.
     pub(crate) fn leanpool_import(
@@ -49,12 +55,58 @@ unsafe extern "C" {
         world: *mut lean_object,
     ) -> *mut lean_object;
 
-    /// `UInt64`, from an owned `Environment`.
+    /// `IO UInt64`: modules that the process keeps read for sharing.
+    pub(crate) fn leanpool_shared_modules(world: *mut lean_object) -> *mut lean_object;
+
+    /// `UInt64`, from an `Environment`.
     pub(crate) fn leanpool_environment_modules(env: *mut lean_object) -> u64;
 
-    /// `UInt64`, from an owned `Environment`.
+    /// `UInt64`, from an `Environment`.
     pub(crate) fn leanpool_environment_constants(env: *mut lean_object) -> u64;
 
     /// `IO UInt64`: boxed inside the result.
     pub(crate) fn leanpool_extension_epoch(world: *mut lean_object) -> *mut lean_object;
+
+    /// `UInt8`, from an `Environment` and a `String`.
+    pub(crate) fn leanpool_declaration_kind(env: *mut lean_object, name: *mut lean_object) -> u8;
+
+    /// `IO String`, from an `Environment` and a `String`.
+    pub(crate) fn leanpool_declaration_type(
+        env: *mut lean_object,
+        name: *mut lean_object,
+        world: *mut lean_object,
+    ) -> *mut lean_object;
+
+    /// `Array String`, from an `Environment`, a `String` and a `UInt64`.
+    pub(crate) fn leanpool_declarations(
+        env: *mut lean_object,
+        root: *mut lean_object,
+        limit: u64,
+    ) -> *mut lean_object;
+
+    /// `IO (Array String)`, from the source and the file's name.
+    pub(crate) fn leanpool_header(
+        source: *mut lean_object,
+        file_name: *mut lean_object,
+        world: *mut lean_object,
+    ) -> *mut lean_object;
+
+    /// `IO CancelToken`.
+    pub(crate) fn leanpool_cancel_token_new(world: *mut lean_object) -> *mut lean_object;
+
+    /// `IO Unit`, from a marked `CancelToken`.
+    pub(crate) fn leanpool_cancel_token_set(
+        token: *mut lean_object,
+        world: *mut lean_object,
+    ) -> *mut lean_object;
+
+    /// `IO String`, from an `Environment`, two `String`s, a `UInt64` and a `CancelToken`.
+    pub(crate) fn leanpool_check(
+        env: *mut lean_object,
+        file_name: *mut lean_object,
+        source: *mut lean_object,
+        max_heartbeats: u64,
+        token: *mut lean_object,
+        world: *mut lean_object,
+    ) -> *mut lean_object;
 }

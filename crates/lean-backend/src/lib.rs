@@ -4,61 +4,103 @@
 //! package in `lean/`, which shares what was read of each module between imports, and hands them to `pool-core`. It
 //! is the only crate of the workspace with `unsafe` code.
 //!
-//! # Layers, lowest first
-//!
-//! - `ffi`: the only `extern` block, the package's exports, and by name each runtime symbol used from `lean-sys`.
-//! - `object`: [`Owned`] and [`Borrowed`], one owner type a pointer; a call that consumes takes `Owned` by value.
-//! - `error`: [`LeanError`], what can go wrong, its messages cut to [`MESSAGE_LIMIT`].
-//! - `runtime`, `thread`: [`LeanRuntime`], started once a process, and [`LeanThread`], the `!Send` token that proves
-//!   that this thread may call Lean. Everything that comes from Lean borrows from the token.
-//! - `options`, `environment`: [`ImportOptions`], and [`Environment`], whose clone is a reference count. `memory`
-//!   reads what an import took.
-//! - `resource`: `pool_core::Resource` for [`Environment`]; the only file that knows the pool.
-//!
 //! # Example
+//!
+//! Many threads, one import; any thread may ask, attached to Lean or not:
+//!
+//! ```no_run
+//! use lean_backend::{CheckOptions, EnvironmentQuery, ImportOptions, InternedOptions, LeanRuntime};
+//! use lean_backend::{EnvironmentKey, LeanError, SharedEnvironment, Sysroot, Watch};
+//! use pool_core::sync::Pool;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let runtime = LeanRuntime::init()?;
+//! let options = InternedOptions::from(ImportOptions::new(Sysroot::find()?));
+//! let pool: Pool<EnvironmentKey, SharedEnvironment> = Pool::with_max_idle(8);
+//! let query = EnvironmentQuery { options: &options, imports: &["public Init", "public Lean"] };
+//! let environment = pool.acquire(&query, |key| {
+//!     SharedEnvironment::import(runtime, &key.options, &key.words(), &Watch::default())
+//! })?;
+//! std::thread::scope(|scope| {
+//!     for source in ["example : 1 + 1 = 2 := rfl", "#check Nat"] {
+//!         let environment = &environment;
+//!         scope.spawn(move || {
+//!             let checked = environment.check(source, &CheckOptions::new())?;
+//!             println!("{source}: {} errors", checked.errors());
+//!             Ok::<(), LeanError>(())
+//!         });
+//!     }
+//! });
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! One thread that is attached for its whole life needs no marking, and its objects borrow from its token:
 //!
 //! ```no_run
 //! use lean_backend::{Environment, ImportOptions, LeanRuntime, Sysroot};
 //!
 //! # fn main() -> Result<(), lean_backend::LeanError> {
-//! let thread = LeanRuntime::init()?.attach();
-//! let options = ImportOptions::new(Sysroot::find()?);
-//! let environment = Environment::import(&thread, &options, &["public Init", "public Lean"])?;
-//! println!("{} modules, {} constants", environment.modules(), environment.constants());
-//! # Ok(())
+//! LeanRuntime::init()?.run(|thread| {
+//!     let options = ImportOptions::new(Sysroot::find()?);
+//!     let environment = Environment::import(thread, &options, &["public Init", "public Lean"])?;
+//!     println!("{} modules, {} constants", environment.modules(), environment.constants());
+//!     Ok(())
+//! })?
 //! # }
 //! ```
 //!
-//! # What is here, and what is not yet
+//! # Layers, lowest first
 //!
-//! Here: the runtime, threads, importing, counting what an environment holds, staleness, and the resource. Not yet:
-//! sessions (declarations, checking source text), headers, cancelling a running check, an environment shared between
-//! threads, and the full ABI model. The package in `lean/` has the exports for them; this crate does not call them.
-//! `tests/abi_model_string.rs` runs one string's life against a model in small.
+//! - `ffi`: the only `extern` block, the package's exports, and by name each runtime symbol used from `lean-sys`.
+//! - `object`: [`Owned`] and [`Borrowed`], one owner type a pointer; a call that consumes takes `Owned` by value.
+//! - `error`: [`LeanError`], what can go wrong, its messages cut to [`MESSAGE_LIMIT`].
+//! - `runtime`, `thread`, `workers`: [`LeanRuntime`], started once a process; [`LeanThread`], the `!Send` token that proves
+//!   that this thread may call Lean; and the threads with a large stack on which Lean runs.
+//! - `exclusion`: imports exclude everything else. `cancel`, `progress`: breaking off, and hearing how far it has come.
+//! - `options`, `environment`: [`ImportOptions`]; [`Environment`], whose clone is a reference count, and
+//!   [`SharedEnvironment`] for any thread.
+//! - `declarations`, `check`, `header`: what is asked of an environment, and what a file asks for.
+//! - `resource`: `pool_core::Resource` for environments, and [`EnvironmentKey`]; the only part that knows the pool.
+//! - `abi_model` (feature `abi-model`): Lean's runtime and the package as a model in Rust, for tests where there is no Lean.
 //!
 //! # Building
 //!
 //! Needed: Lean as `lean/lean-toolchain` pins it. With the environment variable `DOCS_RS=1` nothing is linked and the
-//! crate type-checks, lints and tests with no Lean on the machine. `build.rs` says how Lean is found, and what a
-//! binary must do to find the runtime when it starts.
+//! crate type-checks, lints and, with the feature `abi-model`, tests with no Lean on the machine. `build.rs` says how Lean is
+//! found, and what a binary must do to find the runtime when it starts.
 //!
 //! Tried: Lean 4.27.0 on x86-64 Linux. Nothing else in the process may start a Lean runtime.
 
 #![deny(clippy::undocumented_unsafe_blocks, unsafe_op_in_unsafe_fn)]
 
+#[cfg(feature = "abi-model")]
+pub mod abi_model;
+mod cancel;
+mod check;
+mod declarations;
 mod environment;
 mod error;
+mod exclusion;
 mod ffi;
-mod memory;
+mod header;
 mod object;
 mod options;
+mod progress;
 mod resource;
 mod runtime;
 mod thread;
+mod workers;
 
-pub use environment::Environment;
-pub use error::{LeanError, LeanExceptionKind, MESSAGE_LIMIT};
+pub use cancel::{Ended, LeanCancellationToken};
+pub use check::{CheckOptions, Checked, LeanDiagnostic, LeanPosition, LeanSeverity};
+pub use declarations::DeclarationKind;
+pub use environment::{Environment, SharedEnvironment};
+pub use error::{LeanError, LeanExceptionKind, LeanResult, MESSAGE_LIMIT};
+pub use header::header;
 pub use object::{Borrowed, Owned};
-pub use options::{ImportOptions, Regions, Sysroot};
-pub use runtime::LeanRuntime;
+pub use options::{ImportOptions, InternedOptions, Regions, Sysroot};
+pub use progress::{LeanProgressEvent, LeanProgressSink, Watch};
+pub use resource::{EnvironmentKey, EnvironmentQuery};
+pub use runtime::{LeanRuntime, SUPPORTED_VERSION};
 pub use thread::{LeanThread, STACK_BYTES};

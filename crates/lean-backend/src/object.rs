@@ -7,6 +7,7 @@ use std::mem::ManuallyDrop;
 
 use crate::error::LeanError;
 use crate::ffi;
+use crate::runtime::LeanRuntime;
 use crate::thread::LeanThread;
 
 /// A Lean object that this value owns one reference to; dropping it gives the reference back.
@@ -64,6 +65,20 @@ impl<'lean> Owned<'lean> {
     /// The token of the thread that this object belongs to.
     pub(crate) fn thread(&self) -> &'lean LeanThread {
         self.thread
+    }
+
+    /// The text of a Lean `String`.
+    pub(crate) fn into_text(self) -> Result<String, LeanError> {
+        let text = self.as_borrowed().text().map(Cow::into_owned);
+        text.ok_or_else(|| LeanError::toolchain("the package in lean/ gave something else than a string"))
+    }
+
+    /// The texts of a Lean `Array String`.
+    pub(crate) fn into_texts(self) -> Result<Vec<String>, LeanError> {
+        let items = self.as_borrowed().items();
+        let texts =
+            items.and_then(|items| items.into_iter().map(|item| item.text().map(Cow::into_owned)).collect());
+        texts.ok_or_else(|| LeanError::toolchain("the package in lean/ gave something else than strings"))
     }
 
     /// Takes charge of one reference to `pointer`.
@@ -159,6 +174,24 @@ impl<'a, 'lean> Borrowed<'a, 'lean> {
         Some(String::from_utf8_lossy(bytes))
     }
 
+    /// The elements of a Lean `Array`; `None` for any other object.
+    fn items(self) -> Option<Vec<Borrowed<'a, 'lean>>> {
+        if ffi::lean_is_scalar(self.pointer) {
+            return None;
+        }
+        // SAFETY: not a scalar, so a live object for `'a`, whose header tells whether it is an array.
+        if !unsafe { ffi::lean_is_array(self.pointer) } {
+            return None;
+        }
+        // SAFETY: an array object has `size` elements, which it keeps alive as long as it lives itself. They do not change
+        // for `'a`: Lean writes to an array in place only where it is given the one reference to it, and `keeper` holds
+        // one.
+        let item = |place| unsafe { ffi::lean_array_get_core(self.pointer, place) };
+        // SAFETY: an array object, as above.
+        let size = unsafe { ffi::lean_array_size(self.pointer) };
+        Some((0..size).map(|place| Borrowed { pointer: item(place), ..self }).collect())
+    }
+
     /// The number in a boxed `UInt64`.
     ///
     /// # Safety
@@ -182,6 +215,52 @@ impl fmt::Debug for Borrowed<'_, '_> {
     }
 }
 
+/// A Lean object that any thread may hold: it is marked, so its reference count is atomic.
+///
+/// Holds one reference. What is behind it is immutable, or made for threads by Lean itself (a cancel token).
+pub(crate) struct SharedObject {
+    pointer: *mut ffi::lean_object,
+}
+
+// SAFETY: the object was marked with `lean_mark_mt`, so its reference counts, and those of all that it holds, are atomic,
+// and Lean lets any attached thread use it. Whoever uses it here is attached: `on` asks for proof, `drop` sees to it.
+unsafe impl Send for SharedObject {}
+// SAFETY: as for `Send`; through a shared borrow only `on` is to be had.
+unsafe impl Sync for SharedObject {}
+
+impl SharedObject {
+    /// Marks `object` and all that it holds, which walks all of it the first time (119 ms for an environment of `Lean`), and
+    /// costs nothing if it was marked before.
+    pub(crate) fn new(object: Owned<'_>) -> Self {
+        // SAFETY: attached, and the only thread that touches the object, both as `Owned` proves.
+        unsafe { ffi::lean_mark_mt(object.pointer) };
+        Self { pointer: object.into_raw() }
+    }
+
+    /// A reference for this thread.
+    pub(crate) fn on<'lean>(&self, thread: &'lean LeanThread) -> Owned<'lean> {
+        // SAFETY: alive, since `self` holds a reference, and marked, so any attached thread may raise its count and hold a
+        // reference; `thread` proves that this one is attached.
+        unsafe {
+            ffi::lean_inc(self.pointer);
+            Owned::from_raw(thread, self.pointer)
+        }
+    }
+}
+
+impl Drop for SharedObject {
+    /// Attaches this thread, if it is not.
+    fn drop(&mut self) {
+        let Some(runtime) = LeanRuntime::started() else {
+            // Only while Lean is being started or where that failed; nothing can be released then.
+            return;
+        };
+        let thread = runtime.attach();
+        // SAFETY: this value owns one reference, which it gives up here, and the object is marked.
+        drop(unsafe { Owned::from_raw(&thread, self.pointer) });
+    }
+}
+
 /// The `IO.Error` in `error`, in words.
 fn thrown(error: Owned<'_>) -> LeanError {
     let tag = error.as_borrowed().tag();
@@ -189,5 +268,5 @@ fn thrown(error: Owned<'_>) -> LeanError {
     // SAFETY: `error` came out of an `IO` result as its error, so it is an `IO.Error`; it is given away, as the callee
     // takes it owned, and the callee returns an owned string.
     let text = unsafe { Owned::from_raw(thread, ffi::lean_io_error_to_string(error.into_raw())) };
-    LeanError::thrown(tag, &text.as_borrowed().text().unwrap_or_default())
+    LeanError::thrown(tag, &text.into_text().unwrap_or_default())
 }

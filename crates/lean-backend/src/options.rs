@@ -1,7 +1,11 @@
 //! What an import depends on besides its list of modules.
 
 use std::ffi::OsString;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Deref;
+use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 use crate::error::LeanError;
 
@@ -12,8 +16,8 @@ use crate::error::LeanError;
 pub struct Sysroot(String);
 
 impl Sysroot {
-    /// The environment variable `LEAN_SYSROOT`, else what `lean --print-prefix` answers. The latter starts a process:
-    /// ask once and keep the answer. May be called on any thread.
+    /// The environment variable `LEAN_SYSROOT`, else the Lean that was linked when this was built, if it is still there, else
+    /// what `lean --print-prefix` answers. The last starts a process: ask once and keep the answer. May be called on any thread.
     ///
     /// # Errors
     ///
@@ -21,8 +25,15 @@ impl Sysroot {
     pub fn find() -> Result<Self, LeanError> {
         match std::env::var_os("LEAN_SYSROOT") {
             Some(path) if !path.is_empty() => from_environment(path),
-            _ => from_lean(),
+            _ => Sysroot::linked().map_or_else(from_lean, Ok),
         }
+    }
+
+    /// The Lean that was linked when this was built, if it is still there. `None` where nothing was linked.
+    #[must_use]
+    pub fn linked() -> Option<Self> {
+        let path = option_env!("LEANPOOL_SYSROOT").filter(|path| Path::new(path).join("lib/lean").is_dir());
+        path.map(Sysroot::at)
     }
 
     /// The toolchain in the folder `path`, which is not looked at before an import needs it.
@@ -79,6 +90,42 @@ impl ImportOptions {
         ImportOptions { sysroot, search_path: Vec::new(), extensions: true, regions: Regions::Shared }
     }
 }
+
+/// Options that are many keys' part: a clone counts a reference, the hash is computed once, and two clones are found equal by
+/// their address.
+#[derive(Clone, Debug)]
+pub struct InternedOptions(Arc<(u64, ImportOptions)>);
+
+impl InternedOptions {
+    /// The hash that it carries.
+    pub(crate) fn carried_hash(&self) -> u64 {
+        self.0.0
+    }
+}
+
+impl From<ImportOptions> for InternedOptions {
+    fn from(options: ImportOptions) -> Self {
+        let mut hasher = DefaultHasher::new();
+        options.hash(&mut hasher);
+        Self(Arc::new((hasher.finish(), options)))
+    }
+}
+
+impl Deref for InternedOptions {
+    type Target = ImportOptions;
+
+    fn deref(&self) -> &ImportOptions {
+        &self.0.1
+    }
+}
+
+impl PartialEq for InternedOptions {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
+
+impl Eq for InternedOptions {}
 
 /// What becomes of the compacted regions (the contents of `.olean` files) that an import reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

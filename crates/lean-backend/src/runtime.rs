@@ -1,49 +1,112 @@
 //! Starting Lean, once a process.
 
 use std::sync::OnceLock;
-use std::thread::{self, ThreadId};
 
 use crate::error::LeanError;
+use crate::exclusion;
 use crate::ffi;
 use crate::object::Owned;
 use crate::thread::LeanThread;
+use crate::workers::Workers;
+
+/// The version of Lean that this crate was tried with; any other is refused.
+pub const SUPPORTED_VERSION: &str = "4.27.0";
 
 static RUNTIME: OnceLock<Result<LeanRuntime, LeanError>> = OnceLock::new();
 
 /// The Lean runtime of this process, started. There is no stopping it.
 #[derive(Debug)]
 pub struct LeanRuntime {
-    started_on: ThreadId,
+    workers: Workers,
 }
 
 impl LeanRuntime {
     /// Starts Lean, or returns the runtime that was started before. May be called on any thread; others wait.
     ///
-    /// Starting takes about 50 ms. The thread that starts Lean is attached by it, for good: start it on a thread with
-    /// a large stack (see [`STACK_BYTES`](crate::STACK_BYTES)) that lives as long as Lean is used. Lean's own worker
-    /// threads start too. Nothing else in the process may start Lean, before or after.
+    /// Starting takes about 50 ms and happens on a thread of its own, with a large stack, that lives as long as the
+    /// process and does Lean's work from then on. Lean's own worker threads start too. Nothing else in the process may
+    /// start Lean, before or after.
     ///
     /// # Errors
     ///
-    /// What the initialisers of the package in `lean/` threw; every later call returns the same.
+    /// [`LeanError::Toolchain`] naming both versions, if the Lean that runs is not [`SUPPORTED_VERSION`];
+    /// [`LeanError::ResourceExhausted`] if the system gives no thread; what the initialisers of the package in `lean/`
+    /// threw. Every later call returns the same.
     pub fn init() -> Result<&'static LeanRuntime, LeanError> {
-        RUNTIME.get_or_init(start).as_ref().map_err(Clone::clone)
+        let _span = tracing::info_span!(target: "lean_rs", "lean_rs.runtime.init").entered();
+        let start = || Workers::begin(start).map(|workers| LeanRuntime { workers });
+        let started = RUNTIME.get_or_init(start).as_ref();
+        match started {
+            Ok(_) => {
+                tracing::debug!(target: "lean_rs", version = SUPPORTED_VERSION, "Lean runtime initialized");
+            }
+            Err(error) => {
+                tracing::error!(target: "lean_rs", %error, "Lean runtime initialization failed");
+            }
+        }
+        started.map_err(Clone::clone)
+    }
+
+    /// The runtime, if it was started.
+    pub(crate) fn started() -> Option<&'static LeanRuntime> {
+        RUNTIME.get()?.as_ref().ok()
+    }
+
+    /// The runtime, where there is an object of Lean's.
+    pub(crate) fn of_objects() -> &'static LeanRuntime {
+        LeanRuntime::started().expect("there is an object of Lean's, so Lean is started")
     }
 
     /// Attaches this thread to Lean, until the token is dropped. See [`LeanThread`].
+    ///
+    /// An attached thread asks small questions itself. What may recurse deeply (imports, checks, printing types) still goes
+    /// to a thread with a large stack, unless this is one.
     #[must_use]
-    pub fn attach(&'static self) -> LeanThread {
+    pub fn attach(&self) -> LeanThread {
         LeanThread::attach(self)
     }
 
-    /// Whether the current thread is the one that started Lean.
-    pub(crate) fn started_here(&self) -> bool {
-        thread::current().id() == self.started_on
+    /// Runs `f` on an attached thread with a stack of [`STACK_BYTES`](crate::STACK_BYTES), and waits for it. Inside, Lean
+    /// is called directly: for a program that asks much, this is the place for its main loop.
+    ///
+    /// Such threads are made as they are needed and kept. Where this thread is one already, it is used. A panic of `f` goes
+    /// on here.
+    ///
+    /// # Errors
+    ///
+    /// [`LeanError::ResourceExhausted`] if the system gives no further thread; `f` was not called then.
+    pub fn run<T: Send>(&self, f: impl FnOnce(&LeanThread) -> T + Send) -> Result<T, LeanError> {
+        if Workers::is_current() {
+            return Ok(f(&self.attach()));
+        }
+        self.workers.run(f, None)
+    }
+
+    /// How many modules this process keeps read for imports with [`Regions::Shared`](crate::Regions::Shared): the union of all
+    /// that such imports have read.
+    ///
+    /// # Errors
+    ///
+    /// [`LeanError::ResourceExhausted`] if the system gives no thread.
+    pub fn shared_modules(&self) -> Result<u64, LeanError> {
+        self.run(|thread| {
+            let _shared = exclusion::question();
+            // SAFETY: attached, as the token proves; the function is in `IO` and takes nothing else.
+            let modules =
+                unsafe { Owned::from_io_result(thread, ffi::leanpool_shared_modules(ffi::world())) }?;
+            // SAFETY: the function is an `IO UInt64`, so the value of its result is a boxed `UInt64`.
+            Ok(unsafe { modules.as_borrowed().unbox_u64() })
+        })?
+    }
+
+    pub(crate) fn workers(&self) -> &Workers {
+        &self.workers
     }
 }
 
-/// The sequence that Lean's own programs run. Called by `RUNTIME` only, so at most once.
-fn start() -> Result<LeanRuntime, LeanError> {
+/// The sequence that Lean's own programs run. Called by `RUNTIME` only, so at most once, on the thread that is to be the
+/// first of the workers.
+fn start() -> Result<LeanThread, LeanError> {
     // SAFETY: `OnceLock` runs this once a process and makes all others wait, so neither is called twice or from two
     // threads. `lean_initialize` sets up the compiler's modules, which the package imports, and comes second.
     unsafe {
@@ -61,5 +124,39 @@ fn start() -> Result<LeanRuntime, LeanError> {
         ffi::lean_io_mark_end_initialization();
         ffi::lean_init_task_manager();
     }
-    Ok(LeanRuntime { started_on: thread::current().id() })
+    let version = version(&thread)?;
+    if is_supported(&version) {
+        Ok(thread)
+    } else {
+        Err(LeanError::toolchain(&format!(
+            "the Lean that runs is {version}, supported is {SUPPORTED_VERSION}: `elan toolchain install \
+             leanprover/lean4:v{SUPPORTED_VERSION}`, then build again with that Lean"
+        )))
+    }
+}
+
+/// Also where it was built by hand, and says so: `4.27.0, commit …`.
+fn is_supported(version: &str) -> bool {
+    version.split(',').next() == Some(SUPPORTED_VERSION)
+}
+
+fn version(thread: &LeanThread) -> Result<String, LeanError> {
+    // SAFETY: attached, as the token proves; the function is in `IO` and takes nothing else.
+    let version = unsafe { Owned::from_io_result(thread, ffi::leanpool_version(ffi::world())) }?;
+    version.into_text()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn supported_is_what_the_package_pins_and_nothing_near_it() {
+        let pinned = include_str!("../lean/lean-toolchain").trim();
+        assert_eq!(pinned, format!("leanprover/lean4:v{SUPPORTED_VERSION}"));
+        assert!(is_supported("4.27.0") && is_supported("4.27.0, commit 1"));
+        for other in ["", "4.27", "4.27.1", "4.27.0-rc1", "14.27.0", "4.270.0", "4.23.0"] {
+            assert!(!is_supported(other), "{other}");
+        }
+    }
 }

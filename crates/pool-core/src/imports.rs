@@ -72,6 +72,17 @@ impl Imports {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// The hash that it carries, for keys that an import list is part of: [`hash_of`](Imports::hash_of) its names.
+    #[must_use]
+    pub fn carried_hash(&self) -> u64 {
+        self.0.hash
+    }
+
+    /// The hash that a list of `names` carries, without making one.
+    pub fn hash_of<S: AsRef<str>>(names: &[S]) -> u64 {
+        hash_of(names.iter().map(AsRef::as_ref))
+    }
 }
 
 impl Names {
@@ -122,7 +133,7 @@ impl<S: AsRef<str>> FromIterator<S> for Imports {
 
 impl<S: AsRef<str>> Query<Imports> for [S] {
     fn hash_with(&self, hasher: &KeyHasher) -> u64 {
-        hasher.hash_one(&hash_of(self.iter().map(AsRef::as_ref)))
+        hasher.hash_one(&Imports::hash_of(self))
     }
 
     fn is_key(&self, key: &Imports) -> bool {

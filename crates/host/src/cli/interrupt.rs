@@ -6,10 +6,16 @@ static ASKED: AtomicBool = AtomicBool::new(false);
 
 /// From now on Ctrl-C (or a polite kill) is noticed.
 pub(super) fn watch() -> Result<(), ctrlc::Error> {
-    ctrlc::set_handler(|| {
+    watch_and(|| ())
+}
+
+/// As [`watch`], and the first time `also` is done, on a thread of its own.
+pub(super) fn watch_and(also: impl Fn() + Send + 'static) -> Result<(), ctrlc::Error> {
+    ctrlc::set_handler(move || {
         if ASKED.swap(true, Ordering::Relaxed) {
             std::process::exit(i32::from(super::INTERRUPTED));
         }
+        also();
     })
 }
 

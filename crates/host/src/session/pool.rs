@@ -1,0 +1,362 @@
+//! Sessions from a pool.
+
+use std::cell::Cell;
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+
+use lean_backend::{
+    EnvironmentKey, EnvironmentQuery, LeanCancellationToken, LeanError, LeanProgressSink, LeanResult,
+    LeanRuntime, SharedEnvironment,
+};
+use pool_core::capacity::{Both, MaxIdle, MaxOpens, ProcessMemory};
+use pool_core::eviction::Worth;
+use pool_core::local::{Lease, Pool};
+use pool_core::{AcquireError, Capacity, Health, Resource, Stats};
+
+use super::capabilities::profile;
+use super::pool_stats::{Misses, PoolStats, SessionPoolKeyMissReason};
+use super::{LeanCapabilities, LeanSession};
+
+/// Keeps imported environments for the next session on the same imports.
+///
+/// One pool serves any number of capabilities. Its keys are the import list, in order, and all that the capabilities say of
+/// how it is imported. At most `capacity` environments are idle; beyond that the one that is worth least goes
+/// ([`Worth`]). A hit calls no Lean and allocates nothing; see [`pool_core`] for what can be configured with a pool of one's
+/// own over [`EnvironmentKey`] and [`SharedEnvironment`], and for the one that many threads use at once.
+///
+/// Neither `Send` nor `Sync`, as in lean-rs-host.
+pub struct SessionPool<'lean> {
+    runtime: &'lean LeanRuntime,
+    pool: Pool<EnvironmentKey, Pooled>,
+    capacity: usize,
+    sharing: bool,
+    misses: Cell<Misses>,
+}
+
+/// An environment in the pool. Whether leases share it is the pool's to say.
+#[derive(Clone)]
+struct Pooled {
+    environment: SharedEnvironment,
+    sharing: bool,
+}
+
+impl Resource for Pooled {
+    type Error = LeanError;
+
+    const SHAREABLE: bool = true;
+
+    fn weight(&self) -> u64 {
+        self.environment.weight()
+    }
+
+    fn residue(&self) -> u64 {
+        self.environment.residue()
+    }
+
+    fn health(&self) -> Health {
+        self.environment.health()
+    }
+
+    fn share(&self) -> Option<Self> {
+        self.sharing.then(|| self.clone())
+    }
+
+    fn survives_panic(&self) -> bool {
+        self.environment.survives_panic()
+    }
+}
+
+/// When a pool refuses to import, to be checked on a miss only.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SessionPoolMemoryPolicy {
+    max_fresh_imports: Option<u64>,
+    max_private_kib: Option<u64>,
+}
+
+impl SessionPoolMemoryPolicy {
+    /// Never.
+    #[must_use]
+    pub fn disabled() -> Self {
+        Self::default()
+    }
+
+    /// When the pool has imported `limit` times, at least once.
+    #[must_use]
+    pub fn max_fresh_imports(mut self, limit: u64) -> Self {
+        self.max_fresh_imports = Some(limit.max(1));
+        self
+    }
+
+    /// When the private dirty memory of the process is at `limit_kib` KiB or would come to it, at least 1. (lean-rs-host looks
+    /// at the resident size; the files that Lean maps are in that, and it says little.)
+    #[must_use]
+    pub fn max_rss_kib(mut self, limit_kib: u64) -> Self {
+        self.max_private_kib = Some(limit_kib.max(1));
+        self
+    }
+
+    /// The limit of imports.
+    #[must_use]
+    pub fn max_fresh_imports_limit(&self) -> Option<u64> {
+        self.max_fresh_imports
+    }
+
+    /// The limit of memory, in KiB.
+    #[must_use]
+    pub fn max_rss_kib_limit(&self) -> Option<u64> {
+        self.max_private_kib
+    }
+
+    fn capacity(&self, max_idle: usize) -> Box<dyn Capacity> {
+        let mut capacity: Box<dyn Capacity> = Box::new(MaxIdle(max_idle as u64));
+        if let Some(limit) = self.max_fresh_imports {
+            capacity = Box::new(Both(capacity, MaxOpens(limit)));
+        }
+        if let Some(kib) = self.max_private_kib {
+            capacity = Box::new(Both(capacity, ProcessMemory::refuse_above(kib.saturating_mul(1024))));
+        }
+        capacity
+    }
+}
+
+/// How a pool is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionPoolConfig {
+    capacity: usize,
+    memory_policy: SessionPoolMemoryPolicy,
+    sharing: bool,
+}
+
+impl SessionPoolConfig {
+    /// At most `capacity` idle environments, one session at a time on each.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Self { capacity, memory_policy: SessionPoolMemoryPolicy::disabled(), sharing: false }
+    }
+
+    /// When it refuses to import.
+    #[must_use]
+    pub fn memory_policy(self, memory_policy: SessionPoolMemoryPolicy) -> Self {
+        Self { memory_policy, ..self }
+    }
+
+    /// Whether sessions on the same imports share one environment at the same time.
+    #[must_use]
+    pub fn sharing(self, sharing: bool) -> Self {
+        Self { sharing, ..self }
+    }
+
+    /// The most idle environments.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// When it refuses to import.
+    #[must_use]
+    pub fn memory_policy_ref(&self) -> &SessionPoolMemoryPolicy {
+        &self.memory_policy
+    }
+}
+
+impl<'lean> SessionPool<'lean> {
+    /// A pool that keeps at most `capacity` idle environments; 0 disables reuse. One session at a time on each: two sessions on
+    /// the same imports at the same time import twice.
+    #[must_use]
+    pub fn with_capacity(runtime: &'lean LeanRuntime, capacity: usize) -> Self {
+        Self::with_config(runtime, SessionPoolConfig::new(capacity))
+    }
+
+    /// As [`with_capacity`](SessionPool::with_capacity), but any number of sessions share one import. Environments are values
+    /// that nothing changes, so sessions can't tell.
+    #[must_use]
+    pub fn shared(runtime: &'lean LeanRuntime, capacity: usize) -> Self {
+        Self::with_config(runtime, SessionPoolConfig::new(capacity).sharing(true))
+    }
+
+    /// A pool that refuses to import when `policy` says so.
+    #[must_use]
+    pub fn with_memory_policy(
+        runtime: &'lean LeanRuntime,
+        capacity: usize,
+        policy: SessionPoolMemoryPolicy,
+    ) -> Self {
+        Self::with_config(runtime, SessionPoolConfig::new(capacity).memory_policy(policy))
+    }
+
+    /// A pool made as `config` says.
+    #[must_use]
+    pub fn with_config(runtime: &'lean LeanRuntime, config: SessionPoolConfig) -> Self {
+        let SessionPoolConfig { capacity, memory_policy, sharing } = config;
+        let names = |key: &EnvironmentKey, each: &mut dyn FnMut(&str)| key.imports.iter().for_each(each);
+        let pool = Pool::builder()
+            .capacity(memory_policy.capacity(capacity))
+            .eviction(Worth::with_names(names))
+            .build();
+        Self { runtime, pool, capacity, sharing, misses: Cell::default() }
+    }
+
+    /// A session on `imports`: over an environment of the pool if it has one, else over one that is imported now. It goes back
+    /// to the pool when the session is dropped.
+    ///
+    /// # Errors
+    /// [`LeanError::Cancelled`] if it was cancelled before an environment was found or imported;
+    /// [`LeanError::ResourceExhausted`] if the memory policy refuses; those of an import, see
+    /// [`LeanCapabilities::session`].
+    pub fn acquire<'p, 'c>(
+        &'p self,
+        caps: &'c LeanCapabilities<'lean, 'c>,
+        imports: &[&str],
+        cancellation: Option<&LeanCancellationToken>,
+        progress: Option<&dyn LeanProgressSink>,
+    ) -> LeanResult<PooledSession<'lean, 'p, 'c>> {
+        let _span = tracing::debug_span!(
+            target: "lean_rs",
+            "lean_rs.host.pool.acquire",
+            profile = profile(imports),
+            imports_len = imports.len(),
+            imports_first = imports.first().copied().unwrap_or("<empty>"),
+        )
+        .entered();
+        if cancellation.is_some_and(LeanCancellationToken::is_cancelled) {
+            return Err(LeanError::Cancelled);
+        }
+        let query = EnvironmentQuery { options: caps.options(), imports };
+        let lease = self.pool.acquire(&query, |_| {
+            let environment = caps.import(imports, cancellation, progress)?;
+            Ok(Pooled { environment, sharing: self.sharing })
+        });
+        let lease = lease.map_err(|error| self.failed(error))?;
+        let hit = lease.was_hit();
+        if !hit {
+            self.note_miss();
+        }
+        tracing::debug!(target: "lean_rs", hit = hit, "lean_rs.host.pool.acquire.result");
+        let session = LeanSession::new(caps, lease.environment.clone());
+        Ok(PooledSession { session, lease: Release { pool: self, lease: Some(lease) } })
+    }
+
+    /// What the pool has done so far. Counters never reset.
+    #[must_use]
+    pub fn stats(&self) -> PoolStats {
+        PoolStats::of(&self.pool.stats(), self.misses.get())
+    }
+
+    /// The same in full: reasons of misses and of drops, seconds spent importing and saved, high-water marks.
+    #[must_use]
+    pub fn pool_stats(&self) -> Stats {
+        self.pool.stats()
+    }
+
+    /// How many environments are idle.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.pool.len()
+    }
+
+    /// Whether none is idle.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pool.is_empty()
+    }
+
+    /// The most environments that may be idle.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// The runtime that it was made with.
+    #[must_use]
+    pub fn runtime(&self) -> &'lean LeanRuntime {
+        self.runtime
+    }
+
+    /// Drops all idle environments and returns how many they were. Sessions go on, and come back later.
+    pub fn drain(&self) -> usize {
+        let drained = self.pool.drain();
+        tracing::debug!(target: "lean_rs", drained = drained, "lean_rs.host.pool.drain");
+        drained
+    }
+
+    /// Counts a miss that ended with an import, and says so if it was for a stale environment.
+    fn note_miss(&self) {
+        let (before, stats) = (self.misses.get(), self.pool.stats());
+        let now = before.and(&stats, self.capacity);
+        self.misses.set(now);
+        if now.last == Some(SessionPoolKeyMissReason::StaleEnvironment) {
+            let count = PoolStats::of(&stats, now).stale_evictions;
+            tracing::debug!(target: "lean_rs", count = count, "lean_rs.host.pool.stale_eviction");
+        }
+    }
+
+    fn failed(&self, error: AcquireError<LeanError>) -> LeanError {
+        match error {
+            AcquireError::Open { error, .. } => error,
+            refused => LeanError::resource_exhausted(&refused.to_string()),
+        }
+    }
+}
+
+impl fmt::Debug for SessionPool<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut pool = f.debug_struct("SessionPool");
+        pool.field("capacity", &self.capacity).field("sharing", &self.sharing);
+        pool.field("len", &self.len()).field("stats", &self.stats()).finish()
+    }
+}
+
+/// A session of a [`SessionPool`]. Dropping it gives its environment back.
+///
+/// Neither `Send` nor `Sync`, as in lean-rs-host.
+#[must_use = "a session that is dropped at once gives its environment back at once"]
+pub struct PooledSession<'lean, 'p, 'c> {
+    // In this order: the session ends before the environment goes back.
+    session: LeanSession<'lean, 'c>,
+    lease: Release<'lean, 'p>,
+}
+
+struct Release<'lean, 'p> {
+    pool: &'p SessionPool<'lean>,
+    lease: Option<Lease<'p, EnvironmentKey, Pooled>>,
+}
+
+impl PooledSession<'_, '_, '_> {
+    /// Whether the environment came from the pool, not from an import.
+    #[must_use]
+    pub fn was_hit(&self) -> bool {
+        self.lease.lease.as_ref().is_some_and(Lease::was_hit)
+    }
+}
+
+impl Drop for Release<'_, '_> {
+    fn drop(&mut self) {
+        if !tracing::enabled!(target: "lean_rs", tracing::Level::TRACE) {
+            return;
+        }
+        let kept = || self.pool.pool.stats().released_to_pool;
+        let before = kept();
+        drop(self.lease.take());
+        tracing::trace!(target: "lean_rs", kept = kept() > before, "lean_rs.host.pool.release");
+    }
+}
+
+impl<'lean, 'c> Deref for PooledSession<'lean, '_, 'c> {
+    type Target = LeanSession<'lean, 'c>;
+
+    fn deref(&self) -> &LeanSession<'lean, 'c> {
+        &self.session
+    }
+}
+
+impl<'lean, 'c> DerefMut for PooledSession<'lean, '_, 'c> {
+    fn deref_mut(&mut self) -> &mut LeanSession<'lean, 'c> {
+        &mut self.session
+    }
+}
+
+impl fmt::Debug for PooledSession<'_, '_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PooledSession").field("session", &self.session).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,158 @@
+//! Risk: a pool gives out an environment that is stale, imports what it has, or holds what it should have let go.
+#![cfg(any(lean_linked, feature = "abi-model"))]
+
+mod support;
+
+use std::thread;
+
+use lean_backend::{
+    CheckOptions, Environment, EnvironmentKey, EnvironmentQuery, ImportOptions, LeanError, Regions,
+    SharedEnvironment, Watch,
+};
+use pool_core::{AcquireError, Resource, local, sync};
+use support::{interned, options, runtime};
+
+fn open(key: &EnvironmentKey) -> Result<SharedEnvironment, LeanError> {
+    SharedEnvironment::import(runtime(), &key.options, &key.words(), &Watch::default())
+}
+
+on_lean! {
+    fn leases_of_a_key_share_one_import() {
+        let options = interned();
+        let pool: local::Pool<EnvironmentKey, SharedEnvironment> = local::Pool::with_max_idle(2);
+        let query = EnvironmentQuery { options: &options, imports: &["Init"] };
+        let first = pool.acquire(&query, open).unwrap();
+        let second = pool.acquire(&query, |_| panic!("a second import")).unwrap();
+        assert!(!first.was_hit() && second.was_hit());
+        drop((first, second));
+        assert!(pool.acquire(&query, |_| panic!("a third import")).unwrap().was_hit());
+        assert_eq!((pool.stats().opened(), pool.stats().reused), (1, 2));
+    }
+
+    fn environments_of_one_thread_are_pooled_on_it() {
+        runtime()
+            .run(|thread| {
+                let options = interned();
+                let pool: local::Pool<EnvironmentKey, Environment<'_>> = local::Pool::with_max_idle(2);
+                let query = EnvironmentQuery { options: &options, imports: &["Init"] };
+                for round in 0..3 {
+                    let open = |key: &EnvironmentKey| Environment::import(thread, &key.options, &key.words());
+                    let lease = pool.acquire(&query, open).unwrap();
+                    assert_eq!(lease.was_hit(), round > 0);
+                    assert!(lease.contains("Nat"));
+                }
+                assert_eq!(pool.drain(), 1);
+            })
+            .unwrap();
+    }
+
+    fn options_tell_keys_apart() {
+        let shared = interned();
+        let isolated = ImportOptions { regions: Regions::Isolated, ..options() }.into();
+        let pool: local::Pool<EnvironmentKey, SharedEnvironment> = local::Pool::with_max_idle(4);
+        for options in [&shared, &isolated] {
+            for imports in [&["Init"][..], &["public Init"], &["module", "public Init"]] {
+                let query = EnvironmentQuery { options, imports };
+                assert!(!pool.acquire(&query, open).unwrap().was_hit(), "{query:?}");
+            }
+        }
+    }
+
+    fn one_import_serves_many_attached_threads_at_once() {
+        let options = interned();
+        let pool: sync::Pool<EnvironmentKey, SharedEnvironment> = sync::Pool::with_max_idle(2);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let thread = runtime().attach();
+                    for source in ["#check Nat", "example := oops", "example : 1 + 1 = 2 := rfl"] {
+                        let query = EnvironmentQuery { options: &options, imports: &["Init"] };
+                        let lease = pool.acquire(&query, open).unwrap();
+                        let checked = lease.on(&thread).check(source, &CheckOptions::new()).unwrap();
+                        assert_eq!(checked.errors(), usize::from(source.contains("oops")));
+                    }
+                });
+            }
+        });
+        assert_eq!((pool.stats().opened(), pool.stats().acquired()), (1, 12));
+    }
+
+    fn import_that_fails_is_the_pools_error_and_the_next_one_tries_again() {
+        let options = interned();
+        let pool: sync::Pool<EnvironmentKey, SharedEnvironment> = sync::Pool::with_max_idle(2);
+        let query = EnvironmentQuery { options: &options, imports: &["Nope"] };
+        for _ in 0..2 {
+            let error = pool.acquire(&query, open).unwrap_err();
+            let AcquireError::Open { error, .. } = error else { panic!("{error}") };
+            assert!(error.to_string().contains("unknown module prefix 'Nope'"), "{error}");
+        }
+        assert_eq!(pool.usage().live(), 0);
+    }
+
+    fn bytes_of_an_import_are_weight_or_residue_and_never_both() {
+        for regions in [Regions::Shared, Regions::Isolated] {
+            let options = ImportOptions { regions, ..options() };
+            let environment =
+                SharedEnvironment::import(runtime(), &options, &["Init"], &Watch::default()).unwrap();
+            let taken = environment.bytes_taken();
+            let expected = match regions {
+                Regions::Shared => (taken, 0),
+                Regions::Isolated => (0, taken),
+            };
+            assert_eq!((environment.weight(), environment.residue()), expected);
+        }
+    }
+
+    fn cycles_of_import_and_drop_leave_nothing_behind() {
+        // The model counts objects; real Lean is measured by the example `lean_numbers` of the crate host.
+        let options = interned();
+        let pool: local::Pool<EnvironmentKey, SharedEnvironment> = local::Pool::with_max_idle(0);
+        let query = EnvironmentQuery { options: &options, imports: &["Init"] };
+        for _ in 0..20 {
+            assert!(!pool.acquire(&query, open).unwrap().was_hit());
+        }
+        assert_eq!(pool.usage().live(), 0);
+    }
+}
+
+#[cfg(feature = "abi-model")]
+mod on_the_abi_model_alone {
+    use super::*;
+    use pool_core::{DropReason, MissReason};
+
+    #[test]
+    fn stale_environment_is_dropped_on_the_next_hit_and_imported_again() {
+        let _one_at_a_time = support::begin();
+        let options = interned();
+        let pool: local::Pool<EnvironmentKey, SharedEnvironment> = local::Pool::with_max_idle(4);
+        let acquire =
+            |imports: &[&str]| pool.acquire(&EnvironmentQuery { options: &options, imports }, open).unwrap();
+        let held = acquire(&["Init"]);
+        drop(acquire(&["Init"]));
+        drop(acquire(&["Model.Extends.Pooling"]));
+        assert!(!acquire(&["Init"]).was_hit(), "the one that is held is stale, too");
+        assert_eq!(pool.stats().misses.get(MissReason::Stale), 1);
+        assert!(acquire(&["Model.Extends.Pooling"]).was_hit(), "that one has the extension itself");
+        drop(held);
+        assert_eq!(pool.stats().dropped().get(DropReason::Stale), 1);
+        assert!(acquire(&["Init"]).was_hit());
+    }
+
+    #[test]
+    fn hit_calls_no_lean() {
+        let _one_at_a_time = support::begin();
+        let options = interned();
+        let pool: local::Pool<EnvironmentKey, SharedEnvironment> = local::Pool::with_max_idle(4);
+        let query = EnvironmentQuery { options: &options, imports: &["Init"] };
+        drop(pool.acquire(&query, open).unwrap());
+        let (imports, live) = (lean_backend::abi_model::imports(), lean_backend::abi_model::live());
+        for _ in 0..100 {
+            // On a thread that is not attached: the model would end the process at a call.
+            let lease = pool.acquire(&query, |_| panic!("an import")).unwrap();
+            assert!(!lean_backend::abi_model::is_attached());
+            assert_eq!(lean_backend::abi_model::live(), live, "no further object");
+            drop(lease);
+        }
+        assert_eq!(lean_backend::abi_model::imports(), imports);
+    }
+}
