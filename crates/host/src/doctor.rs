@@ -115,10 +115,13 @@ fn get_lean() -> String {
     )
 }
 
+/// As sessions find it (`Sysroot::find` of lean-backend).
 fn sysroot(look: &Look) -> (Option<PathBuf>, Finding) {
-    let (path, from) = match &look.sysroot {
-        Some(path) => (path.clone(), "LEAN_SYSROOT"),
-        None => match said(Command::new("lean").arg("--print-prefix")) {
+    let linked = || Path::new(option_env!("LEANPOOL_RPATH")?).ancestors().nth(2).filter(|path| path.is_dir());
+    let (path, from) = match (&look.sysroot, linked()) {
+        (Some(path), _) => (path.clone(), "LEAN_SYSROOT"),
+        (None, Some(path)) => (path.to_owned(), "the Lean that this command is linked with"),
+        (None, None) => match said(Command::new("lean").arg("--print-prefix")) {
             Ok(path) => (PathBuf::from(path), "lean --print-prefix"),
             Err(why) => return (None, Finding::to_do("sysroot", format!("no Lean: {why}"), get_lean())),
         },

@@ -17,6 +17,8 @@ assert_impl_all!(SharedEnvironment: Send, Sync, Clone);
 assert_impl_all!(LeanCancellationToken: Send, Sync, Clone);
 assert_impl_all!(pool_core::sync::Pool<EnvironmentKey, SharedEnvironment>: Send, Sync);
 
+/// The same on real Lean; it is not compiled a second time there.
+#[cfg(feature = "abi-model")]
 #[rustversion::attr(not(stable(1.95)), ignore = "the messages are those of Rust 1.95")]
 #[test]
 fn nothing_outlives_what_it_borrows_from() {
