@@ -55,7 +55,7 @@ pub struct Finding {
 pub enum State {
     /// As it should be.
     Ok,
-    /// Something is missing: see [`Finding::to_do`].
+    /// Something is missing: see [`to_do`](field@Finding::to_do).
     ToDo,
     /// To be known; neither right nor wrong.
     Note,
