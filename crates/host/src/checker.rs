@@ -1,26 +1,20 @@
 //! Checking many files, over shared environments: what `leanpool check` does, without printing. (Feature `lean`.)
 //!
 //! Files with the same header share one import. They are checked one after the other, so that each import is done once
-//! whatever the pool's capacity; reports come in the order of the files.
+//! whatever the pool's capacity.
 
+mod run;
 mod source;
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, mpsc};
+use std::path::PathBuf;
+use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lean_backend::{
-    CheckOptions, Checked, EnvironmentKey, InternedOptions, LeanCancellationToken, LeanError, LeanResult,
-    LeanRuntime, SharedEnvironment, Watch,
-};
-use pool_core::capacity::MaxIdle;
-use pool_core::eviction::Worth;
-use pool_core::sync::Pool;
-use pool_core::{AcquireError, Imports, Stats};
+use lean_backend::{Checked, InternedOptions, LeanCancellationToken, LeanError, LeanResult, LeanRuntime};
+use pool_core::Stats;
 
+use run::{Group, Run};
 use source::Source;
 
 /// How files are checked.
@@ -30,7 +24,7 @@ pub struct Settings {
     pub jobs: usize,
     /// The most idle environments to keep.
     pub capacity: u64,
-    /// How long a file's check may take, without its import.
+    /// How long a file's check may take, without its import and without waiting for others.
     pub timeout: Option<Duration>,
     /// How long one declaration may take, in the unit of Lean's option `maxHeartbeats`; 0 is Lean's own limit.
     pub max_heartbeats: u64,
@@ -50,8 +44,6 @@ pub struct FileReport {
     pub place: usize,
     /// What came of it.
     pub outcome: Outcome,
-    /// Time that its check took, without its import.
-    pub elapsed: Duration,
 }
 
 /// What came of a file.
@@ -94,25 +86,8 @@ pub struct Summary {
     pub elapsed: Duration,
 }
 
-type Environments = Pool<EnvironmentKey, SharedEnvironment>;
-
-/// Files with the same header.
-struct Group {
-    key: EnvironmentKey,
-    /// Why its import failed: what fails once is not tried for each file.
-    failed: OnceLock<LeanError>,
-}
-
-/// What all who check have in common.
-struct Run<'a> {
-    runtime: &'static LeanRuntime,
-    settings: &'a Settings,
-    token: &'a LeanCancellationToken,
-    pool: Environments,
-}
-
-/// Checks `files`, and calls `each` with the report of each, in their order, on this thread, as soon as it is known and those
-/// before it are. Cancelling `token` ends it early: what is checked then is reported as far as it has come.
+/// Checks `files`, and calls `each` with the report of each, on this thread, as soon as it is known. Cancelling `token` ends it
+/// early: what is being checked then is reported as far as it has come, and every file is reported.
 ///
 /// # Errors
 /// What keeps all files from being checked: the system gives no threads.
@@ -122,28 +97,27 @@ pub fn check_files(
     files: &[PathBuf],
     settings: &Settings,
     token: &LeanCancellationToken,
-    mut each: impl FnMut(FileReport),
+    each: impl FnMut(FileReport),
 ) -> LeanResult<Summary> {
     let start = Instant::now();
-    let names = |key: &EnvironmentKey, each: &mut dyn FnMut(&str)| key.imports.iter().for_each(each);
-    let pool = Environments::builder()
-        .capacity(MaxIdle(settings.capacity))
-        .eviction(Worth::with_names(names))
-        .build();
-    let run = Run { runtime, settings, token, pool };
-
+    let run = Run::new(runtime, settings, token);
     let jobs = settings.jobs.clamp(1, files.len().max(1));
     let sources = run.read(files, jobs)?;
     let (groups, order) = grouped(options, &sources);
+    let queue = Mutex::new(order.into_iter());
     let (sender, reports) = mpsc::channel();
-    let next = AtomicUsize::new(0);
     let work = |sender: mpsc::Sender<FileReport>| {
         runtime.run(|_| {
-            while let Some(&(group, place)) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let report =
-                    run.check(group.map(|group| &groups[group]), place, &sources[place], &files[place]);
+            // Each file's lease is kept until the next file is chosen, and a lease is taken together with the choice: so between
+            // two files of a group there is always one out, and none is evicted that the next one needs.
+            let mut last = None;
+            while let Some(turn) = run.next(&queue, &groups) {
+                drop(last);
+                let place = turn.place;
+                let (outcome, lease) = run.check(turn, &sources[place], &files[place]);
+                last = lease;
                 // If nobody listens any more, there is no need to go on.
-                if sender.send(report).is_err() {
+                if sender.send(FileReport { place, outcome }).is_err() {
                     break;
                 }
             }
@@ -156,30 +130,19 @@ pub fn check_files(
         };
         let workers: Vec<_> = (0..jobs).map(spawn).collect();
         drop(sender);
-        let mut early = BTreeMap::new();
-        let mut place = 0;
         // Ends when all workers have.
-        for report in reports {
-            early.insert(report.place, report);
-            while let Some(report) = early.remove(&place) {
-                each(report);
-                place += 1;
-            }
-        }
+        reports.into_iter().for_each(each);
         workers.into_iter().try_for_each(join)
     })?;
-    Ok(Summary {
-        pool: run.pool.stats(),
-        shared_modules: runtime.shared_modules()?,
-        elapsed: start.elapsed(),
-    })
+    Ok(Summary { pool: run.stats(), shared_modules: runtime.shared_modules()?, elapsed: start.elapsed() })
 }
 
 fn join<T>(worker: thread::ScopedJoinHandle<'_, T>) -> T {
     worker.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload))
 }
 
-/// Groups of files with the same header, and all files, those of a group together; first those that can't be checked.
+/// Groups of files with the same header, and all files with the place of their group, those of a group together; first those
+/// that can't be checked.
 fn grouped(
     options: &InternedOptions,
     sources: &[Result<Source, Outcome>],
@@ -188,10 +151,9 @@ fn grouped(
     let mut order = Vec::new();
     for (place, source) in sources.iter().enumerate() {
         let group = source.as_ref().ok().map(|source| {
-            let imports = Imports::new(&source.header);
-            groups.iter().position(|group| group.key.imports == imports).unwrap_or_else(|| {
-                let key = EnvironmentKey { options: options.clone(), imports };
-                groups.push(Group { key, failed: OnceLock::new() });
+            let known = groups.iter().position(|group| group.is_of(&source.header));
+            known.unwrap_or_else(|| {
+                groups.push(Group::new(options, &source.header));
                 groups.len() - 1
             })
         });
@@ -199,108 +161,6 @@ fn grouped(
     }
     order.sort();
     (groups, order)
-}
-
-impl Run<'_> {
-    /// Reads all files, and the header of each.
-    fn read(&self, files: &[PathBuf], jobs: usize) -> LeanResult<Vec<Result<Source, Outcome>>> {
-        let read = Mutex::new(Vec::new());
-        let next = AtomicUsize::new(0);
-        let work = || {
-            self.runtime.run(|_| {
-                loop {
-                    let place = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(file) = files.get(place) else { break };
-                    let source = if self.token.is_cancelled() {
-                        Err(Outcome::Cancelled)
-                    } else {
-                        Source::read(self.runtime, file).map_err(Outcome::Failed)
-                    };
-                    read.lock().expect("nothing panics under this lock").push((place, source));
-                }
-            })
-        };
-        thread::scope(|scope| {
-            let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
-            workers.into_iter().try_for_each(join)
-        })?;
-        let mut read = read.into_inner().expect("nothing panics under this lock");
-        read.sort_by_key(|(place, _)| *place);
-        Ok(read.into_iter().map(|(_, source)| source).collect())
-    }
-
-    fn check(
-        &self,
-        group: Option<&Group>,
-        place: usize,
-        source: &Result<Source, Outcome>,
-        file: &Path,
-    ) -> FileReport {
-        let mut elapsed = Duration::ZERO;
-        let outcome = match (source, group) {
-            (Err(outcome), _) => outcome.clone(),
-            (Ok(_), _) if self.token.is_cancelled() => Outcome::Cancelled,
-            (Ok(source), Some(group)) => match self.check_in(group, source, file, &mut elapsed) {
-                Ok(checked) => Outcome::Checked(checked),
-                Err(LeanError::Cancelled) => Outcome::Cancelled,
-                Err(error) => Outcome::Failed(Failure::of_file(what_lean_says(&error))),
-            },
-            (Ok(_), None) => unreachable!("what was read has a group"),
-        };
-        FileReport { place, outcome, elapsed }
-    }
-
-    fn check_in(
-        &self,
-        group: &Group,
-        source: &Source,
-        file: &Path,
-        elapsed: &mut Duration,
-    ) -> LeanResult<Checked> {
-        let file_label = file.to_string_lossy();
-        // An import by another thread may make an environment stale between its lease and its check; seldom, and never for ever:
-        // each time some library has been imported for the first time.
-        loop {
-            let environment = self.environment(group)?;
-            let start = Instant::now();
-            let mut options = CheckOptions::new()
-                .file_label(&file_label)
-                .max_heartbeats(self.settings.max_heartbeats)
-                .cancellation(self.token);
-            if let Some(deadline) = self.settings.timeout.and_then(|timeout| start.checked_add(timeout)) {
-                options = options.deadline(deadline);
-            }
-            let checked = environment.check(&source.text, &options);
-            *elapsed = start.elapsed();
-            match checked {
-                Err(LeanError::Stale { .. }) => {}
-                checked => return checked,
-            }
-        }
-    }
-
-    fn environment(
-        &self,
-        group: &Group,
-    ) -> LeanResult<pool_core::sync::Lease<'_, EnvironmentKey, SharedEnvironment>> {
-        if let Some(error) = group.failed.get() {
-            return Err(error.clone());
-        }
-        let watch = Watch { cancellation: Some(self.token), progress: None };
-        let open = |key: &EnvironmentKey| {
-            SharedEnvironment::import(self.runtime, &key.options, &key.words(), &watch)
-        };
-        self.pool.acquire(&group.key, open).map_err(|error| match error {
-            AcquireError::Open { error, .. } => {
-                let error = (*error).clone();
-                if error != LeanError::Cancelled {
-                    let _ = group.failed.set(error.clone());
-                }
-                error
-            }
-            refused => LeanError::resource_exhausted(&refused.to_string()),
-        })
-    }
 }
 
 /// The words of an error, without those that say that they are Lean's.

@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::mpsc::{Sender, channel};
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
@@ -34,6 +35,7 @@ pub struct CheckOptions<'a> {
     file_label: &'a str,
     max_heartbeats: u64,
     deadline: Option<Instant>,
+    timeout: Option<Duration>,
     watch: Watch<'a>,
 }
 
@@ -41,7 +43,8 @@ impl<'a> CheckOptions<'a> {
     /// Without a deadline, with Lean's own limit of heartbeats, as the file `<check>`.
     #[must_use]
     pub fn new() -> Self {
-        Self { file_label: "<check>", max_heartbeats: 0, deadline: None, watch: Watch::default() }
+        let watch = Watch::default();
+        Self { file_label: "<check>", max_heartbeats: 0, deadline: None, timeout: None, watch }
     }
 
     /// The file's name, as far as Lean is concerned: some messages have it.
@@ -57,10 +60,18 @@ impl<'a> CheckOptions<'a> {
         Self { max_heartbeats, ..self }
     }
 
-    /// When the check is interrupted, if it has not ended; what it found before is reported.
+    /// When the check is interrupted, if it has not ended; what it found before is reported. Lean stops at its next look, which
+    /// it does not take inside a compiled program that an `#eval` runs.
     #[must_use]
     pub fn deadline(self, deadline: Instant) -> Self {
         Self { deadline: Some(deadline), ..self }
+    }
+
+    /// How long the check may take, from when Lean begins: waiting for an import of another thread does not count. Otherwise as
+    /// [`deadline`](CheckOptions::deadline); with both, the earlier one counts.
+    #[must_use]
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout: Some(timeout), ..self }
     }
 
     /// Who may interrupt the check; what it found before is reported.
@@ -217,8 +228,8 @@ impl Environment<'_> {
     /// [`LeanError::Stale`] if this environment can't be elaborated in any more.
     pub fn check(&self, source: &str, options: &CheckOptions<'_>) -> Result<Checked, LeanError> {
         options.watch.phase("check", 1, || {
-            if options.deadline.is_none() && Workers::is_current() {
-                return self.check_here(source, options, &Arc::default());
+            if options.deadline.is_none() && options.timeout.is_none() && Workers::is_current() {
+                return self.check_here(source, options, &Arc::default(), None);
             }
             check_elsewhere(&self.to_shared(), source, options)
         })
@@ -229,6 +240,7 @@ impl Environment<'_> {
         source: &str,
         options: &CheckOptions<'_>,
         interruption: &Arc<Interruption>,
+        begins: Option<Sender<Instant>>,
     ) -> Result<Checked, LeanError> {
         let _shared = exclusion::question();
         // Waiting for an import may have taken long.
@@ -239,6 +251,10 @@ impl Environment<'_> {
         let _listening = options.watch.cancellation.map(|token| token.interrupts(interruption));
         let file_label = Owned::string(thread, options.file_label);
         let source = Owned::string(thread, source);
+        if let Some(begins) = begins {
+            // If nobody waits for it any more, nobody wants to know.
+            let _ = begins.send(Instant::now());
+        }
         // SAFETY: attached, as `self` borrows from the token of this thread. The objects are an `Environment`, two `String`s
         // and a `CancelToken`, each given away, as an export takes them owned; the function is in `IO`.
         let answer = unsafe {
@@ -269,7 +285,7 @@ impl SharedEnvironment {
     }
 }
 
-/// Checks on a thread with a large stack; if there is a deadline, this thread watches over it meanwhile.
+/// Checks on a thread with a large stack; if its time is limited, this thread watches over it meanwhile.
 fn check_elsewhere(
     environment: &SharedEnvironment,
     source: &str,
@@ -277,14 +293,20 @@ fn check_elsewhere(
 ) -> Result<Checked, LeanError> {
     let runtime = LeanRuntime::of_objects();
     let interruption = Arc::default();
-    let check = |thread: &_| environment.on(thread).check_here(source, options, &interruption);
-    match options.deadline {
-        None => runtime.run(check)?,
-        Some(at) => {
-            let on_passing = || interruption.interrupt(Ended::TimedOut);
-            runtime.workers().run(check, Some(Deadline { at, on_passing: &on_passing }))?
-        }
+    let check =
+        |thread: &_, begins| environment.on(thread).check_here(source, options, &interruption, begins);
+    if options.deadline.is_none() && options.timeout.is_none() {
+        return runtime.run(|thread| check(thread, None))?;
     }
+    let (begins, has_begun) = channel();
+    let on_passing = || interruption.interrupt(Ended::TimedOut);
+    let deadline = Deadline {
+        at: options.deadline,
+        after: options.timeout.map(|timeout| (has_begun, timeout)),
+        on_passing: &on_passing,
+    };
+    // The sender goes with the job.
+    runtime.workers().run(move |thread| check(thread, Some(begins)), Some(deadline))?
 }
 
 /// What `leanpool_check` answers.

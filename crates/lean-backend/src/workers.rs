@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Builder};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::error::LeanError;
 use crate::runtime::LeanRuntime;
@@ -34,10 +34,34 @@ struct Work {
     done: Sender<()>,
 }
 
-/// Something to do when a moment comes that the work has not ended by.
+/// Something to do when a moment comes that the work has not ended by: the earlier of two.
 pub(crate) struct Deadline<'a> {
-    pub(crate) at: Instant,
+    /// That moment.
+    pub(crate) at: Option<Instant>,
+    /// So long after the work says that it begins. Its sender has to be the job's own: gone when the job is.
+    pub(crate) after: Option<(Receiver<Instant>, Duration)>,
     pub(crate) on_passing: &'a dyn Fn(),
+}
+
+impl Deadline<'_> {
+    /// Waits until the deadline has passed, or the work has ended; whether it is the former.
+    fn passes(&self, is_done: &Receiver<()>) -> bool {
+        let is_over = |at: Instant| {
+            let left = at.saturating_duration_since(Instant::now());
+            is_done.recv_timeout(left) == Err(RecvTimeoutError::Timeout)
+        };
+        let Some((begins, limit)) = &self.after else { return self.at.is_some_and(is_over) };
+        let begun = match self.at {
+            None => begins.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(at) => begins.recv_timeout(at.saturating_duration_since(Instant::now())),
+        };
+        match begun {
+            Ok(begun) => begun.checked_add(*limit).into_iter().chain(self.at).min().is_some_and(is_over),
+            Err(RecvTimeoutError::Timeout) => true,
+            // It ended without having begun.
+            Err(RecvTimeoutError::Disconnected) => false,
+        }
+    }
 }
 
 impl Workers {
@@ -127,13 +151,12 @@ impl Workers {
 /// Waits until a worker has run its job, or has dropped it. Never unwinds.
 fn wait(is_done: &Receiver<()>, deadline: Option<Deadline<'_>>) {
     if let Some(deadline) = deadline {
-        let left = deadline.at.saturating_duration_since(Instant::now());
-        if is_done.recv_timeout(left) != Err(RecvTimeoutError::Timeout) {
-            return;
+        if deadline.passes(is_done) {
+            // What goes wrong here must not end the wait; there is nobody to tell.
+            let _ = catch_unwind(AssertUnwindSafe(deadline.on_passing));
         }
-        // What goes wrong here must not end the wait; there is nobody to tell.
-        let _ = catch_unwind(AssertUnwindSafe(deadline.on_passing));
     }
+    // If it has ended already, this finds the sender gone.
     let _ = is_done.recv();
 }
 

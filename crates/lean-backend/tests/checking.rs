@@ -133,6 +133,32 @@ on_lean! {
         assert_eq!(checked.ended, Ended::TimedOut);
     }
 
+    fn timeout_begins_with_the_check_and_ends_it() {
+        let environment = shared(&["Init"]);
+        let source = endless();
+        for timeout in [Duration::ZERO, Duration::from_millis(1)] {
+            let checked = environment.check(&source, &CheckOptions::new().timeout(timeout)).unwrap();
+            assert_eq!(checked.ended, Ended::TimedOut);
+        }
+        let far = Duration::from_secs(3600);
+        let checked = environment.check("example := oops", &CheckOptions::new().timeout(far)).unwrap();
+        assert_eq!((checked.ended, checked.errors()), (Ended::Complete, 1));
+        // With both, the earlier one.
+        let now = Instant::now();
+        let options = CheckOptions::new().timeout(far).deadline(now);
+        assert_eq!(environment.check(&source, &options).unwrap().ended, Ended::TimedOut);
+        let options = CheckOptions::new().timeout(Duration::ZERO).deadline(now + far);
+        assert_eq!(environment.check(&source, &options).unwrap().ended, Ended::TimedOut);
+    }
+
+    fn check_that_never_begins_ends_whatever_its_time() {
+        let environment = shared(&["Init"]);
+        let token = LeanCancellationToken::new();
+        token.cancel();
+        let options = CheckOptions::new().timeout(Duration::from_secs(3600)).cancellation(&token);
+        assert_eq!(environment.check("", &options).unwrap_err(), LeanError::Cancelled);
+    }
+
     fn deadline_that_does_not_pass_changes_nothing() {
         let environment = shared(&["Init"]);
         let deadline = Instant::now() + Duration::from_secs(3600);
@@ -185,8 +211,13 @@ mod on_the_abi_model_alone {
         shared(&["Model.Extends.Checking"]);
         assert_eq!(before.is_current(), Ok(false));
         let checks = lean_backend::abi_model::checks();
-        let error = before.check("#check Nat", &CheckOptions::new()).unwrap_err();
-        assert!(matches!(error, LeanError::Stale { imported_at, now } if now == imported_at + 1), "{error}");
+        for options in [CheckOptions::new(), CheckOptions::new().timeout(Duration::from_secs(3600))] {
+            let error = before.check("#check Nat", &options).unwrap_err();
+            assert!(
+                matches!(error, LeanError::Stale { imported_at, now } if now == imported_at + 1),
+                "{error}"
+            );
+        }
         assert_eq!(lean_backend::abi_model::checks(), checks);
         let error = before.ask(|environment| environment.declaration_type("Nat.add_comm")).unwrap_err();
         assert!(matches!(error, LeanError::Stale { .. }), "{error}");

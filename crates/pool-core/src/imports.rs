@@ -183,6 +183,7 @@ mod tests {
         let same = Query::<Imports>::is_key(query, key);
         if same {
             assert_eq!(hasher.hash_one(key), Query::<Imports>::hash_with(query, &hasher), "{key:?}");
+            assert_eq!(key.carried_hash(), Imports::hash_of(query), "{key:?}");
         }
         assert_eq!(same, *key == Imports::new(query), "{key:?} against {query:?}");
         same

@@ -49,7 +49,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = jobs, allow_negative_numbers = true)]
     jobs: usize,
 
-    /// Most seconds for the check of a file, without its import; what was found before is printed
+    /// Most seconds for the check of a file, without its import; what was found before is printed. (Lean stops at its next look, which
+    /// it does not take inside a compiled program that an `#eval` runs)
     #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
     timeout: Option<Duration>,
 

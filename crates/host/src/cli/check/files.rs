@@ -1,5 +1,6 @@
 //! Checking the files, and printing what Lean says.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -37,10 +38,17 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
         args.quiet,
     );
     let mut printer = Printer { args, bar: &bar, counts: Counts::default(), broken: None };
+    // Printed in the order in which the files were given.
+    let (mut early, mut next) = (BTreeMap::new(), 0);
     let summary = check_files(runtime, &options, &args.files, &settings, &token, |report| {
-        if printer.report(&report).is_err() {
-            // Whoever was reading has seen enough, or there is no room: no further file is of use.
-            token.cancel();
+        bar.inc(1);
+        early.insert(report.place, report);
+        while let Some(report) = early.remove(&next) {
+            next += 1;
+            if printer.report(&report).is_err() {
+                // Whoever was reading has seen enough, or there is no room: no further file is of use.
+                token.cancel();
+            }
         }
     })?;
     bar.finish_and_clear();
@@ -114,7 +122,6 @@ impl Printer<'_> {
     /// Prints what is to be said of a file; once that has failed, of no other.
     fn report(&mut self, report: &FileReport) -> Result<(), ()> {
         let lines = self.count(report);
-        self.bar.inc(1);
         self.bar.set_message(format!("{} errors", self.counts.errors));
         if self.broken.is_some() {
             return Err(());

@@ -1,0 +1,174 @@
+//! Which file is next, and checking it in an environment of the pool.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread;
+use std::vec::IntoIter;
+
+use lean_backend::{
+    CheckOptions, EnvironmentKey, InternedOptions, LeanCancellationToken, LeanError, LeanResult, LeanRuntime,
+    SharedEnvironment, Watch,
+};
+use pool_core::capacity::MaxIdle;
+use pool_core::eviction::Worth;
+use pool_core::sync::{Lease, Pool};
+use pool_core::{AcquireError, Imports, Query, Stats};
+
+use super::source::Source;
+use super::{Failure, Outcome, Settings, join, what_lean_says};
+
+/// Files with the same header.
+pub(super) struct Group {
+    key: EnvironmentKey,
+    /// Why its import failed: what fails once is not tried for each file.
+    failed: OnceLock<LeanError>,
+}
+
+impl Group {
+    pub(super) fn new(options: &InternedOptions, header: &[String]) -> Self {
+        let key = EnvironmentKey { options: options.clone(), imports: Imports::new(header) };
+        Self { key, failed: OnceLock::new() }
+    }
+
+    pub(super) fn is_of(&self, header: &[String]) -> bool {
+        Query::<Imports>::is_key(header, &self.key.imports)
+    }
+}
+
+/// What all who check have in common.
+pub(super) struct Run<'a> {
+    runtime: &'static LeanRuntime,
+    settings: &'a Settings,
+    token: &'a LeanCancellationToken,
+    pool: Pool<EnvironmentKey, SharedEnvironment>,
+}
+
+/// An environment on loan.
+pub(super) type Loan<'r> = Lease<'r, EnvironmentKey, SharedEnvironment>;
+
+/// A file whose turn it is, with the environment that it asks for, if it can be checked.
+pub(super) struct Turn<'r, 'g> {
+    pub(super) place: usize,
+    environment: Option<(&'g Group, LeanResult<Loan<'r>>)>,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(
+        runtime: &'static LeanRuntime,
+        settings: &'a Settings,
+        token: &'a LeanCancellationToken,
+    ) -> Self {
+        let names = |key: &EnvironmentKey, each: &mut dyn FnMut(&str)| key.imports.iter().for_each(each);
+        let pool =
+            Pool::builder().capacity(MaxIdle(settings.capacity)).eviction(Worth::with_names(names)).build();
+        Self { runtime, settings, token, pool }
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        self.pool.stats()
+    }
+
+    /// Reads all files, and the header of each.
+    pub(super) fn read(&self, files: &[PathBuf], jobs: usize) -> LeanResult<Vec<Result<Source, Outcome>>> {
+        let sources: Vec<OnceLock<Result<Source, Outcome>>> = files.iter().map(|_| OnceLock::new()).collect();
+        let next = AtomicUsize::new(0);
+        let work = || {
+            self.runtime.run(|_| {
+                loop {
+                    let place = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(file) = files.get(place) else { break };
+                    sources[place].get_or_init(|| match self.token.is_cancelled() {
+                        true => Err(Outcome::Cancelled),
+                        false => Source::read(self.runtime, file).map_err(Outcome::Failed),
+                    });
+                }
+            })
+        };
+        thread::scope(|scope| {
+            let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
+            workers.into_iter().try_for_each(join)
+        })?;
+        // All were read, or this would not be reached.
+        Ok(sources.into_iter().map(|source| source.into_inner().unwrap_or(Err(Outcome::Cancelled))).collect())
+    }
+
+    /// The next file, and a lease on the environment that it asks for. One at a time: the import that may be needed excludes
+    /// everything else anyway.
+    pub(super) fn next<'g>(
+        &self,
+        queue: &Mutex<IntoIter<(Option<usize>, usize)>>,
+        groups: &'g [Group],
+    ) -> Option<Turn<'_, 'g>> {
+        let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let (group, place) = queue.next()?;
+        let environment = group.map(|group| (&groups[group], self.environment(&groups[group])));
+        Some(Turn { place, environment })
+    }
+
+    /// Checks the file whose turn it is. The lease comes back, to be kept until the next turn.
+    pub(super) fn check<'r>(
+        &'r self,
+        turn: Turn<'r, '_>,
+        source: &Result<Source, Outcome>,
+        file: &Path,
+    ) -> (Outcome, Option<Loan<'r>>) {
+        let (source, (group, environment)) = match (source, turn.environment) {
+            (Ok(source), Some(environment)) => (source, environment),
+            (Ok(_), None) => return (Outcome::Cancelled, None),
+            (Err(outcome), _) => return (outcome.clone(), None),
+        };
+        let failed = |error: &LeanError| match error {
+            LeanError::Cancelled => Outcome::Cancelled,
+            error => Outcome::Failed(Failure::of_file(what_lean_says(error))),
+        };
+        let file_label = file.to_string_lossy();
+        let mut options = CheckOptions::new()
+            .file_label(&file_label)
+            .max_heartbeats(self.settings.max_heartbeats)
+            .cancellation(self.token);
+        if let Some(timeout) = self.settings.timeout {
+            options = options.timeout(timeout);
+        }
+        let mut environment = environment;
+        // An import for another file may make an environment stale between its lease and its check; seldom, and never for ever:
+        // each time some library has been imported for the first time.
+        loop {
+            let loan = match environment {
+                Ok(loan) => loan,
+                Err(error) => return (failed(&error), None),
+            };
+            match loan.check(&source.text, &options) {
+                Ok(checked) => return (Outcome::Checked(checked), Some(loan)),
+                Err(LeanError::Stale { .. }) => {
+                    drop(loan);
+                    environment = self.environment(group);
+                }
+                Err(error) => return (failed(&error), Some(loan)),
+            }
+        }
+    }
+
+    fn environment(&self, group: &Group) -> LeanResult<Loan<'_>> {
+        if self.token.is_cancelled() {
+            return Err(LeanError::Cancelled);
+        }
+        if let Some(error) = group.failed.get() {
+            return Err(error.clone());
+        }
+        let watch = Watch { cancellation: Some(self.token), progress: None };
+        let open = |key: &EnvironmentKey| {
+            SharedEnvironment::import(self.runtime, &key.options, &key.words(), &watch)
+        };
+        self.pool.acquire(&group.key, open).map_err(|error| match error {
+            AcquireError::Open { error, .. } => {
+                let error = (*error).clone();
+                if error != LeanError::Cancelled {
+                    let _ = group.failed.set(error.clone());
+                }
+                error
+            }
+            refused => LeanError::resource_exhausted(&refused.to_string()),
+        })
+    }
+}
