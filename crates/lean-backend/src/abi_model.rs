@@ -32,6 +32,7 @@ mod header;
 mod imports;
 mod ledger;
 mod objects;
+mod outcome;
 mod package;
 mod running;
 mod runtime;
@@ -39,6 +40,7 @@ mod settled;
 #[cfg(test)]
 mod tests;
 mod threads;
+mod violation;
 
 pub use settled::{Settled, settled};
 

@@ -7,8 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::error::LeanError;
 use crate::ffi;
 use crate::object::{Owned, SharedObject};
-use crate::runtime::LeanRuntime;
-use crate::thread::LeanThread;
+use crate::thread::{LeanThread, Started};
 
 /// Tells imports and checks that nobody wants them any more. Clones are the same token; a cancelled one stays so.
 ///
@@ -157,8 +156,8 @@ impl Interruption {
 
 /// Sets a token of Lean's. That does not fail: were Lean to throw, the check would run to its end.
 fn set(token: &SharedObject) {
-    let Some(runtime) = LeanRuntime::started() else { return };
-    let thread = runtime.attach();
+    let Some(started) = Started::get() else { return };
+    let thread = started.attach();
     // SAFETY: attached, as the token proves. The object is a marked `CancelToken`, and the reference is given away, as an
     // export takes it owned; the function is in `IO`.
     let result = unsafe {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use crate::error::LeanError;
 use crate::exclusion;
 use crate::ffi;
+use crate::memory::private_bytes;
 use crate::object::{Owned, SharedObject};
 use crate::options::{ImportOptions, Regions, split_header};
 use crate::progress::Watch;
-use crate::resource::private_bytes;
 use crate::runtime::LeanRuntime;
 use crate::thread::LeanThread;
 use crate::workers::Workers;
@@ -100,7 +100,7 @@ impl<'lean> Environment<'lean> {
             if Workers::is_current() {
                 return import_here(thread, options, imports, watch);
             }
-            import_shared(thread.runtime(), options, imports, watch).map(|shared| shared.on(thread))
+            import_shared(LeanRuntime::of_objects(), options, imports, watch).map(|shared| shared.on(thread))
         })
     }
 

@@ -84,6 +84,7 @@ mod error;
 mod exclusion;
 mod ffi;
 mod header;
+mod memory;
 mod object;
 mod options;
 mod progress;

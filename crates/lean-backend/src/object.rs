@@ -7,8 +7,7 @@ use std::mem::ManuallyDrop;
 
 use crate::error::LeanError;
 use crate::ffi;
-use crate::runtime::LeanRuntime;
-use crate::thread::LeanThread;
+use crate::thread::{LeanThread, Started};
 
 /// A Lean object that this value owns one reference to; dropping it gives the reference back.
 ///
@@ -251,11 +250,11 @@ impl SharedObject {
 impl Drop for SharedObject {
     /// Attaches this thread, if it is not.
     fn drop(&mut self) {
-        let Some(runtime) = LeanRuntime::started() else {
+        let Some(started) = Started::get() else {
             // Only while Lean is being started or where that failed; nothing can be released then.
             return;
         };
-        let thread = runtime.attach();
+        let thread = started.attach();
         // SAFETY: this value owns one reference, which it gives up here, and the object is marked.
         drop(unsafe { Owned::from_raw(&thread, self.pointer) });
     }

@@ -1,4 +1,4 @@
-//! Environments in a pool. This file and its child are the only ones that know `pool-core`.
+//! Environments in a pool. This file and its child are the only ones that know a pool.
 
 mod key;
 
@@ -10,12 +10,6 @@ use crate::environment::{Environment, Facts, SharedEnvironment};
 use crate::error::LeanError;
 use crate::exclusion;
 use crate::options::Regions;
-
-/// Private dirty bytes of this process; `None` where the system does not tell. Reading it walks the page tables, milliseconds in
-/// a process with a gigabyte mapped: twice an import, never on a hit.
-pub(crate) fn private_bytes() -> Option<u64> {
-    pool_core::private_dirty_bytes().ok()
-}
 
 /// Where the bytes of an import are counted, once, depends on its regions.
 impl Facts {

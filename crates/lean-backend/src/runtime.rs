@@ -6,7 +6,7 @@ use crate::error::LeanError;
 use crate::exclusion;
 use crate::ffi;
 use crate::object::Owned;
-use crate::thread::LeanThread;
+use crate::thread::{LeanThread, Started};
 use crate::workers::Workers;
 
 /// The version of Lean that this crate was tried with; any other is refused.
@@ -47,14 +47,10 @@ impl LeanRuntime {
         started.map_err(Clone::clone)
     }
 
-    /// The runtime, if it was started.
-    pub(crate) fn started() -> Option<&'static LeanRuntime> {
-        RUNTIME.get()?.as_ref().ok()
-    }
-
     /// The runtime, where there is an object of Lean's.
     pub(crate) fn of_objects() -> &'static LeanRuntime {
-        LeanRuntime::started().expect("there is an object of Lean's, so Lean is started")
+        let started = RUNTIME.get().and_then(|started| started.as_ref().ok());
+        started.expect("there is an object of Lean's, so Lean is started")
     }
 
     /// Attaches this thread to Lean, until the token is dropped. See [`LeanThread`].
@@ -63,7 +59,7 @@ impl LeanRuntime {
     /// to a thread with a large stack, unless this is one.
     #[must_use]
     pub fn attach(&self) -> LeanThread {
-        LeanThread::attach(self)
+        self.workers.started().attach()
     }
 
     /// Runs `f` on an attached thread with a stack of [`STACK_BYTES`](crate::STACK_BYTES), and waits for it. Inside, Lean
@@ -106,7 +102,7 @@ impl LeanRuntime {
 
 /// The sequence that Lean's own programs run. Called by `RUNTIME` only, so at most once, on the thread that is to be the
 /// first of the workers.
-fn start() -> Result<LeanThread, LeanError> {
+fn start() -> Result<(LeanThread, Started), LeanError> {
     // SAFETY: `OnceLock` runs this once a process and makes all others wait, so neither is called twice or from two
     // threads. `lean_initialize` sets up the compiler's modules, which the package imports, and comes second.
     unsafe {
@@ -126,7 +122,8 @@ fn start() -> Result<LeanThread, LeanError> {
     }
     let version = version(&thread)?;
     if is_supported(&version) {
-        Ok(thread)
+        // SAFETY: all of the above.
+        Ok((thread, unsafe { Started::declare() }))
     } else {
         Err(LeanError::toolchain(&format!(
             "the Lean that runs is {version}, supported is {SUPPORTED_VERSION}: `elan toolchain install \

@@ -2,9 +2,9 @@
 
 use std::cell::Cell;
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::ffi;
-use crate::runtime::LeanRuntime;
 
 /// The stack of the threads that this crate makes: 256 MiB, what the measurements used. It is reserved, not used.
 ///
@@ -18,9 +18,44 @@ thread_local! {
     static STARTED_HERE: Cell<bool> = const { Cell::new(false) };
 }
 
+static STARTED: AtomicBool = AtomicBool::new(false);
+
+/// Proof that the runtime is started, for any thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Started(());
+
+impl Started {
+    /// From now on there is proof.
+    ///
+    /// # Safety
+    ///
+    /// The start of the runtime is complete.
+    pub(crate) unsafe fn declare() -> Self {
+        STARTED.store(true, Ordering::Release);
+        Self(())
+    }
+
+    /// The proof, if the runtime is started.
+    pub(crate) fn get() -> Option<Self> {
+        STARTED.load(Ordering::Acquire).then_some(Self(()))
+    }
+
+    /// A token for this thread, which it attaches if it is the first.
+    pub(crate) fn attach(self) -> LeanThread {
+        let tokens = TOKENS.get();
+        if tokens == 0 && !STARTED_HERE.get() {
+            // SAFETY: `self` proves that Lean is started. This is not the thread that started it, and no token is alive on
+            // it, so it is not attached now.
+            unsafe { ffi::lean_initialize_thread() }
+        }
+        TOKENS.set(tokens + 1);
+        LeanThread { stays: PhantomData }
+    }
+}
+
 /// Proof that the runtime is started and that this thread may call Lean.
 ///
-/// From [`LeanRuntime::attach`]. Any number may be alive on a thread; the first attaches it, and the drop of the last
+/// From [`LeanRuntime::attach`](crate::LeanRuntime::attach). Any number may be alive on a thread; the first attaches it, and the drop of the last
 /// detaches it. Everything that comes from Lean and stays on its thread borrows from its token, so it is gone before the
 /// thread is detached. A token that is leaked leaves its thread attached, which leaks what Lean keeps for that thread
 /// and nothing else.
@@ -45,18 +80,7 @@ pub struct LeanThread {
 }
 
 impl LeanThread {
-    pub(crate) fn attach(_started: &LeanRuntime) -> LeanThread {
-        let tokens = TOKENS.get();
-        if tokens == 0 && !STARTED_HERE.get() {
-            // SAFETY: the argument proves that Lean is started. This is not the thread that started it, and no token
-            // is alive on it, so it is not attached now.
-            unsafe { ffi::lean_initialize_thread() }
-        }
-        TOKENS.set(tokens + 1);
-        LeanThread { stays: PhantomData }
-    }
-
-    /// A token for the thread that is starting Lean, which no [`LeanRuntime`] stands for yet. That thread stays attached.
+    /// A token for the thread that is starting Lean, which nothing proves to be started yet. That thread stays attached.
     ///
     /// # Safety
     ///
@@ -65,11 +89,6 @@ impl LeanThread {
         STARTED_HERE.set(true);
         TOKENS.set(TOKENS.get() + 1);
         LeanThread { stays: PhantomData }
-    }
-
-    /// The runtime that this token proves to be started.
-    pub(crate) fn runtime(&self) -> &'static LeanRuntime {
-        LeanRuntime::started().expect("only the thread that starts Lean has a token before Lean is started")
     }
 
     /// Whether a token is alive on the current thread.
@@ -83,7 +102,7 @@ impl Drop for LeanThread {
         let tokens = TOKENS.get() - 1;
         TOKENS.set(tokens);
         if tokens == 0 && !STARTED_HERE.get() {
-            // SAFETY: `attach` attached this thread when the first of its tokens was made, and a token never leaves its
+            // SAFETY: `Started::attach` attached this thread when the first of its tokens was made, and a token never leaves its
             // thread. This was the last one, so no Lean object that stays on this thread is alive but leaked ones, which
             // nothing touches any more.
             unsafe { ffi::lean_finalize_thread() }

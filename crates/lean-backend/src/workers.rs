@@ -13,8 +13,7 @@ use std::thread::{self, Builder};
 use std::time::{Duration, Instant};
 
 use crate::error::LeanError;
-use crate::runtime::LeanRuntime;
-use crate::thread::{LeanThread, STACK_BYTES};
+use crate::thread::{LeanThread, STACK_BYTES, Started};
 
 thread_local! {
     static IS_WORKER: Cell<bool> = const { Cell::new(false) };
@@ -25,6 +24,7 @@ type Idle = Arc<Mutex<Vec<Sender<Work>>>>;
 
 pub(crate) struct Workers {
     idle: Idle,
+    started: Started,
 }
 
 /// The order of the fields matters: were a worker to end with work in hand, whoever waits for it would hear of that after
@@ -67,17 +67,17 @@ impl Deadline<'_> {
 impl Workers {
     /// Makes the first worker, which starts Lean before it does anything else.
     pub(crate) fn begin(
-        start: impl FnOnce() -> Result<LeanThread, LeanError> + Send + 'static,
+        start: impl FnOnce() -> Result<(LeanThread, Started), LeanError> + Send + 'static,
     ) -> Result<Self, LeanError> {
         let idle = Idle::default();
         let (started, has_started) = channel();
         let (sender, works) = channel();
         let own = (sender.clone(), Arc::clone(&idle));
         spawn(move || match start() {
-            Ok(thread) => {
+            Ok((thread, proof)) => {
                 lock(&own.1).push(sender);
                 // Nobody else can be waiting before this: whoever started Lean holds the others back.
-                let _ = started.send(Ok(()));
+                let _ = started.send(Ok(proof));
                 serve(&thread, &works, &own);
             }
             Err(error) => {
@@ -89,8 +89,13 @@ impl Workers {
             }
         })?;
         let ended = || LeanError::toolchain("the thread that starts Lean ended before it had started");
-        has_started.recv().map_err(|_| ended())??;
-        Ok(Self { idle })
+        let started = has_started.recv().map_err(|_| ended())??;
+        Ok(Self { idle, started })
+    }
+
+    /// The proof that Lean is started.
+    pub(crate) fn started(&self) -> Started {
+        self.started
     }
 
     /// Whether the current thread is a worker.
@@ -137,8 +142,8 @@ impl Workers {
         let (sender, works) = channel();
         let own = (sender.clone(), Arc::clone(&self.idle));
         spawn(move || {
-            let runtime = LeanRuntime::started().expect("work is given only once Lean is started");
-            serve(&runtime.attach(), &works, &own);
+            let started = Started::get().expect("work is given only once Lean is started");
+            serve(&started.attach(), &works, &own);
         })?;
         sender.send(work).map_err(|_| LeanError::toolchain("a thread that was to run Lean ended at once"))
     }

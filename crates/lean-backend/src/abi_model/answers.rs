@@ -3,25 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use super::imports::Facts;
+use super::outcome::{Facts, Thrown};
 
 const TRANSCRIPT: &str = include_str!("../../lean/TRANSCRIPT.md");
 
 /// Declarations that the transcript has, but not their kinds; these are from Lean's sources.
 const KINDS: [(&str, u8); 4] = [("List.map", 2), ("Acc", 6), ("Acc.below", 6), ("Acc.below.casesOn", 2)];
-
-/// An `IO.Error`: the number of its constructor, and its message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Thrown {
-    pub(super) tag: u8,
-    pub(super) message: String,
-}
-
-impl Thrown {
-    pub(super) fn user_error(message: &str) -> Self {
-        Self { tag: 18, message: message.to_owned() }
-    }
-}
 
 /// The calls in the transcript that the model looks up, by their argument.
 #[derive(Default)]

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::answers::ANSWERS;
 use super::header::{self, NO_NAME};
-use super::imports::{self, Facts};
+use super::imports;
+use super::outcome::Facts;
 use super::running;
 
 /// Words whose next word names what is declared.

@@ -6,9 +6,10 @@ use std::sync::atomic::AtomicBool;
 
 use lean_sys::{lean_is_scalar, lean_object};
 
-use super::imports::Facts;
-use super::ledger::{self, Kind, violation};
+use super::ledger::{self, Kind};
 use super::objects;
+use super::outcome::Facts;
+use super::violation::violation;
 
 pub(super) struct Given {
     function: &'static str,

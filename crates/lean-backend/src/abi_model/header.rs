@@ -1,6 +1,7 @@
 //! Which imports a file asks for: the transcript's answers, and a small parser for other sources.
 
-use super::answers::{ANSWERS, Thrown};
+use super::answers::ANSWERS;
+use super::outcome::Thrown;
 
 /// What comes where a name should, as Lean says.
 pub(super) const NO_NAME: &str = "unexpected end of input; expected identifier";

@@ -5,16 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Mutex, PoisonError};
 
-use super::answers::Thrown;
-
-/// What is known of an environment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Facts {
-    pub(super) modules: u64,
-    pub(super) constants: u64,
-    /// The extensions that were registered when it was imported.
-    pub(super) epoch: u64,
-}
+use super::outcome::{Facts, Thrown};
 
 /// What `leanpool_import` is asked for.
 pub(super) struct Request {

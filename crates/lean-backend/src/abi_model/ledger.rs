@@ -4,26 +4,19 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::io::Write;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lean_sys::{lean_is_scalar, lean_object};
 
-use super::imports::Facts;
 use super::objects;
+use super::outcome::Facts;
 use super::threads::this_thread;
+use super::violation::violation;
 
 /// Released objects whose memory is kept at most, to see whether somebody still touches it.
 const QUARANTINE_OBJECTS: usize = 10_000;
 const QUARANTINE_BYTES: usize = 64 << 20;
-
-/// Says what is wrong and ends the process. No panic: the callers are called from foreign code.
-pub(super) fn violation(message: &str) -> ! {
-    // Not `eprintln!`, whose output a test harness keeps for itself. If it cannot be written, ending is all that is left.
-    let _ = std::io::stderr().write_all(format!("ABI model: {message}\n").as_bytes());
-    std::process::abort();
-}
 
 /// What an object is, and of what Lean keeps inside an opaque one, what the model needs.
 #[derive(Clone)]

@@ -10,8 +10,9 @@ use lean_sys::{
     lean_string_object, lean_string_size,
 };
 
-use super::imports::Facts;
-use super::ledger::{self, Kind, violation};
+use super::ledger::{self, Kind};
+use super::outcome::Facts;
+use super::violation::violation;
 
 /// What a released object's header is overwritten with. A negative count: with it, `lean_dec` always ends in
 /// `lean_dec_ref_cold`, also after a `lean_inc`, and so is found out. The tag: no reader takes it for a string.

@@ -6,12 +6,13 @@ use std::sync::{Mutex, PoisonError};
 
 use lean_sys::{lean_box, lean_object};
 
-use super::answers::{self, Thrown};
+use super::answers;
 use super::given::Given;
 use super::imports::{self, Request};
-use super::ledger::violation;
+use super::outcome::Thrown;
 use super::running::{self, Check, Import};
 use super::runtime::{COMPLETE, PACKAGE, require, require_world, step};
+use super::violation::violation;
 use super::{elaboration, header, objects};
 
 static VERSION: Mutex<Cow<'static, str>> = Mutex::new(Cow::Borrowed("4.27.0"));

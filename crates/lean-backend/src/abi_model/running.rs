@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::ledger::violation;
+use super::violation::violation;
 
 #[derive(Clone, Copy)]
 pub(super) struct Counts {

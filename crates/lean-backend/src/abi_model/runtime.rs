@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use lean_sys::{lean_box, lean_inc, lean_is_exclusive, lean_is_scalar, lean_object, lean_unbox};
 
 use super::given::Given;
-use super::ledger::{self, violation};
+use super::ledger;
+use super::violation::violation;
 use super::{objects, threads};
 
 /// The calls that start the runtime, in their order.

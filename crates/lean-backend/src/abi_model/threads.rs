@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::ledger::violation;
+use super::violation::violation;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Attachment {

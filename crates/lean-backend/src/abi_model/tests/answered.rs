@@ -2,8 +2,9 @@
 
 use std::sync::atomic::AtomicBool;
 
-use super::super::answers::{self, ANSWERS, Thrown, literal};
-use super::super::imports::{self, Facts, Request};
+use super::super::answers::{self, ANSWERS, literal};
+use super::super::imports::{self, Request};
+use super::super::outcome::{Facts, Thrown};
 use super::super::{elaboration, header};
 
 const TRANSCRIPT: &str = include_str!("../../../lean/TRANSCRIPT.md");
