@@ -85,13 +85,18 @@ fn package_folder() -> Result<PathBuf, String> {
 
 fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
     fs::create_dir_all(to)?;
+    // The sources may be read-only, and then so would be what an earlier run has copied.
+    let write = |text: Vec<u8>, to: &Path| {
+        let is_same = fs::read(to).is_ok_and(|there| there == text);
+        if is_same { Ok(()) } else { fs::write(to, text) }
+    };
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let (from, to) = (entry.path(), to.join(entry.file_name()));
         if entry.file_name() == ".lake" {
             continue;
         }
-        if from.is_dir() { copy_folder(&from, &to)? } else { fs::copy(&from, &to).map(drop)? }
+        if from.is_dir() { copy_folder(&from, &to)? } else { write(fs::read(&from)?, &to)? }
     }
     Ok(())
 }
@@ -108,7 +113,8 @@ fn find_sysroot(package: &Path, pinned: &str) -> Result<PathBuf, String> {
     let get_it =
         format!("install elan (https://github.com/leanprover/elan), then `elan toolchain install {pinned}`");
     let sysroot = match env::var_os("LEAN_SYSROOT") {
-        Some(path) if !path.is_empty() => PathBuf::from(path),
+        // `lake` is started in another folder than this.
+        Some(path) if !path.is_empty() => std::path::absolute(&path).unwrap_or_else(|_| PathBuf::from(path)),
         _ => {
             let output = run(Command::new("lean").arg("--print-prefix").current_dir(package))
                 .map_err(|error| format!("no Lean found: {error}; {get_it}, or set LEAN_SYSROOT"))?;

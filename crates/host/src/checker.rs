@@ -124,25 +124,53 @@ pub fn check_files(
         })
     };
     thread::scope(|scope| {
-        let spawn = |_| {
-            let (work, sender) = (&work, sender.clone());
-            scope.spawn(move || work(sender))
-        };
-        let workers: Vec<_> = (0..jobs).map(spawn).collect();
+        let work = &work;
+        let workers = spawn(scope, jobs, || {
+            let sender = sender.clone();
+            move || work(sender)
+        })?;
         drop(sender);
         // Ends when all workers have.
         reports.into_iter().for_each(each);
-        workers.into_iter().try_for_each(join)
+        join(workers)
     })?;
     Ok(Summary { pool: run.stats(), shared_modules: runtime.shared_modules()?, elapsed: start.elapsed() })
 }
 
-fn join<T>(worker: thread::ScopedJoinHandle<'_, T>) -> T {
-    worker.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload))
+type Worker<'s> = thread::ScopedJoinHandle<'s, LeanResult<()>>;
+
+/// Up to `jobs` threads, each with a piece of work of its own; fewer where the system gives no more, but one.
+fn spawn<'s, W: FnOnce() -> LeanResult<()> + Send + 's>(
+    scope: &'s thread::Scope<'s, '_>,
+    jobs: usize,
+    mut work: impl FnMut() -> W,
+) -> LeanResult<Vec<Worker<'s>>> {
+    let mut workers = Vec::new();
+    for _ in 0..jobs {
+        match thread::Builder::new().spawn_scoped(scope, work()) {
+            Ok(worker) => workers.push(worker),
+            Err(_) if !workers.is_empty() => break,
+            Err(error) => {
+                return Err(LeanError::resource_exhausted(&format!(
+                    "the system gives no thread ({error}): raise the limit on threads (`ulimit -u`)"
+                )));
+            }
+        }
+    }
+    Ok(workers)
 }
 
-/// Groups of files with the same header, and all files with the place of their group, those of a group together; first those
-/// that can't be checked.
+/// Waits for them. An error only if none could do its work: the others have done that of those that could not.
+fn join(workers: Vec<Worker<'_>>) -> LeanResult<()> {
+    let ended: Vec<LeanResult<()>> = workers
+        .into_iter()
+        .map(|worker| worker.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload)))
+        .collect();
+    if ended.iter().any(Result::is_ok) { Ok(()) } else { ended.into_iter().collect() }
+}
+
+/// Groups of files with the same header, and the order in which files are checked, each with the place of its group if it can be
+/// checked: as given, but those of a group together.
 fn grouped(
     options: &InternedOptions,
     sources: &[Result<Source, Outcome>],
@@ -150,17 +178,19 @@ fn grouped(
     let mut groups: Vec<Group> = Vec::new();
     let mut order = Vec::new();
     for (place, source) in sources.iter().enumerate() {
-        let group = source.as_ref().ok().map(|source| {
-            let known = groups.iter().position(|group| group.is_of(&source.header));
-            known.unwrap_or_else(|| {
-                groups.push(Group::new(options, &source.header));
-                groups.len() - 1
-            })
+        let Ok(source) = source else {
+            order.push((place, None, place));
+            continue;
+        };
+        let known = groups.iter().position(|group| group.is_of(&source.header));
+        let group = known.unwrap_or_else(|| {
+            groups.push(Group::new(options, &source.header, place));
+            groups.len() - 1
         });
-        order.push((group, place));
+        order.push((groups[group].first, Some(group), place));
     }
     order.sort();
-    (groups, order)
+    (groups, order.into_iter().map(|(_, group, place)| (group, place)).collect())
 }
 
 /// The words of an error, without those that say that they are Lean's.

@@ -229,6 +229,17 @@ fn project_path(project: &Path) -> Vec<Finding> {
             return vec![Finding::to_do("search path", error.to_string(), to_do)];
         }
     };
+    let toolchain = lake.toolchain().map(|toolchain| {
+        if toolchain.ends_with(&format!(":v{SUPPORTED}")) {
+            Finding::ok("toolchain", format!("{toolchain} (of the project)"))
+        } else {
+            let found =
+                format!("the project is built with {toolchain}, whose modules Lean {SUPPORTED} can't read");
+            let to_do =
+                format!("have leanprover/lean4:v{SUPPORTED} in its lean-toolchain, and run `lake build`");
+            Finding::to_do("toolchain", found, to_do)
+        }
+    });
     let look_at = |folder: PathBuf| {
         if folder.is_dir() {
             Finding::ok("search path", format!("{} (of the project)", folder.display()))
@@ -237,7 +248,7 @@ fn project_path(project: &Path) -> Vec<Finding> {
             Finding::to_do("search path", found, format!("run `lake build` in {}", project.display()))
         }
     };
-    lake.search_path().map(look_at).collect()
+    toolchain.into_iter().chain(lake.search_path().map(look_at)).collect()
 }
 
 fn memory() -> Finding {

@@ -41,12 +41,13 @@ pub enum LakeError {
 }
 
 impl LakeProject {
-    /// Looks at the project in the folder `root`. Without a manifest it depends on nothing.
+    /// Looks at the project in the folder `root`. Without a manifest it depends on nothing. Paths are absolute, so that one
+    /// project is the same however it was named.
     ///
     /// # Errors
     /// If it is no Lake project, or its manifest is no manifest.
     pub fn open(root: impl AsRef<Path>) -> Result<Self, LakeError> {
-        let root = root.as_ref();
+        let root = &std::path::absolute(&root).unwrap_or_else(|_| root.as_ref().to_owned());
         if !["lakefile.toml", "lakefile.lean"].iter().any(|file| root.join(file).is_file()) {
             return Err(LakeError::NoLakefile { path: root.to_owned() });
         }
@@ -56,9 +57,8 @@ impl LakeProject {
             Ok(text) => {
                 let manifest: Manifest = serde_json::from_str(&text)
                     .map_err(|error| LakeError::BadManifest { path: path.clone(), error })?;
-                roots.extend(
-                    manifest.packages.iter().map(|package| package.root(root, &manifest.packages_dir)),
-                );
+                let folder = manifest.packages_dir.unwrap_or_else(|| PathBuf::from(".lake/packages"));
+                roots.extend(manifest.packages.iter().map(|package| package.root(root, &folder)));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(LakeError::Unreadable { path, error }),
@@ -72,6 +72,13 @@ impl LakeProject {
         &self.roots
     }
 
+    /// The Lean that the project is built with, as its `lean-toolchain` says: `leanprover/lean4:v4.27.0`.
+    #[must_use]
+    pub fn toolchain(&self) -> Option<String> {
+        let text = fs::read_to_string(self.roots[0].join("lean-toolchain")).ok()?;
+        Some(text.trim().to_owned())
+    }
+
     /// Where Lake puts the compiled modules of each package, whether they are built or not: what `Lean.importModules` searches.
     pub fn search_path(&self) -> impl Iterator<Item = PathBuf> + '_ {
         self.roots.iter().map(|root| root.join(".lake/build/lib/lean"))
@@ -81,14 +88,10 @@ impl LakeProject {
 /// What of `lake-manifest.json` matters here.
 #[derive(Deserialize)]
 struct Manifest {
-    #[serde(rename = "packagesDir", default = "packages_dir")]
-    packages_dir: PathBuf,
+    #[serde(rename = "packagesDir")]
+    packages_dir: Option<PathBuf>,
     #[serde(default)]
     packages: Vec<Package>,
-}
-
-fn packages_dir() -> PathBuf {
-    PathBuf::from(".lake/packages")
 }
 
 #[derive(Deserialize)]

@@ -36,25 +36,26 @@
 //! | `SessionPool::with_capacity`, `with_config`, `with_memory_policy` | the same, exclusive as there. Full, it drops what is worth least and not what comes back |
 //! | – | [`SessionPool::shared`]: one import, many sessions at once |
 //! | `SessionPool::acquire` | the same. `acquire_with_profile`: see above |
-//! | `SessionPool::stats`, `len`, `is_empty`, `capacity`, `drain` | the same |
-//! | `PoolStats` | the same counters, but for `rss_samples` and `rss_samples_unavailable` (a measurement that fails refuses the import). [`SessionPool::pool_stats`] has reasons, seconds and high-water marks |
+//! | `SessionPool::stats`, `len`, `is_empty`, `capacity`, `memory_policy`, `drain` | the same |
+//! | `PoolStats` | the same counters, but for `rss_samples` and `rss_samples_unavailable` (a measurement that fails refuses the import); `distinct_keys_seen` forgets after some thousands. [`SessionPool::pool_stats`] has reasons, seconds and high-water marks |
 //! | `SessionPoolConfig`, `SessionPoolKeyMissReason` | the same |
 //! | `SessionPoolMemoryPolicy` | the same; `max_rss_kib` is about private dirty memory |
 //! | `PooledSession` | the same, and [`was_hit`](PooledSession::was_hit) |
-//! | `LeanSession::declaration_kind` | the same, as `Option<DeclarationKind>`: `None` for `"missing"`, else it prints the same word |
-//! | `declaration_type` | the same, as text instead of an `Expr` |
-//! | `list_declarations`, `list_declarations_strings` | [`declarations`](LeanSession::declarations), below a prefix |
-//! | `elaborate`, `kernel_check`, `process_module_query` | [`check`](LeanSession::check), of a whole source |
-//! | `extension_registry_epoch` | the same; [`is_current`](LeanSession::is_current) compares |
-//! | `*_bulk`, `run_meta`, `query_declaration`, `search_declarations`, `attempt_proof`, `verify_declaration` and evidence | not here |
+//! | `LeanSession::declaration_kind` | the same; [`kind`](LeanSession::kind) as a type |
+//! | `declaration_type` | the same, as text instead of a `LeanExpr` |
+//! | `list_declarations`, `list_declarations_filtered`, `list_declarations_strings` | [`declarations`](LeanSession::declarations), below a prefix |
+//! | `elaborate`, `kernel_check`, `process_module_query` and its batches | [`check`](LeanSession::check), of a whole source |
+//! | `extension_registry_epoch`, `live_extension_registry_epoch` | the same; [`is_current`](LeanSession::is_current) compares |
+//! | `LeanSession::stats`, `import_stats`, `*_bulk`, `declaration_name`, `name_to_string`, `expr_to_string_raw`, `declaration_source_range`, `query_declaration`, `inspect_declaration`, `search_declarations`, `run_meta`, `attempt_proof`, `verify_declaration*`, `clear_module_snapshot_cache`, evidence | not here |
 //! | – | [`contains`](LeanSession::contains), [`modules`](LeanSession::modules), [`constants`](LeanSession::constants) |
 //! | `LeanElabOptions` | [`CheckOptions`], with a deadline |
-//! | `LeanDiagnostic`, `LeanSeverity`, `LeanPosition` | the same; messages are not cut, and columns count from 0, as Lean counts them |
+//! | `LeanSeverity` | the same |
+//! | `LeanDiagnostic`, `LeanPosition` | the same names; every diagnostic has a position, numbers are `u64`, columns count from 0, as Lean counts them, messages are not cut, and there is no `file_label` |
 //! | `LeanCancellationToken` | the same; it also interrupts a check that runs |
 //! | `LeanProgressSink`, `LeanProgressEvent` | the same; start and end are reported, and closures are sinks |
 //! | `LeanError` | an enum of [`Cancelled`](LeanError::Cancelled), [`LeanException`](LeanError::LeanException), [`ResourceExhausted`](LeanError::ResourceExhausted), [`Toolchain`](LeanError::Toolchain) (for `Host`), [`Stale`](LeanError::Stale); messages of at most 4 KiB |
 //! | spans `lean_rs.runtime.init`, `lean_rs.host.pool.acquire`, `lean_rs.host.session.import`, `…declaration_kind`, `…declaration_type`, `…list_declarations` | the same names, levels and fields, target `lean_rs`; `profile` is `private`, or `exported-public` for a list that begins with `module`. `…list_declarations` has a field `prefix`; `lean_rs.host.session.check` is new |
-//! | events `lean_rs.host.pool.acquire.result`, `.release`, `.drain`, `.stale_eviction` | the same; `stale_eviction` when a stale one was asked for, with the number of all so far |
+//! | events `lean_rs.host.pool.acquire.result`, `.release`, `.drain`, `.stale_eviction` | the same; all that is idle is looked at after an import that registered an extension, not at each acquire |
 //!
 //! # Where things are
 //! - [`LeanHost`], [`LeanCapabilities`]: what sessions are opened over, and how.

@@ -112,15 +112,60 @@ on_lean! {
             ("a2.lean", b"import Lean\n-- another\n#check Nat"),
             ("b2.lean", b"#check Nat"),
         ]);
+        let names = ["a1.lean", "b1.lean", "a2.lean", "b2.lean"];
         for jobs in ["1", "3"] {
-            let output = files.check(&["a1.lean", "b1.lean", "a2.lean", "b2.lean", "--capacity", "1", "--jobs", jobs, "--json", "--stats"]);
+            let output = files.check(&[&names[..], &["--capacity", "1", "--jobs", jobs]].concat());
             let said = text(&output.stdout);
-            let names: Vec<&str> = said.lines().filter_map(|line| line.split("\"file\":\"").nth(1)?.split('"').next()).collect();
-            assert_eq!(names, ["a1.lean", "b1.lean", "a2.lean", "b2.lean"], "in the order given");
+            let printed: Vec<&str> = said.lines().filter_map(|line| line.split(':').next()).collect();
+            assert_eq!(printed, names, "in the order given");
+
+            let output =
+                files.check(&[&names[..], &["--capacity", "1", "--jobs", jobs, "--json", "--stats"]].concat());
+            let said = text(&output.stdout);
+            let mut printed: Vec<&str> =
+                said.lines().filter_map(|line| line.split("\"file\":\"").nth(1)?.split('"').next()).collect();
+            printed.sort_unstable();
+            assert_eq!(printed, ["a1.lean", "a2.lean", "b1.lean", "b2.lean"]);
             let summary: serde_json::Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
             let pool = &summary["summary"]["pool"];
             assert_eq!((&pool["imports_performed"], &pool["acquired"]), (&2.into(), &4.into()), "{pool}");
         }
+    }
+
+    fn file_named_twice_is_checked_twice() {
+        let files = Files::new(&[("a.lean", b"#check Nat")]);
+        let output = files.check(&["a.lean", "a.lean", "--quiet"]);
+        assert_eq!(text(&output.stdout), "a.lean:1:0: info: Nat : Type\n".repeat(2));
+    }
+
+    fn project_that_is_not_built_or_for_another_lean_is_named_before_its_imports_fail() {
+        let files = Files::new(&[
+            ("project/lakefile.toml", b""),
+            ("project/lean-toolchain", b"leanprover/lean4:v4.20.0"),
+            ("a.lean", b"#check Nat"),
+        ]);
+        let said = text(&files.check(&["a.lean", "--project", "project"]).stderr);
+        assert!(said.contains("built with leanprover/lean4:v4.20.0, whose modules Lean 4.27.0 can't read"), "{said}");
+        assert!(said.contains("run `lake build`"), "{said}");
+        assert_eq!(text(&files.check(&["a.lean", "--project", "project", "--quiet"]).stderr), "");
+    }
+
+    #[cfg(target_os = "linux")]
+    fn threads_that_the_system_refuses_are_done_without() {
+        let names: Vec<String> = (0..12).map(|number| format!("{number}.lean")).collect();
+        let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &b"#check Nat"[..])).collect();
+        let files = Files::new(&files);
+        // Room for some stacks of 256 MiB, but not for 64.
+        let mut command = Command::new("bash");
+        command.current_dir(files.path()).env("LEANPOOL", env!("CARGO_BIN_EXE_leanpool"));
+        if cfg!(feature = "abi-model") {
+            command.env("LEAN_SYSROOT", "/model");
+        }
+        let limit = if cfg!(feature = "abi-model") { 2_000_000 } else { 8_000_000 };
+        let script = format!("ulimit -v {limit}; exec \"$LEANPOOL\" check --jobs 64 *.lean");
+        let output = command.args(["-c", &script]).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        assert_eq!(text(&output.stdout).matches("Nat : Type").count(), 12);
     }
 
     fn stats_are_words_without_json() {

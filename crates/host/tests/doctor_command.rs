@@ -21,6 +21,7 @@ impl Machine {
         machine.file("package/lakefile.toml", "");
         machine.file("package/.lake/build/lib/libleanpool_LeanPool.a", "");
         machine.file("project/lakefile.toml", "");
+        machine.file("project/lean-toolchain", "leanprover/lean4:v4.27.0\n");
         machine.file("project/lake-manifest.json", r#"{"packages": [{"name": "dep", "type": "git"}]}"#);
         machine.file("project/.lake/build/lib/lean/A.olean", "");
         machine.file("project/.lake/packages/dep/.lake/build/lib/lean/B.olean", "");
@@ -105,6 +106,11 @@ fn whatever_is_missing_is_named_with_what_to_do() {
         (machine().without("project/lakefile.toml"), "search path", "--project"),
         (machine().without("project/.lake/packages/dep/.lake"), "search path", "lake build"),
         (machine().with("project/lake-manifest.json", "{"), "search path", "lake update"),
+        (
+            machine().with("project/lean-toolchain", "leanprover/lean4:v4.20.0"),
+            "toolchain",
+            "v4.20.0, whose modules Lean 4.27.0 can't read",
+        ),
     ];
     for (machine, what, hint) in cases {
         if what == "package" && cfg!(lean_linked) {

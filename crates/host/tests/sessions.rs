@@ -3,7 +3,7 @@
 
 use std::sync::Mutex;
 
-use host::session::{Ended, Regions};
+use host::session::{DeclarationKind, Ended, Regions};
 use host::{
     CheckOptions, LeanCancellationToken, LeanError, LeanHost, LeanProgressEvent, LeanRuntime, SessionPool,
     SessionPoolConfig, SessionPoolKeyMissReason, SessionPoolMemoryPolicy,
@@ -54,9 +54,9 @@ on_lean! {
     fn session_answers_what_lean_answers() {
         with_capabilities(|capabilities| {
             let session = capabilities.session(&["Init"], None, None).unwrap();
-            let kind = session.declaration_kind("Nat.add_comm", None).unwrap().unwrap();
-            assert_eq!(kind.to_string(), "theorem");
-            assert_eq!(session.declaration_kind("No.such", None), Ok(None));
+            assert_eq!(session.declaration_kind("Nat.add_comm", None).unwrap(), "theorem");
+            assert_eq!(session.declaration_kind("No.such", None).unwrap(), "missing");
+            assert_eq!(session.kind("Nat").unwrap().map(DeclarationKind::as_str), Some("inductive"));
             let of = session.declaration_type("Nat.add_comm", None).unwrap().unwrap();
             assert_eq!(of, "∀ (n m : Nat), n + m = m + n");
             assert_eq!((session.contains("Nat"), session.contains("No.such")), (Ok(true), Ok(false)));
@@ -120,8 +120,12 @@ on_lean! {
             }
             let stats = pool.stats();
             assert_eq!((stats.miss_empty_pool, stats.miss_no_matching_key, stats.key_hits), (1, 1, 1));
-            assert_eq!(stats.key_misses, 2);
+            assert_eq!((stats.key_misses, stats.last_miss_reason), (2, None), "after a hit there is none");
             assert_eq!(stats.distinct_keys_seen, 2);
+            // One that fails is a miss with a reason, too.
+            pool.acquire(capabilities, &["Nope"], None, None).unwrap_err();
+            let stats = pool.stats();
+            assert_eq!((stats.key_misses, stats.miss_no_matching_key, stats.imports_performed), (3, 2, 2));
         });
     }
 
@@ -201,7 +205,8 @@ on_lean! {
             let error = pool.acquire(capabilities, &["Init.Core"], None, None).unwrap_err();
             assert!(matches!(&error, LeanError::ResourceExhausted { message } if message.contains("MaxOpens")), "{error}");
             assert!(pool.acquire(capabilities, &["Init"], None, None).unwrap().was_hit());
-            assert_eq!(pool.stats().fresh_import_refusals, 1);
+            let stats = pool.stats();
+            assert_eq!((stats.fresh_import_refusals, stats.key_misses, stats.miss_no_matching_key), (1, 2, 1));
         });
     }
 
@@ -218,13 +223,14 @@ on_lean! {
     fn full_pool_lets_go_what_is_worth_least_and_not_what_comes_back() {
         with_capabilities(|capabilities| {
             let pool = SessionPool::with_capacity(runtime(), 1);
-            for imports in [&["Init"][..], &["Init.Core"]] {
+            // Two keys that cost the same.
+            for imports in [&["Init"][..], &["Init", "Init"]] {
                 drop(pool.acquire(capabilities, imports, None, None).unwrap());
             }
             for _ in 0..3 {
-                drop(pool.acquire(capabilities, &["Init.Core"], None, None).unwrap());
+                drop(pool.acquire(capabilities, &["Init", "Init"], None, None).unwrap());
             }
-            assert!(pool.stats().reused >= 2, "the reference would keep `Init` for ever");
+            assert!(pool.stats().reused >= 1, "the reference would keep `Init` for ever");
         });
     }
 
@@ -251,19 +257,55 @@ mod on_the_abi_model_alone {
         with_capabilities(|capabilities| {
             let pool = SessionPool::with_capacity(runtime(), 4);
             let held = pool.acquire(capabilities, &["Init"], None, None).unwrap();
-            drop(pool.acquire(capabilities, &["Init"], None, None).unwrap());
-            drop(pool.acquire(capabilities, &["Model.Extends.Sessions"], None, None).unwrap());
-            assert_eq!(held.is_current(), Ok(false));
+            let other = capabilities.session(&["Model.Extends.Sessions"], None, None).unwrap();
+            assert_eq!((held.is_current(), other.is_current()), (Ok(false), Ok(true)));
+            assert_eq!(held.live_extension_registry_epoch(), Ok(other.extension_registry_epoch()));
             let error = held.check("#check Nat").unwrap_err();
             assert!(
-                matches!(error, LeanError::Stale { .. }) && error.to_string().contains("acquire it again")
+                matches!(error, LeanError::Stale { .. })
+                    && error.to_string().contains("; drop it and acquire it again")
             );
+            assert!(!error.to_string().contains("  "), "{error}");
             drop(held);
             let again = pool.acquire(capabilities, &["Init"], None, None).unwrap();
             assert!(!again.was_hit() && again.check("#check Nat").unwrap().is_ok());
             let stats = pool.stats();
+            assert_eq!(
+                (stats.stale_evictions, stats.last_miss_reason),
+                (1, Some(SessionPoolKeyMissReason::EmptyPool))
+            );
+        });
+    }
+
+    #[test]
+    fn stale_environment_that_is_asked_for_is_a_miss_of_its_own() {
+        let _one = begin();
+        with_capabilities(|capabilities| {
+            let pool = SessionPool::with_capacity(runtime(), 4);
+            drop(pool.acquire(capabilities, &["Init"], None, None).unwrap());
+            drop(capabilities.session(&["Model.Extends.Asked"], None, None).unwrap());
+            assert!(!pool.acquire(capabilities, &["Init"], None, None).unwrap().was_hit());
+            let stats = pool.stats();
             assert_eq!(stats.last_miss_reason, Some(SessionPoolKeyMissReason::StaleEnvironment));
-            assert_eq!((stats.miss_stale_environment, stats.stale_evictions), (1, 2));
+            assert_eq!(
+                (stats.miss_stale_environment, stats.miss_empty_pool, stats.stale_evictions),
+                (1, 1, 1)
+            );
+        });
+    }
+
+    #[test]
+    fn import_that_makes_all_stale_lets_go_all_that_is_idle() {
+        let _one = begin();
+        with_capabilities(|capabilities| {
+            let pool = SessionPool::with_capacity(runtime(), 4);
+            for imports in [&["Init"][..], &["Init.Core"], &["Lean"]] {
+                drop(pool.acquire(capabilities, imports, None, None).unwrap());
+            }
+            let extends = pool.acquire(capabilities, &["Model.Extends.Idle"], None, None).unwrap();
+            assert_eq!((pool.len(), pool.stats().stale_evictions), (0, 3));
+            drop(extends);
+            assert!(pool.acquire(capabilities, &["Model.Extends.Idle"], None, None).unwrap().was_hit());
         });
     }
 }

@@ -210,8 +210,16 @@ impl SharedEnvironment {
     ///
     /// What Lean threw while it was asked; [`LeanError::ResourceExhausted`] if the system gives no thread.
     pub fn is_current(&self) -> Result<bool, LeanError> {
-        let now = self.ask(|environment| exclusion::epoch(environment.thread()))?;
-        Ok(now == self.facts.epoch)
+        Ok(self.live_epoch()? == self.facts.epoch)
+    }
+
+    /// How many extensions and attributes are registered in the process now.
+    ///
+    /// # Errors
+    ///
+    /// What Lean threw while it was asked; [`LeanError::ResourceExhausted`] if the system gives no thread.
+    pub fn live_epoch(&self) -> Result<u64, LeanError> {
+        self.ask(|environment| exclusion::epoch(environment.thread()))
     }
 
     /// As [`Environment::epoch`].

@@ -41,7 +41,8 @@ pub enum LeanError {
     /// An import has registered an extension since this environment was imported, which would be too short to elaborate in:
     /// drop it and acquire or import it again.
     #[error(
-        "this environment is stale: it was imported when {imported_at} extensions and attributes were registered, and now          there are {now}; drop it and acquire it again"
+        "this environment is stale: it was imported when {imported_at} extensions and attributes were registered, and \
+         now there are {now}; drop it and acquire it again"
     )]
     Stale {
         /// The epoch of the environment.

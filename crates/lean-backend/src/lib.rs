@@ -66,13 +66,36 @@
 //!
 //! # Building
 //!
-//! Needed: Lean as `lean/lean-toolchain` pins it. With the environment variable `DOCS_RS=1` nothing is linked and the
-//! crate type-checks, lints and, with the feature `abi-model`, tests with no Lean on the machine. `build.rs` says how Lean is
-//! found, and what a binary must do to find the runtime when it starts.
+//! Needed: Lean as `lean/lean-toolchain` pins it, found as `LEAN_SYSROOT` or by `lean --print-prefix`. The build script builds the
+//! Lake package, links it statically, and Lean's library dynamically. With the environment variable `DOCS_RS=1` nothing is linked
+//! and the crate type-checks, lints and, with the feature `abi-model`, tests with no Lean on the machine.
+//!
+//! A crate that depends on this one has to do two things, because cargo does not pass them on:
+//!
+//! - Let its programs find Lean's library when they start, by a build script of its own:
+//!
+//!   ```no_run
+//!   fn main() {
+//!       if let Ok(folder) = std::env::var("DEP_LEANPOOL_RUNTIME_DIR") {
+//!           println!("cargo::rustc-link-arg=-Wl,-rpath,{folder}");
+//!       }
+//!   }
+//!   ```
+//! - Keep lean-sys' build script from looking for a Lean of its own (it wants `lean` on `PATH`, and under elan asks for 4.23), in its
+//!   `.cargo/config.toml`, for each target that it is built for:
+//!
+//!   ```toml
+//!   [target.x86_64-unknown-linux-gnu.leanshared]
+//!   rustc-link-search = []
+//!   ```
 //!
 //! Tried: Lean 4.27.0 on x86-64 Linux. Nothing else in the process may start a Lean runtime.
 
 #![deny(clippy::undocumented_unsafe_blocks, unsafe_op_in_unsafe_fn)]
+#![allow(
+    clippy::needless_doctest_main,
+    reason = "a build script is shown whole, and `.ci/linking` takes it from here"
+)]
 
 #[cfg(feature = "abi-model")]
 pub mod abi_model;

@@ -183,6 +183,21 @@ where
         count
     }
 
+    /// Drops the idle resources that are stale, as `is_stale` says, and returns how many they were: for those who know that
+    /// something has just made many of them so. Without it, each is found out when it is asked for.
+    ///
+    /// `is_stale` is called inside the pool's borrow: it must be quick, and must not use the pool. What is dropped is dropped
+    /// outside.
+    ///
+    /// # Panics
+    /// If `is_stale` does, once it has been asked about all others (what it panicked at stays); or if a resource's `Drop` does, after
+    /// all others have been dropped.
+    pub fn drop_stale(&self, is_stale: impl FnMut(&K, &R) -> bool) -> usize {
+        let (count, aftermath) = self.enter(|state| state.drop_stale(is_stale));
+        self.finish(aftermath);
+        count
+    }
+
     /// How many resources are idle.
     ///
     /// # Panics

@@ -348,6 +348,19 @@ where
         self.with_room(|state| state.evict_expired(nanos))
     }
 
+    /// Drops the idle resources that are stale, as `is_stale` says, and returns how many they were: for those who know that
+    /// something has just made many of them so. Without it, each is found out when it is asked for.
+    ///
+    /// `is_stale` is called inside the pool's lock: it must be quick, and must not use the pool. What is dropped is dropped
+    /// outside.
+    ///
+    /// # Panics
+    /// If `is_stale` does, once it has been asked about all others (what it panicked at stays); or if a resource's `Drop` does, after
+    /// all others have been dropped.
+    pub fn drop_stale(&self, is_stale: impl FnMut(&K, &R) -> bool) -> usize {
+        self.with_room(|state| state.drop_stale(is_stale))
+    }
+
     fn with_room<T>(&self, step: impl FnOnce(&mut State<K, R, C, E>) -> T) -> T {
         let nanos = self.nanos();
         let (result, left_over) = self.enter(|desk| desk.make_room(nanos, step));

@@ -1,7 +1,7 @@
 //! Which file is next, and checking it in an environment of the pool.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::vec::IntoIter;
@@ -13,22 +13,24 @@ use lean_backend::{
 use pool_core::capacity::MaxIdle;
 use pool_core::eviction::Worth;
 use pool_core::sync::{Lease, Pool};
-use pool_core::{AcquireError, Imports, Query, Stats};
+use pool_core::{AcquireError, Health, Imports, Query, Resource as _, Stats};
 
 use super::source::Source;
-use super::{Failure, Outcome, Settings, join, what_lean_says};
+use super::{Failure, Outcome, Settings, join, spawn, what_lean_says};
 
 /// Files with the same header.
 pub(super) struct Group {
     key: EnvironmentKey,
+    /// The place of its first file.
+    pub(super) first: usize,
     /// Why its import failed: what fails once is not tried for each file.
     failed: OnceLock<LeanError>,
 }
 
 impl Group {
-    pub(super) fn new(options: &InternedOptions, header: &[String]) -> Self {
+    pub(super) fn new(options: &InternedOptions, header: &[String], first: usize) -> Self {
         let key = EnvironmentKey { options: options.clone(), imports: Imports::new(header) };
-        Self { key, failed: OnceLock::new() }
+        Self { key, first, failed: OnceLock::new() }
     }
 
     pub(super) fn is_of(&self, header: &[String]) -> bool {
@@ -42,6 +44,8 @@ pub(super) struct Run<'a> {
     settings: &'a Settings,
     token: &'a LeanCancellationToken,
     pool: Pool<EnvironmentKey, SharedEnvironment>,
+    /// Of the environment that was acquired last.
+    epoch: AtomicU64,
 }
 
 /// An environment on loan.
@@ -62,7 +66,7 @@ impl<'a> Run<'a> {
         let names = |key: &EnvironmentKey, each: &mut dyn FnMut(&str)| key.imports.iter().for_each(each);
         let pool =
             Pool::builder().capacity(MaxIdle(settings.capacity)).eviction(Worth::with_names(names)).build();
-        Self { runtime, settings, token, pool }
+        Self { runtime, settings, token, pool, epoch: AtomicU64::new(0) }
     }
 
     pub(super) fn stats(&self) -> Stats {
@@ -85,10 +89,7 @@ impl<'a> Run<'a> {
                 }
             })
         };
-        thread::scope(|scope| {
-            let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
-            workers.into_iter().try_for_each(join)
-        })?;
+        thread::scope(|scope| join(spawn(scope, jobs, || work)?))?;
         // All were read, or this would not be reached.
         Ok(sources.into_iter().map(|source| source.into_inner().unwrap_or(Err(Outcome::Cancelled))).collect())
     }
@@ -149,6 +150,13 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Drops what is idle and stale, if `epoch` is another than it was: an import has registered an extension.
+    fn sweep_stale(&self, epoch: u64) {
+        if self.epoch.swap(epoch, Ordering::Relaxed) != epoch {
+            self.pool.drop_stale(|_, environment| environment.health() != Health::Reusable);
+        }
+    }
+
     fn environment(&self, group: &Group) -> LeanResult<Loan<'_>> {
         if self.token.is_cancelled() {
             return Err(LeanError::Cancelled);
@@ -160,7 +168,11 @@ impl<'a> Run<'a> {
         let open = |key: &EnvironmentKey| {
             SharedEnvironment::import(self.runtime, &key.options, &key.words(), &watch)
         };
-        self.pool.acquire(&group.key, open).map_err(|error| match error {
+        let acquired = self.pool.acquire(&group.key, open);
+        if let Ok(loan) = &acquired {
+            self.sweep_stale(loan.epoch());
+        }
+        acquired.map_err(|error| match error {
             AcquireError::Open { error, .. } => {
                 let error = (*error).clone();
                 if error != LeanError::Cancelled {

@@ -13,7 +13,7 @@ use super::common::Regions;
 const EXAMPLES: &str = "\
 Examples:
   leanpool check Example.lean
-      what `lean Example.lean` would say
+      what Lean says of it
   leanpool check --project . --jobs 2 --stats Tests/*.lean
       files of a Lake project (built by `lake build`), two at a time; files with the same imports share one import
   leanpool check --timeout 10 --json Answers/*.lean | jq 'select(.severity == \"error\")'
@@ -27,8 +27,8 @@ Exit codes: 0 no errors, 1 an error was reported, or a file could not be checked
 
 /// Check Lean files, each in the environment that its header asks for, from a pool
 ///
-/// Prints `file:line:column: severity: message` for each thing that Lean says, as the command `lean` does: lines count from 1,
-/// columns from 0. A file that can't be checked (it can't be read, is not UTF-8, or imports what is missing) is reported, and the
+/// Prints `file:line:column: severity: message` for each thing that Lean says: lines count from 1, columns from 0 and in characters,
+/// as the command `lean` counts them. A file that can't be checked (it can't be read, is not UTF-8, or imports what is missing) is reported, and the
 /// others go on.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{CODES}"))]
@@ -76,7 +76,8 @@ pub(super) struct Args {
     #[arg(long)]
     stats: bool,
 
-    /// Print one JSON object a line: what Lean says, and with --stats a last one with a key `summary`
+    /// Print one JSON object a line for each thing that Lean says, as soon as it is known; with --stats a last one with a key `summary`.
+    /// (Without, files are printed in the order given)
     #[arg(long)]
     json: bool,
 

@@ -42,6 +42,7 @@ impl<'lean> LeanHost<'lean> {
     /// # Errors
     /// [`LeanError::Toolchain`] if the path is not UTF-8.
     pub fn with_folder(mut self, folder: impl AsRef<Path>) -> LeanResult<Self> {
+        let folder = std::path::absolute(&folder).unwrap_or_else(|_| folder.as_ref().to_owned());
         self.search_path.push(text(folder)?);
         Ok(self)
     }

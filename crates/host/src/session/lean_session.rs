@@ -12,7 +12,7 @@ use super::LeanCapabilities;
 /// An imported environment to ask things of. It borrows from its capabilities, and has an environment of its own or one of a
 /// pool.
 ///
-/// Each question runs on a thread with a large stack that the backend keeps, about ten microseconds away, unless this thread is
+/// Each question runs on a thread with a large stack that the backend keeps, some fifty microseconds away, unless this thread is
 /// attached ([`LeanRuntime::attach`](lean_backend::LeanRuntime::attach)) or such a thread itself
 /// ([`LeanRuntime::run`](lean_backend::LeanRuntime::run)): for thousands of small questions, be there.
 ///
@@ -27,7 +27,7 @@ impl<'lean, 'c> LeanSession<'lean, 'c> {
         Self { capabilities: PhantomData, environment }
     }
 
-    /// What `name` stands for, if it is declared.
+    /// What `name` stands for, in a word: `theorem`, `definition` …; `missing` if it is not declared.
     ///
     /// # Errors
     /// [`LeanError::Cancelled`]; [`LeanError::ResourceExhausted`] if the system gives no thread, as for all the following.
@@ -35,11 +35,19 @@ impl<'lean, 'c> LeanSession<'lean, 'c> {
         &self,
         name: &str,
         cancellation: Option<&LeanCancellationToken>,
-    ) -> LeanResult<Option<DeclarationKind>> {
+    ) -> LeanResult<String> {
         let _span =
             tracing::debug_span!(target: "lean_rs", "lean_rs.host.session.declaration_kind", name = name)
                 .entered();
         go_on(cancellation)?;
+        Ok(self.kind(name)?.map_or("missing", DeclarationKind::as_str).to_owned())
+    }
+
+    /// What `name` stands for, if it is declared.
+    ///
+    /// # Errors
+    /// As [`declaration_kind`](LeanSession::declaration_kind).
+    pub fn kind(&self, name: &str) -> LeanResult<Option<DeclarationKind>> {
         self.environment.ask(|environment| Ok(environment.declaration_kind(name)))
     }
 
@@ -64,7 +72,7 @@ impl<'lean, 'c> LeanSession<'lean, 'c> {
     /// # Errors
     /// As [`declaration_kind`](LeanSession::declaration_kind).
     pub fn contains(&self, name: &str) -> LeanResult<bool> {
-        Ok(self.declaration_kind(name, None)?.is_some())
+        Ok(self.kind(name)?.is_some())
     }
 
     /// The names that are declared below `prefix` (all, if it is empty), sorted; names that Lean keeps for itself are left
@@ -129,6 +137,14 @@ impl<'lean, 'c> LeanSession<'lean, 'c> {
     #[must_use]
     pub fn extension_registry_epoch(&self) -> u64 {
         self.environment.epoch()
+    }
+
+    /// How many are registered now.
+    ///
+    /// # Errors
+    /// As [`declaration_kind`](LeanSession::declaration_kind).
+    pub fn live_extension_registry_epoch(&self) -> LeanResult<u64> {
+        self.environment.live_epoch()
     }
 
     /// The environment, to keep or to use on other threads.

@@ -11,7 +11,7 @@ use lean_backend::{
 use pool_core::capacity::{Both, MaxIdle, MaxOpens, ProcessMemory};
 use pool_core::eviction::Worth;
 use pool_core::local::{Lease, Pool};
-use pool_core::{AcquireError, Capacity, Health, Resource, Stats};
+use pool_core::{AcquireError, Capacity, DropReason, Health, Resource, Stats};
 
 use super::capabilities::profile;
 use super::pool_stats::{Misses, PoolStats, SessionPoolKeyMissReason};
@@ -29,8 +29,12 @@ pub struct SessionPool<'lean> {
     runtime: &'lean LeanRuntime,
     pool: Pool<EnvironmentKey, Pooled>,
     capacity: usize,
+    memory_policy: SessionPoolMemoryPolicy,
     sharing: bool,
     misses: Cell<Misses>,
+    /// Environments dropped because they were stale, and the epoch of the last import, when that was looked at last.
+    stale: Cell<u64>,
+    epoch: Cell<u64>,
 }
 
 /// An environment in the pool. Whether leases share it is the pool's to say.
@@ -193,7 +197,8 @@ impl<'lean> SessionPool<'lean> {
             .capacity(memory_policy.capacity(capacity))
             .eviction(Worth::with_names(names))
             .build();
-        Self { runtime, pool, capacity, sharing, misses: Cell::default() }
+        let (misses, stale, epoch) = (Cell::default(), Cell::new(0), Cell::new(0));
+        Self { runtime, pool, capacity, memory_policy, sharing, misses, stale, epoch }
     }
 
     /// A session on `imports`: over an environment of the pool if it has one, else over one that is imported now. It goes back
@@ -223,13 +228,16 @@ impl<'lean> SessionPool<'lean> {
         }
         let query = EnvironmentQuery { options: caps.options(), imports };
         let lease = self.pool.acquire(&query, |_| {
+            self.note_miss();
             let environment = caps.import(imports, cancellation, progress)?;
             Ok(Pooled { environment, sharing: self.sharing })
         });
         let lease = lease.map_err(|error| self.failed(error))?;
         let hit = lease.was_hit();
-        if !hit {
-            self.note_miss();
+        if hit {
+            self.misses.set(self.misses.get().but_hit());
+        } else {
+            self.sweep_stale(lease.environment.epoch());
         }
         tracing::debug!(target: "lean_rs", hit = hit, "lean_rs.host.pool.acquire.result");
         let session = LeanSession::new(caps, lease.environment.clone());
@@ -266,6 +274,12 @@ impl<'lean> SessionPool<'lean> {
         self.capacity
     }
 
+    /// When it refuses to import.
+    #[must_use]
+    pub fn memory_policy(&self) -> &SessionPoolMemoryPolicy {
+        &self.memory_policy
+    }
+
     /// The runtime that it was made with.
     #[must_use]
     pub fn runtime(&self) -> &'lean LeanRuntime {
@@ -279,21 +293,49 @@ impl<'lean> SessionPool<'lean> {
         drained
     }
 
-    /// Counts a miss that ended with an import, and says so if it was for a stale environment.
+    /// Counts a miss, by what the pool holds before anything is imported.
     fn note_miss(&self) {
-        let (before, stats) = (self.misses.get(), self.pool.stats());
-        let now = before.and(&stats, self.capacity);
-        self.misses.set(now);
-        if now.last == Some(SessionPoolKeyMissReason::StaleEnvironment) {
-            let count = PoolStats::of(&stats, now).stale_evictions;
-            tracing::debug!(target: "lean_rs", count = count, "lean_rs.host.pool.stale_eviction");
+        let stats = self.pool.stats();
+        // What was stale when its session ended is no matter of this acquire, and not among these.
+        let stale = stats.idle_dropped.get(DropReason::Stale);
+        let reason = if stale > self.stale.get() {
+            self.note_stale(stale);
+            SessionPoolKeyMissReason::StaleEnvironment
+        } else if self.capacity == 0 {
+            SessionPoolKeyMissReason::ReuseDisabled
+        } else if stats.usage.idle == 0 {
+            SessionPoolKeyMissReason::EmptyPool
+        } else {
+            SessionPoolKeyMissReason::NoMatchingKey
+        };
+        let mut misses = self.misses.get();
+        misses.count(reason);
+        self.misses.set(misses);
+    }
+
+    /// Drops all that is idle and stale, after an import at `epoch`: if that has registered an extension, it is all of it.
+    fn sweep_stale(&self, epoch: u64) {
+        if epoch == self.epoch.replace(epoch) {
+            return;
         }
+        if self.pool.drop_stale(|_, pooled| pooled.health() != Health::Reusable) > 0 {
+            self.note_stale(self.pool.stats().idle_dropped.get(DropReason::Stale));
+        }
+    }
+
+    /// So many that were idle were dropped by now because they were stale.
+    fn note_stale(&self, stale: u64) {
+        let count = stale - self.stale.replace(stale);
+        tracing::debug!(target: "lean_rs", count = count, "lean_rs.host.pool.stale_eviction");
     }
 
     fn failed(&self, error: AcquireError<LeanError>) -> LeanError {
         match error {
             AcquireError::Open { error, .. } => error,
-            refused => LeanError::resource_exhausted(&refused.to_string()),
+            refused => {
+                self.note_miss();
+                LeanError::resource_exhausted(&refused.to_string())
+            }
         }
     }
 }

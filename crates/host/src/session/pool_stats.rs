@@ -1,6 +1,6 @@
 //! A pool's counters under the names that lean-rs-host gives them.
 
-use pool_core::{DropReason, MissReason, Stats};
+use pool_core::{DropReason, Stats};
 
 /// What a [`SessionPool`](super::SessionPool) has done. `imports_performed + reused == acquired`, and
 /// `released_to_pool + released_dropped` sessions have ended.
@@ -25,27 +25,27 @@ pub struct PoolStats {
     pub fresh_import_refusals: u64,
     /// The same as `reused`.
     pub key_hits: u64,
-    /// Acquires that found nothing to reuse, whatever came of them.
+    /// Acquires that found nothing to reuse, whatever came of them: the sum of the four reasons below.
     pub key_misses: u64,
     /// Keys that the pool remembers: all that were asked for, until there are some thousands.
     pub distinct_keys_seen: u64,
     /// The same as `reused`.
     pub fresh_imports_avoided: u64,
-    /// Imports because nothing was idle.
+    /// Because nothing was idle.
     pub miss_empty_pool: u64,
-    /// Imports because the capacity is 0.
+    /// Because the capacity is 0.
     pub miss_reuse_disabled: u64,
-    /// Imports because what was idle had other keys.
+    /// Because what was idle had other keys.
     pub miss_no_matching_key: u64,
-    /// Imports because the environment that was found had become stale.
+    /// Because the environment that was found had become stale.
     pub miss_stale_environment: u64,
     /// Environments dropped because they had become stale.
     pub stale_evictions: u64,
-    /// Why the last import was needed.
+    /// Why the last acquire found nothing to reuse; `None` after one that did.
     pub last_miss_reason: Option<SessionPoolKeyMissReason>,
 }
 
-/// Why an acquire had to import, in lean-rs-host's words. [`MissReason`] says more.
+/// Why an acquire found nothing to reuse, in lean-rs-host's words. [`MissReason`](pool_core::MissReason) says more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionPoolKeyMissReason {
     /// Nothing was idle.
@@ -71,35 +71,37 @@ impl SessionPoolKeyMissReason {
     }
 }
 
-/// What the pool itself doesn't count: how a miss looked in lean-rs-host's words.
+/// What the pool itself doesn't count: why acquires found nothing to reuse, in lean-rs-host's words.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Misses {
     empty_pool: u64,
     reuse_disabled: u64,
     no_matching_key: u64,
-    pub(super) last: Option<SessionPoolKeyMissReason>,
+    stale_environment: u64,
+    last: Option<SessionPoolKeyMissReason>,
 }
 
 impl Misses {
-    /// With one more import, which `stats` counts already; the pool holds at most `capacity` idle.
-    pub(super) fn and(mut self, stats: &Stats, capacity: usize) -> Self {
-        let stale = stats.misses.get(MissReason::Stale);
-        let others = self.empty_pool + self.reuse_disabled + self.no_matching_key;
-        // Each import is one of these or of the others.
-        let last = if stats.opened() == others + stale {
-            SessionPoolKeyMissReason::StaleEnvironment
-        } else if capacity == 0 {
-            self.reuse_disabled += 1;
-            SessionPoolKeyMissReason::ReuseDisabled
-        } else if stats.usage.idle == 0 {
-            self.empty_pool += 1;
-            SessionPoolKeyMissReason::EmptyPool
-        } else {
-            self.no_matching_key += 1;
-            SessionPoolKeyMissReason::NoMatchingKey
+    pub(super) fn count(&mut self, reason: SessionPoolKeyMissReason) {
+        let counter = match reason {
+            SessionPoolKeyMissReason::EmptyPool => &mut self.empty_pool,
+            SessionPoolKeyMissReason::ReuseDisabled => &mut self.reuse_disabled,
+            SessionPoolKeyMissReason::NoMatchingKey => &mut self.no_matching_key,
+            SessionPoolKeyMissReason::StaleEnvironment => &mut self.stale_environment,
         };
-        self.last = Some(last);
-        self
+        *counter = counter.saturating_add(1);
+        self.last = Some(reason);
+    }
+
+    pub(super) fn but_hit(self) -> Self {
+        Self { last: None, ..self }
+    }
+
+    fn total(&self) -> u64 {
+        let Self { empty_pool, reuse_disabled, no_matching_key, stale_environment, .. } = self;
+        [empty_pool, reuse_disabled, no_matching_key, stale_environment]
+            .into_iter()
+            .fold(0, |a, b| a.saturating_add(*b))
     }
 }
 
@@ -115,13 +117,13 @@ impl PoolStats {
             drained: stats.idle_dropped.get(DropReason::Drained),
             fresh_import_refusals: stats.refused,
             key_hits: stats.reused,
-            key_misses: stats.opened() + stats.opens_failed + stats.refused,
+            key_misses: misses.total(),
             distinct_keys_seen: stats.known_keys,
             fresh_imports_avoided: stats.reused,
             miss_empty_pool: misses.empty_pool,
             miss_reuse_disabled: misses.reuse_disabled,
             miss_no_matching_key: misses.no_matching_key,
-            miss_stale_environment: stats.misses.get(MissReason::Stale),
+            miss_stale_environment: misses.stale_environment,
             stale_evictions: stats.dropped().get(DropReason::Stale),
             last_miss_reason: misses.last,
         }

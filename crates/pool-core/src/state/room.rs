@@ -35,6 +35,21 @@ where
         self.aftermath.keys.extend(keys);
     }
 
+    /// Drops what is idle and, as `is_stale` says, stale, and returns how many that were. What it panics at stays.
+    pub(crate) fn drop_stale(&mut self, mut is_stale: impl FnMut(&K, &R) -> bool) -> usize {
+        let panics = &mut self.aftermath.panics;
+        let mut found = Vec::new();
+        for (id, entry) in self.entries.iter().filter(|(_, entry)| entry.is_idle()) {
+            if let Some((key, resource)) = &entry.resource {
+                found.extend(panics.contain(|| is_stale(key, resource)).filter(|&stale| stale).map(|_| id));
+            }
+        }
+        for &id in &found {
+            self.evict(id, DropReason::Stale);
+        }
+        found.len()
+    }
+
     /// Drops what the eviction policy says has expired and returns how many that were.
     pub(crate) fn evict_expired(&mut self, nanos: u64) -> u64 {
         let before = self.usage.idle;

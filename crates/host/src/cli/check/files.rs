@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use host::checker::{FileReport, Outcome, Settings, Summary, check_files};
+use host::doctor::SUPPORTED;
 use host::lake::LakeProject;
 use host::pool_core::{Reason, Stats};
 use host::session::lean_backend::{ImportOptions, InternedOptions, Regions, Sysroot};
@@ -37,11 +38,16 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
         "check".to_owned(),
         args.quiet,
     );
+    // The first import may take seconds.
+    bar.tick();
     let mut printer = Printer { args, bar: &bar, counts: Counts::default(), broken: None };
-    // Printed in the order in which the files were given.
+    // A person reads files in the order given; a machine gets each at once, so that none is lost if Lean ends the process.
     let (mut early, mut next) = (BTreeMap::new(), 0);
     let summary = check_files(runtime, &options, &args.files, &settings, &token, |report| {
         bar.inc(1);
+        if args.json {
+            next = report.place;
+        }
         early.insert(report.place, report);
         while let Some(report) = early.remove(&next) {
             next += 1;
@@ -56,7 +62,10 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     match broken {
         Some(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(ExitCode::from(FAILED)),
         Some(error) => return Err(format!("the report can't be written: {error}").into()),
-        None => print_summary(args, &counts, &summary)?,
+        None => match print_summary(args, &counts, &summary) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            result => result.map_err(|error| format!("the summary can't be written: {error}"))?,
+        },
     }
     Ok(match (interrupt::asked(), counts.errors) {
         (true, _) => ExitCode::from(INTERRUPTED),
@@ -66,12 +75,15 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 fn options(args: &Args) -> Result<InternedOptions, Box<dyn Error>> {
-    let project: Vec<PathBuf> = match &args.project {
-        Some(project) => {
-            LakeProject::open(project).unwrap_or_else(|error| wrong_usage(&error)).search_path().collect()
+    let project =
+        args.project.as_ref().map(|root| LakeProject::open(root).unwrap_or_else(|error| wrong_usage(&error)));
+    if let Some(project) = project.as_ref().filter(|_| !args.quiet) {
+        for warning in warnings(project) {
+            // If nobody reads it, what Lean says of the imports has to do.
+            let _ = writeln!(io::stderr(), "leanpool: {warning}");
         }
-        None => Vec::new(),
-    };
+    }
+    let project: Vec<PathBuf> = project.iter().flat_map(LakeProject::search_path).collect();
     if let Some(path) = args.paths.iter().find(|path| !path.is_dir()) {
         wrong_usage(&format_args!(
             "{} is no folder: give --path a folder of compiled modules",
@@ -83,13 +95,29 @@ fn options(args: &Args) -> Result<InternedOptions, Box<dyn Error>> {
             .map(str::to_owned)
             .ok_or_else(|| format!("{} is not UTF-8, which Lean needs: rename the folder", path.display()))
     };
-    let search_path = project.iter().chain(&args.paths).map(text).collect::<Result<_, _>>()?;
+    let paths = args.paths.iter().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
+    let search_path = project.into_iter().chain(paths).map(|path| text(&path)).collect::<Result<_, _>>()?;
     let regions = match args.regions {
         common::Regions::Shared => Regions::Shared,
         common::Regions::Isolated => Regions::Isolated,
     };
     let options = ImportOptions { search_path, regions, ..ImportOptions::new(Sysroot::find()?) };
     Ok(options.into())
+}
+
+/// Why a project's modules are likely not to be found, in words of ours: Lean only says that a module is unknown, or that
+/// a header is not compatible.
+fn warnings(project: &LakeProject) -> Vec<String> {
+    let other = project.toolchain().filter(|toolchain| !toolchain.ends_with(&format!(":v{SUPPORTED}")));
+    let other = other.map(|toolchain| {
+        format!("the project is built with {toolchain}, whose modules Lean {SUPPORTED} can't read: imports of them will fail")
+    });
+    let folders = project.search_path().filter(|folder| !folder.is_dir());
+    let not_built = folders.map(|folder| {
+        let root = project.roots()[0].display();
+        format!("{} is not there: run `lake build` in {root} for imports from it", folder.display())
+    });
+    other.into_iter().chain(not_built).collect()
 }
 
 #[derive(Default)]
@@ -179,6 +207,8 @@ impl Printer<'_> {
 impl Line<'_> {
     fn write_text(&self, out: &mut impl Write, file: &str) -> io::Result<()> {
         let Self { line, column, severity, message, .. } = self;
+        // What an `#eval` prints ends in a newline of its own.
+        let message = message.strip_suffix('\n').unwrap_or(message);
         writeln!(out, "{file}:{line}:{column}: {severity}: {message}")
     }
 
