@@ -76,11 +76,16 @@ fn package_folder() -> Result<PathBuf, String> {
     if named.is_symlink() {
         return Ok(package);
     }
-    let out = env::var_os("OUT_DIR").ok_or("OUT_DIR is not set: run this through cargo")?;
-    let copy = Path::new(&out).join("lean");
+    let copy = out_folder()?.join("lean");
     copy_folder(&package, &copy)
         .map_err(|error| format!("cannot copy {} to {} ({error})", package.display(), copy.display()))?;
     Ok(copy)
+}
+
+fn out_folder() -> Result<PathBuf, String> {
+    env::var_os("OUT_DIR")
+        .map(PathBuf::from)
+        .ok_or_else(|| "OUT_DIR is not set: run this through cargo".to_owned())
 }
 
 fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
@@ -140,7 +145,8 @@ fn warn_of_other_version(sysroot: &Path, pinned: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Builds the static library of the package and returns its path.
+/// Builds the static library of the package and returns the path of a copy: what lies in Lake's folder may be gone when the next
+/// program is linked (`lake clean`), and cargo would not know.
 fn build_package(package: &Path, sysroot: &Path) -> Result<PathBuf, String> {
     // `lake` looks for `lean` next to itself and on PATH; both shall be the same one.
     let mut path = OsString::from(sysroot.join("bin"));
@@ -151,14 +157,13 @@ fn build_package(package: &Path, sysroot: &Path) -> Result<PathBuf, String> {
     let mut lake = Command::new(program(sysroot, "lake"));
     run(lake.args(["build", "LeanPool:static"]).current_dir(package).env("PATH", path))?;
     let archive = package.join(".lake/build/lib/libleanpool_LeanPool.a");
-    if archive.is_file() {
-        Ok(archive)
-    } else {
-        Err(format!(
-            "`lake build LeanPool:static` wrote no {}: is this another version of Lake?",
+    let copy = out_folder()?.join("libleanpool_LeanPool.a");
+    fs::copy(&archive, &copy).map(|_| copy).map_err(|error| {
+        format!(
+            "`lake build LeanPool:static` wrote no {} that can be copied ({error}): is this another version of Lake?",
             archive.display()
-        ))
-    }
+        )
+    })
 }
 
 fn link(archive: &Path, runtime: &Path) -> Result<(), String> {
