@@ -82,6 +82,12 @@ pub fn waiting() -> u64 {
     running::counts().waiting
 }
 
+/// The name of the thread that called the export `function` last, if it has one and was called.
+#[must_use]
+pub fn last_caller(function: &str) -> Option<String> {
+    threads::last_caller(function)
+}
+
 /// Sets what `leanpool_version` answers from now on; at the beginning it is `4.27.0`.
 pub fn set_version(version: &str) {
     package::set_version(version);

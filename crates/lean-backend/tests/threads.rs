@@ -178,7 +178,7 @@ impl Asked for SharedEnvironment {
 
 #[cfg(feature = "abi-model")]
 mod on_the_abi_model_alone {
-    use lean_backend::abi_model::is_attached;
+    use lean_backend::abi_model::{is_attached, last_caller};
 
     use super::*;
 
@@ -201,6 +201,45 @@ mod on_the_abi_model_alone {
         })
         .join()
         .unwrap();
+    }
+
+    #[test]
+    fn what_may_recurse_deeply_runs_on_a_large_stack_wherever_it_is_asked() {
+        use lean_backend::{CheckOptions, header};
+
+        let _one_at_a_time = support::begin();
+        let large = |function: &str| assert_eq!(last_caller(function).as_deref(), Some("lean"), "{function}");
+        let ask = move || {
+            // On this thread, which is attached, and small.
+            let thread = runtime().attach();
+            let mine = Environment::import(&thread, &options(), &["Init"]).unwrap();
+            large("leanpool_import");
+            mine.check("", &CheckOptions::new()).unwrap();
+            large("leanpool_check");
+            mine.declaration_type("Nat.add_comm").unwrap();
+            large("leanpool_declaration_type");
+            mine.declarations("Nat", 10).unwrap();
+            large("leanpool_declarations");
+            header(runtime(), "import Lean", "a.lean").unwrap();
+            large("leanpool_header");
+            // What does not recurse stays here.
+            assert!(mine.contains("Nat"));
+            assert_eq!(last_caller("leanpool_declaration_kind").as_deref(), Some("asking"));
+        };
+        thread::Builder::new().name("asking".to_owned()).spawn(ask).unwrap().join().unwrap();
+        thread::Builder::new()
+            .name("asking".to_owned())
+            .spawn(move || {
+                let shared = shared(&["Init"]);
+                large("leanpool_import");
+                shared.check("", &CheckOptions::new()).unwrap();
+                large("leanpool_check");
+                shared.ask(|environment| environment.declaration_type("Nat.add_comm")).unwrap();
+                large("leanpool_declaration_type");
+            })
+            .unwrap()
+            .join()
+            .unwrap();
     }
 
     #[test]

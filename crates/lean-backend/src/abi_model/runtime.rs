@@ -29,7 +29,8 @@ pub(super) const PACKAGE: usize = 3;
 pub(super) const COMPLETE: usize = START.len();
 
 /// Ends the process unless so much of the start is done, and this thread is attached.
-pub(super) fn require(function: &str, started: usize) {
+pub(super) fn require(function: &'static str, started: usize) {
+    threads::note_call(function);
     if STARTED.load(SeqCst) < started {
         violation(&format!("{function} was called before the runtime was started"));
     }

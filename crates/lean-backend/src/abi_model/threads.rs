@@ -1,7 +1,10 @@
 //! Which threads are attached, and a number for each.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use super::violation::violation;
 
@@ -21,6 +24,21 @@ static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
 thread_local! {
     static ATTACHMENT: Cell<Attachment> = const { Cell::new(Attachment::No) };
     static NUMBER: Cell<u64> = const { Cell::new(0) };
+}
+
+/// By function: the name of the thread that called it last.
+static CALLERS: Mutex<BTreeMap<&'static str, Option<String>>> = Mutex::new(BTreeMap::new());
+
+/// `function` is called here. Only the package's exports are noted, which may recurse deeply.
+pub(super) fn note_call(function: &'static str) {
+    if function.starts_with("leanpool_") {
+        let name = thread::current().name().map(str::to_owned);
+        CALLERS.lock().unwrap_or_else(PoisonError::into_inner).insert(function, name);
+    }
+}
+
+pub(super) fn last_caller(function: &str) -> Option<String> {
+    CALLERS.lock().unwrap_or_else(PoisonError::into_inner).get(function)?.clone()
 }
 
 /// A number of this thread's own, never used again.
