@@ -67,7 +67,9 @@ mod capabilities;
 mod lean_host;
 mod lean_session;
 mod pool;
+mod pool_config;
 mod pool_stats;
+mod pooled_session;
 
 pub use capabilities::LeanCapabilities;
 pub use lean_backend::{
@@ -77,5 +79,7 @@ pub use lean_backend::{
 };
 pub use lean_host::LeanHost;
 pub use lean_session::LeanSession;
-pub use pool::{PooledSession, SessionPool, SessionPoolConfig, SessionPoolMemoryPolicy};
+pub use pool::SessionPool;
+pub use pool_config::{SessionPoolConfig, SessionPoolMemoryPolicy};
 pub use pool_stats::{PoolStats, SessionPoolKeyMissReason};
+pub use pooled_session::PooledSession;

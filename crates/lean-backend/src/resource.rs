@@ -40,62 +40,47 @@ impl Facts {
     }
 }
 
+/// What both kinds of environment are to a pool.
+macro_rules! as_resource {
+    () => {
+        type Error = LeanError;
+
+        const SHAREABLE: bool = true;
+
+        fn weight(&self) -> u64 {
+            self.facts().weight()
+        }
+
+        fn residue(&self) -> u64 {
+            self.facts().residue()
+        }
+
+        fn health(&self) -> Health {
+            self.facts().health()
+        }
+
+        /// One more reference to the same environment; calls no Lean code.
+        fn share(&self) -> Option<Self> {
+            Some(self.clone())
+        }
+
+        /// An environment is a value that nothing changes, so a lease cannot leave it half-changed.
+        fn survives_panic(&self) -> bool {
+            true
+        }
+    };
+}
+
 /// For a `local` pool: it stays on its thread. All leases of a key share one import.
 ///
 /// Its weight is what its import took if that shared regions, else that is its residue; stale once an import has registered an
 /// extension since.
 impl Resource for Environment<'_> {
-    type Error = LeanError;
-
-    const SHAREABLE: bool = true;
-
-    fn weight(&self) -> u64 {
-        self.facts().weight()
-    }
-
-    fn residue(&self) -> u64 {
-        self.facts().residue()
-    }
-
-    fn health(&self) -> Health {
-        self.facts().health()
-    }
-
-    /// One more reference to the same environment; calls no Lean code.
-    fn share(&self) -> Option<Self> {
-        Some(self.clone())
-    }
-
-    /// An environment is a value that nothing changes, so a lease cannot leave it half-changed.
-    fn survives_panic(&self) -> bool {
-        true
-    }
+    as_resource!();
 }
 
 /// For a `sync` pool, or a `local` one whose threads are not attached. All leases of a key share one import, and
 /// several threads may check in it at once. Otherwise as [`Environment`].
 impl Resource for SharedEnvironment {
-    type Error = LeanError;
-
-    const SHAREABLE: bool = true;
-
-    fn weight(&self) -> u64 {
-        self.facts().weight()
-    }
-
-    fn residue(&self) -> u64 {
-        self.facts().residue()
-    }
-
-    fn health(&self) -> Health {
-        self.facts().health()
-    }
-
-    fn share(&self) -> Option<Self> {
-        Some(self.clone())
-    }
-
-    fn survives_panic(&self) -> bool {
-        true
-    }
+    as_resource!();
 }

@@ -2,20 +2,18 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::ops::{Deref, DerefMut};
 
 use lean_backend::{
     EnvironmentKey, EnvironmentQuery, LeanCancellationToken, LeanError, LeanProgressSink, LeanResult,
     LeanRuntime, SharedEnvironment,
 };
-use pool_core::capacity::{Both, MaxIdle, MaxOpens, ProcessMemory};
 use pool_core::eviction::Worth;
-use pool_core::local::{Lease, Pool};
-use pool_core::{AcquireError, Capacity, DropReason, Health, Resource, Stats};
+use pool_core::local::Pool;
+use pool_core::{AcquireError, DropReason, Health, Resource, Stats};
 
 use super::capabilities::profile;
 use super::pool_stats::{Misses, PoolStats, SessionPoolKeyMissReason};
-use super::{LeanCapabilities, LeanSession};
+use super::{LeanCapabilities, PooledSession, SessionPoolConfig, SessionPoolMemoryPolicy};
 
 /// Keeps imported environments for the next session on the same imports.
 ///
@@ -39,8 +37,8 @@ pub struct SessionPool<'lean> {
 
 /// An environment in the pool. Whether leases share it is the pool's to say.
 #[derive(Clone)]
-struct Pooled {
-    environment: SharedEnvironment,
+pub(super) struct Pooled {
+    pub(super) environment: SharedEnvironment,
     sharing: bool,
 }
 
@@ -67,99 +65,6 @@ impl Resource for Pooled {
 
     fn survives_panic(&self) -> bool {
         self.environment.survives_panic()
-    }
-}
-
-/// When a pool refuses to import, to be checked on a miss only.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SessionPoolMemoryPolicy {
-    max_fresh_imports: Option<u64>,
-    max_private_kib: Option<u64>,
-}
-
-impl SessionPoolMemoryPolicy {
-    /// Never.
-    #[must_use]
-    pub fn disabled() -> Self {
-        Self::default()
-    }
-
-    /// When the pool has imported `limit` times, at least once.
-    #[must_use]
-    pub fn max_fresh_imports(mut self, limit: u64) -> Self {
-        self.max_fresh_imports = Some(limit.max(1));
-        self
-    }
-
-    /// When the private dirty memory of the process is at `limit_kib` KiB or would come to it, at least 1. (lean-rs-host looks
-    /// at the resident size; the files that Lean maps are in that, and it says little.)
-    #[must_use]
-    pub fn max_rss_kib(mut self, limit_kib: u64) -> Self {
-        self.max_private_kib = Some(limit_kib.max(1));
-        self
-    }
-
-    /// The limit of imports.
-    #[must_use]
-    pub fn max_fresh_imports_limit(&self) -> Option<u64> {
-        self.max_fresh_imports
-    }
-
-    /// The limit of memory, in KiB.
-    #[must_use]
-    pub fn max_rss_kib_limit(&self) -> Option<u64> {
-        self.max_private_kib
-    }
-
-    fn capacity(&self, max_idle: usize) -> Box<dyn Capacity> {
-        let mut capacity: Box<dyn Capacity> = Box::new(MaxIdle(max_idle as u64));
-        if let Some(limit) = self.max_fresh_imports {
-            capacity = Box::new(Both(capacity, MaxOpens(limit)));
-        }
-        if let Some(kib) = self.max_private_kib {
-            capacity = Box::new(Both(capacity, ProcessMemory::refuse_above(kib.saturating_mul(1024))));
-        }
-        capacity
-    }
-}
-
-/// How a pool is made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SessionPoolConfig {
-    capacity: usize,
-    memory_policy: SessionPoolMemoryPolicy,
-    sharing: bool,
-}
-
-impl SessionPoolConfig {
-    /// At most `capacity` idle environments, one session at a time on each.
-    #[must_use]
-    pub fn new(capacity: usize) -> Self {
-        Self { capacity, memory_policy: SessionPoolMemoryPolicy::disabled(), sharing: false }
-    }
-
-    /// When it refuses to import.
-    #[must_use]
-    pub fn memory_policy(self, memory_policy: SessionPoolMemoryPolicy) -> Self {
-        Self { memory_policy, ..self }
-    }
-
-    /// Whether sessions on the same imports share one environment at the same time.
-    #[must_use]
-    pub fn sharing(self, sharing: bool) -> Self {
-        Self { sharing, ..self }
-    }
-
-    /// The most idle environments.
-    #[must_use]
-    pub fn capacity(&self) -> usize {
-        self.capacity
-    }
-
-    /// When it refuses to import.
-    #[must_use]
-    pub fn memory_policy_ref(&self) -> &SessionPoolMemoryPolicy {
-        &self.memory_policy
     }
 }
 
@@ -240,8 +145,7 @@ impl<'lean> SessionPool<'lean> {
             self.sweep_stale(lease.environment.epoch());
         }
         tracing::debug!(target: "lean_rs", hit = hit, "lean_rs.host.pool.acquire.result");
-        let session = LeanSession::new(caps, lease.environment.clone());
-        Ok(PooledSession { session, lease: Release { pool: self, lease: Some(lease) } })
+        Ok(PooledSession::new(caps, self, lease))
     }
 
     /// What the pool has done so far. Counters never reset.
@@ -345,60 +249,5 @@ impl fmt::Debug for SessionPool<'_> {
         let mut pool = f.debug_struct("SessionPool");
         pool.field("capacity", &self.capacity).field("sharing", &self.sharing);
         pool.field("len", &self.len()).field("stats", &self.stats()).finish()
-    }
-}
-
-/// A session of a [`SessionPool`]. Dropping it gives its environment back.
-///
-/// Neither `Send` nor `Sync`, as in lean-rs-host.
-#[must_use = "a session that is dropped at once gives its environment back at once"]
-pub struct PooledSession<'lean, 'p, 'c> {
-    // In this order: the session ends before the environment goes back.
-    session: LeanSession<'lean, 'c>,
-    lease: Release<'lean, 'p>,
-}
-
-struct Release<'lean, 'p> {
-    pool: &'p SessionPool<'lean>,
-    lease: Option<Lease<'p, EnvironmentKey, Pooled>>,
-}
-
-impl PooledSession<'_, '_, '_> {
-    /// Whether the environment came from the pool, not from an import.
-    #[must_use]
-    pub fn was_hit(&self) -> bool {
-        self.lease.lease.as_ref().is_some_and(Lease::was_hit)
-    }
-}
-
-impl Drop for Release<'_, '_> {
-    fn drop(&mut self) {
-        if !tracing::enabled!(target: "lean_rs", tracing::Level::TRACE) {
-            return;
-        }
-        let kept = || self.pool.pool.stats().released_to_pool;
-        let before = kept();
-        drop(self.lease.take());
-        tracing::trace!(target: "lean_rs", kept = kept() > before, "lean_rs.host.pool.release");
-    }
-}
-
-impl<'lean, 'c> Deref for PooledSession<'lean, '_, 'c> {
-    type Target = LeanSession<'lean, 'c>;
-
-    fn deref(&self) -> &LeanSession<'lean, 'c> {
-        &self.session
-    }
-}
-
-impl<'lean, 'c> DerefMut for PooledSession<'lean, '_, 'c> {
-    fn deref_mut(&mut self) -> &mut LeanSession<'lean, 'c> {
-        &mut self.session
-    }
-}
-
-impl fmt::Debug for PooledSession<'_, '_, '_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PooledSession").field("session", &self.session).finish_non_exhaustive()
     }
 }
