@@ -197,6 +197,9 @@ fn package(package: &Path) -> Finding {
 
 fn search_path(look: &Look, sysroot: Option<&Path>) -> Vec<Finding> {
     let mut findings = Vec::new();
+    if sysroot.is_none() {
+        findings.push(Finding::note("search path", "Lean's own folder is not looked at: no Lean was found"));
+    }
     if let Some(sysroot) = sysroot {
         let init = sysroot.join("lib/lean/Init.olean");
         findings.push(if init.is_file() {

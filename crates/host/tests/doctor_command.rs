@@ -132,6 +132,9 @@ fn works_with_no_lean_at_all() {
     let said = lines(&output);
     assert_eq!(output.status.code(), Some(1));
     assert!(said.contains("no Lean: `lean` can't be run") && said.contains("install elan"), "{said}");
+    for what in ["sysroot", "version", "library", "rpath", "package", "search path", "memory"] {
+        assert!(said.lines().any(|line| line.starts_with(what)), "{what}: {said}");
+    }
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
 
