@@ -53,7 +53,7 @@
 //! | `LeanDiagnostic`, `LeanPosition` | the same names; every diagnostic has a position, numbers are `u64`, columns count from 0, as Lean counts them, messages are not cut, and there is no `file_label` |
 //! | `LeanCancellationToken` | the same; it also interrupts a check that runs |
 //! | `LeanProgressSink`, `LeanProgressEvent` | the same; start and end are reported, and closures are sinks |
-//! | `LeanError` | an enum of [`Cancelled`](LeanError::Cancelled), [`LeanException`](LeanError::LeanException), [`ResourceExhausted`](LeanError::ResourceExhausted), [`Toolchain`](LeanError::Toolchain) (for `Host`), [`Stale`](LeanError::Stale); messages of at most 4 KiB |
+//! | `LeanError` | an enum of [`Cancelled`](LeanError::Cancelled), [`LeanException`](LeanError::LeanException), [`ResourceExhausted`](LeanError::ResourceExhausted), [`Toolchain`](LeanError::Toolchain) (for `Host`), [`Stale`](LeanError::Stale), [`NoExtensions`](LeanError::NoExtensions); messages of at most 4 KiB |
 //! | spans `lean_rs.runtime.init`, `lean_rs.host.pool.acquire`, `lean_rs.host.session.import`, `…declaration_kind`, `…declaration_type`, `…list_declarations` | the same names, levels and fields, target `lean_rs`; `profile` is `private`, or `exported-public` for a list that begins with `module`. `…list_declarations` has a field `prefix`; `lean_rs.host.session.check` is new |
 //! | events `lean_rs.host.pool.acquire.result`, `.release`, `.drain`, `.stale_eviction` | the same; all that is idle is looked at after an import that registered an extension, not at each acquire |
 //!

@@ -225,7 +225,7 @@ impl Environment<'_> {
     /// # Errors
     ///
     /// [`LeanError::Cancelled`] if it was cancelled before it began (afterwards, [`Checked::ended`] says so);
-    /// [`LeanError::Stale`] if this environment can't be elaborated in any more.
+    /// [`LeanError::Stale`] if this environment can't be elaborated in any more, [`LeanError::NoExtensions`] if it never could.
     pub fn check(&self, source: &str, options: &CheckOptions<'_>) -> Result<Checked, LeanError> {
         options.watch.phase("check", 1, || {
             if options.deadline.is_none() && options.timeout.is_none() && Workers::is_current() {
@@ -245,7 +245,7 @@ impl Environment<'_> {
         let _shared = exclusion::question();
         // Waiting for an import may have taken long.
         options.watch.go_on()?;
-        self.refuse_if_stale()?;
+        self.refuse_if_unfit()?;
         let thread = self.thread();
         let token = interruption.arm(thread)?;
         let _listening = options.watch.cancellation.map(|token| token.interrupts(interruption));

@@ -107,7 +107,7 @@ impl Environment<'_> {
     ///
     /// # Errors
     ///
-    /// [`LeanError::Stale`]: printing needs the environment's extensions. What Lean throws if it can't print it.
+    /// [`LeanError::Stale`] and [`LeanError::NoExtensions`]: printing needs the environment's extensions. What Lean throws if it can't print it.
     pub fn declaration_type(&self, name: &str) -> Result<Option<String>, LeanError> {
         self.ask_deeply(|environment| environment.declaration_type_here(name))
     }
@@ -117,7 +117,7 @@ impl Environment<'_> {
             return Ok(None);
         }
         let _shared = exclusion::question();
-        self.refuse_if_stale()?;
+        self.refuse_if_unfit()?;
         let thread = self.thread();
         let name = Owned::string(thread, name);
         // SAFETY: as in `modules`; the second object is a `String`; the function is in `IO`.
@@ -151,8 +151,12 @@ impl Environment<'_> {
         names.into_texts()
     }
 
-    /// An error if an import has registered an extension since. To be asked while imports are held back.
-    pub(crate) fn refuse_if_stale(&self) -> Result<(), LeanError> {
+    /// An error if nothing can be elaborated here: without extensions, or since an import has registered another. To be asked
+    /// while imports are held back.
+    pub(crate) fn refuse_if_unfit(&self) -> Result<(), LeanError> {
+        if !self.facts().extensions {
+            return Err(LeanError::NoExtensions);
+        }
         let (imported_at, now) = (self.epoch(), exclusion::epoch(self.thread())?);
         if imported_at == now { Ok(()) } else { Err(LeanError::Stale { imported_at, now }) }
     }

@@ -59,6 +59,8 @@ pub(crate) struct Facts {
     /// Private bytes that its import took.
     pub(crate) taken: u64,
     pub(crate) regions: Regions,
+    /// Whether its extensions were loaded.
+    pub(crate) extensions: bool,
 }
 
 impl<'lean> Environment<'lean> {
@@ -306,5 +308,6 @@ fn import_here<'lean>(
         (Some(before), Some(after)) => after.saturating_sub(before),
         _ => 0,
     };
-    Ok(Environment { object, facts: Facts { epoch: epoch?, taken, regions: options.regions } })
+    let ImportOptions { regions, extensions, .. } = *options;
+    Ok(Environment { object, facts: Facts { epoch: epoch?, taken, regions, extensions } })
 }

@@ -38,6 +38,12 @@ pub enum LeanError {
         /// What is exhausted, at most [`MESSAGE_LIMIT`] bytes.
         message: String,
     },
+    /// The environment was imported without its extensions, so nothing can be elaborated or printed in it.
+    #[error(
+        "this environment was imported without its extensions, and Lean can neither check nor print in it: import it with \
+         `ImportOptions {{ extensions: true, .. }}`"
+    )]
+    NoExtensions,
     /// An import has registered an extension since this environment was imported, which would be too short to elaborate in:
     /// drop it and acquire or import it again.
     #[error(

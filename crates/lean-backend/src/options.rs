@@ -77,7 +77,7 @@ pub struct ImportOptions {
     /// variable `LEAN_PATH`, which Lean reads at each import, and before the toolchain's own.
     pub search_path: Vec<String>,
     /// Whether environment extensions are loaded, which also runs the initialisers of the imported modules. Needed to
-    /// elaborate; without it an import takes about half the time.
+    /// check and to print types; without it an import takes about half the time.
     pub extensions: bool,
     /// What becomes of the files that are read.
     pub regions: Regions,

@@ -34,9 +34,10 @@ impl Facts {
     }
 
     /// Compares the epoch with the latest that Lean was asked for, after each import and check: no call into Lean. A check
-    /// asks Lean itself once more, where no import can come in between.
+    /// asks Lean itself once more, where no import can come in between. Without extensions none can be missing.
     fn health(self) -> Health {
-        if self.epoch == exclusion::latest_epoch() { Health::Reusable } else { Health::Stale }
+        let is_sound = !self.extensions || self.epoch == exclusion::latest_epoch();
+        if is_sound { Health::Reusable } else { Health::Stale }
     }
 }
 

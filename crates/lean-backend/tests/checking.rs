@@ -8,8 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lean_backend::{
-    CheckOptions, Checked, Ended, Environment, LeanCancellationToken, LeanError, LeanProgressEvent,
-    LeanSeverity,
+    CheckOptions, Checked, Ended, Environment, ImportOptions, LeanCancellationToken, LeanError,
+    LeanProgressEvent, LeanSeverity, SharedEnvironment, Watch,
 };
 use support::{options, runtime, shared};
 
@@ -71,6 +71,16 @@ on_lean! {
         let environment = Environment::import(&thread, &options(), &["Init"]).unwrap();
         let attached = environment.check(source, &CheckOptions::new()).unwrap();
         assert_eq!((&here, &attached), (&there, &there));
+    }
+
+    fn environment_without_extensions_is_refused_and_not_checked_wrongly() {
+        let without = ImportOptions { extensions: false, ..options() };
+        let environment =
+            SharedEnvironment::import(runtime(), &without, &["Init"], &Watch::default()).unwrap();
+        assert_eq!(environment.ask(|environment| Ok(environment.contains("Nat"))), Ok(true), "this needs none");
+        assert_eq!(environment.check("#check Nat", &CheckOptions::new()), Err(LeanError::NoExtensions));
+        let printed = environment.ask(|environment| environment.declaration_type("Nat.add_comm"));
+        assert_eq!(printed, Err(LeanError::NoExtensions));
     }
 
     fn cancelled_before_it_begins_it_is_an_error() {

@@ -139,6 +139,17 @@ mod on_the_abi_model_alone {
     }
 
     #[test]
+    fn environment_without_extensions_does_not_become_stale() {
+        let _one_at_a_time = support::begin();
+        let options = ImportOptions { extensions: false, ..options() }.into();
+        let pool: local::Pool<EnvironmentKey, SharedEnvironment> = local::Pool::with_max_idle(4);
+        let query = EnvironmentQuery { options: &options, imports: &["Init"] };
+        drop(pool.acquire(&query, open).unwrap());
+        support::shared(&["Model.Extends.Without"]);
+        assert!(pool.acquire(&query, open).unwrap().was_hit());
+    }
+
+    #[test]
     fn hit_calls_no_lean() {
         let _one_at_a_time = support::begin();
         let options = interned();
