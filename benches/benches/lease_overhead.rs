@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hint::black_box;
 
+use benches::order::Cycle;
 use benches::{Free, ReferencePool, imports, names};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use parking_lot::Mutex;
@@ -53,12 +54,12 @@ fn hit(c: &mut Criterion) {
 
         let reference = ReferencePool::new(SLOTS as usize);
         slices.iter().for_each(|slice| drop(reference.acquire(slice, || Free(0))));
-        let mut turn = 0;
+        // Each hit moves its entry to the end, so those of the upper half, in turn, are always in the middle.
+        let mut order = Cycle::over(middle..slices.len());
         group.bench_function(BenchmarkId::new("reference design", count), |b| {
             b.iter(|| {
-                // The list is rotated by each hit, so the key sought is always in the middle.
-                turn = (turn + 1) % slices.len();
-                drop(black_box(reference.acquire(black_box(&slices[turn]), || unreachable!())));
+                let query = black_box(&slices[order.turn()]);
+                drop(black_box(reference.acquire(query, || unreachable!())));
             });
         });
 

@@ -1,7 +1,15 @@
 //! Baselines that the benches compare with, and what they have in common.
+//!
+//! - [`rounds`]: subjects measured in turn, so that their ratios hold.
+//! - [`report`]: the tables and targets that come of it.
+//! - [`options`], [`order`]: the command line, and the order in which keys are asked for.
 #![forbid(unsafe_code)]
 
+pub mod options;
+pub mod order;
 mod reference;
+pub mod report;
+pub mod rounds;
 
 pub use reference::ReferencePool;
 

@@ -1,0 +1,46 @@
+//! Where and when: what numbers are worth nothing without.
+
+use std::fs::read_to_string;
+use std::process::Command;
+
+use benches::options::Options;
+
+/// The command, machine, compiler and date, as Markdown.
+pub(crate) fn head(options: &Options) -> String {
+    let cpu = read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown");
+    let model = model.trim_start_matches([' ', '\t', ':']);
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let load = read_to_string("/proc/loadavg").unwrap_or_default();
+    let load: Vec<&str> = load.split_whitespace().take(3).collect();
+    format!(
+        "# What the pool costs, beside its peers\n\n\
+         Written by `cargo bench -p benches --bench ratios -- --markdown benches/RESULTS.md`; pool-core as of commit {commit}.\n\n\
+         - Machine: {cores} cores, {model}, load {load} at the start\n\
+         - Compiler: {rustc}\n\
+         - Date: {date}\n\
+         - Each subject had {rounds} turns of about {turn:?}, in turn with the others of its table, 11 where turns are passes over all \
+         entries; the median counts\n\n\
+         The machine is shared with other work: nanoseconds come and go, ratios within a table are what counts. Names\n\
+         mean import names: a key of 20 names is a list like those at the top of a Lean file.\n",
+        commit = commit(),
+        load = load.join(" "),
+        rustc = output("rustc", &["--version"]),
+        date = output("date", &["-u", "+%Y-%m-%d %H:%M UTC"]),
+        rounds = options.effort.rounds,
+        turn = options.effort.turn,
+    )
+}
+
+/// The last one that changed pool-core, and whether something there is not committed.
+fn commit() -> String {
+    let core = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/pool-core");
+    let commit = output("git", &["-C", core, "log", "-1", "--format=%h", "--", "."]);
+    let changes = output("git", &["-C", core, "status", "--porcelain", "--", "."]);
+    if changes.is_empty() { commit } else { format!("{commit}, with changes") }
+}
+
+fn output(program: &str, args: &[&str]) -> String {
+    let output = Command::new(program).args(args).output();
+    output.map_or_else(|_| "unknown".to_owned(), |out| String::from_utf8_lossy(&out.stdout).trim().to_owned())
+}
