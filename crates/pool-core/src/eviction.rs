@@ -5,6 +5,7 @@
 #![doc = include_str!("../docs/adding-a-policy.md")]
 
 mod by_age;
+mod by_release;
 mod dense;
 #[cfg(test)]
 mod drive;

@@ -100,11 +100,10 @@ impl Camp {
         (place.requests, place.level) = (place.requests.saturating_add(1), level);
     }
 
-    fn take(&mut self, entry: EntryId) {
-        if let Some(key) = self.shelves.take(entry) {
-            if self.shelves.idle_of(key) == 0 {
-                self.leave(key);
-            }
+    /// A key with nothing idle is in no queue.
+    fn leave_if_empty(&mut self, key: Option<KeyId>) {
+        if let Some(key) = key.filter(|&key| self.shelves.idle_of(key) == 0) {
+            self.leave(key);
         }
     }
 }
@@ -128,7 +127,8 @@ impl<K: ?Sized> Eviction<K> for Camp {
     }
 
     fn on_acquire(&mut self, entry: EntryId, key: KeyId, _: Now) {
-        self.take(entry);
+        let key_left = self.shelves.take(entry);
+        self.leave_if_empty(key_left);
         self.request(key);
     }
 
@@ -140,7 +140,8 @@ impl<K: ?Sized> Eviction<K> for Camp {
     }
 
     fn on_remove(&mut self, entry: EntryId, _: KeyId) {
-        self.take(entry);
+        let key_left = self.shelves.remove(entry);
+        self.leave_if_empty(key_left);
     }
 
     fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<EntryId> {

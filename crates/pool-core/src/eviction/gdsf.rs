@@ -80,7 +80,7 @@ impl<K: ?Sized> Eviction<K> for Gdsf {
     }
 
     fn on_remove(&mut self, entry: EntryId, _: KeyId) {
-        self.ranks.take(entry);
+        self.ranks.remove(entry);
     }
 
     fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<EntryId> {

@@ -49,6 +49,10 @@ impl GreedyDual {
         self.ranking.take(entry);
     }
 
+    pub(super) fn remove(&mut self, entry: EntryId) {
+        self.ranking.remove(entry);
+    }
+
     pub(super) fn release(&mut self, entry: EntryId, key: KeyId) {
         let history = self.keys.get(key);
         self.ranking.release(entry, key, |idle| history.worth(idle));

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
+use super::by_release::ByRelease;
 use super::stamps::Stamps;
 use super::{Eviction, nanos_of};
 use crate::id::{EntryId, KeyId};
-use crate::order::Order;
 use crate::time::Now;
 use crate::usage::{Opened, Returned};
 
@@ -13,15 +13,14 @@ use crate::usage::{Opened, Returned};
 pub struct IdleTimeout<E> {
     inner: E,
     limit: u64,
-    /// Idle entries, the most recently released at the front.
-    idle: Order<EntryId>,
+    entries: ByRelease,
     released: Stamps,
 }
 
 impl<E> IdleTimeout<E> {
     /// `inner`, with a limit on the time an entry may lie idle. A limit of 0 keeps nothing.
     pub fn new(limit: Duration, inner: E) -> Self {
-        Self { inner, limit: nanos_of(limit), idle: Order::new(), released: Stamps::default() }
+        Self { inner, limit: nanos_of(limit), entries: ByRelease::default(), released: Stamps::default() }
     }
 }
 
@@ -43,18 +42,18 @@ impl<K: ?Sized, E: Eviction<K>> Eviction<K> for IdleTimeout<E> {
     }
 
     fn on_acquire(&mut self, entry: EntryId, key: KeyId, now: Now) {
-        self.idle.remove(entry);
+        self.entries.acquire(entry);
         self.inner.on_acquire(entry, key, now);
     }
 
     fn on_release(&mut self, entry: EntryId, key: KeyId, returned: &Returned, now: Now) {
         self.released.set(entry, now.nanos);
-        self.idle.push_front(entry);
+        self.entries.release(entry);
         self.inner.on_release(entry, key, returned, now);
     }
 
     fn on_remove(&mut self, entry: EntryId, key: KeyId) {
-        self.idle.remove(entry);
+        self.entries.remove(entry);
         self.inner.on_remove(entry, key);
     }
 
@@ -63,7 +62,7 @@ impl<K: ?Sized, E: Eviction<K>> Eviction<K> for IdleTimeout<E> {
     }
 
     fn expired(&mut self, now: Now) -> Option<EntryId> {
-        let oldest = self.idle.back().filter(|&entry| self.released.is_over(entry, self.limit, now.nanos));
+        let oldest = self.entries.oldest().filter(|&entry| self.released.is_over(entry, self.limit, now.nanos));
         oldest.or_else(|| self.inner.expired(now))
     }
 }

@@ -45,7 +45,7 @@ impl<K: ?Sized> Eviction<K> for Lfu {
     }
 
     fn on_remove(&mut self, entry: EntryId, _: KeyId) {
-        self.ranks.take(entry);
+        self.ranks.remove(entry);
     }
 
     fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<EntryId> {

@@ -1,17 +1,16 @@
 use super::Eviction;
+use super::by_release::ByRelease;
 use crate::id::{EntryId, KeyId};
-use crate::order::Order;
 use crate::time::Now;
 use crate::usage::Returned;
 
 /// Least recently used: the one idle for longest goes.
 ///
 /// Denning, "The working set model for program behavior" (1968), has the argument. Adapted for a pool: a lease counts
-/// as use until it ends, so recency is that of the release, and a leased entry is in no list.
+/// as use until it ends, so recency is that of the release.
 #[derive(Clone, Debug, Default)]
 pub struct Lru {
-    /// Idle entries, the most recently released at the front.
-    idle: Order<EntryId>,
+    entries: ByRelease,
 }
 
 impl Lru {
@@ -24,18 +23,18 @@ impl Lru {
 
 impl<K: ?Sized> Eviction<K> for Lru {
     fn on_acquire(&mut self, entry: EntryId, _: KeyId, _: Now) {
-        self.idle.remove(entry);
+        self.entries.acquire(entry);
     }
 
     fn on_release(&mut self, entry: EntryId, _: KeyId, _: &Returned, _: Now) {
-        self.idle.push_front(entry);
+        self.entries.release(entry);
     }
 
     fn on_remove(&mut self, entry: EntryId, _: KeyId) {
-        self.idle.remove(entry);
+        self.entries.remove(entry);
     }
 
     fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<EntryId> {
-        self.idle.back()
+        self.entries.oldest()
     }
 }

@@ -27,20 +27,25 @@ struct Place<W> {
 
 impl<W: Copy + Ord> Ranking<W> {
     /// An entry became idle. `worth` is that of its key's next entry to go, with so many idle.
+    #[inline]
     pub(super) fn release(&mut self, entry: EntryId, key: KeyId, worth: impl FnOnce(usize) -> W) {
         let idle = self.shelves.put(entry, key);
-        if key.index() >= self.listed.len() {
-            self.listed.resize(key.index() + 1, None);
-        }
         let worth = worth(idle);
-        if self.listed[key.index()].is_none_or(|listed| worth < listed.worth) {
+        let listed = self.listed.get(key.index()).copied().flatten();
+        if listed.is_none_or(|listed| worth < listed.worth) {
             self.list(key, worth);
         }
     }
 
-    /// An entry is idle no longer.
+    /// An entry is leased.
+    #[inline]
     pub(super) fn take(&mut self, entry: EntryId) {
         self.shelves.take(entry);
+    }
+
+    /// An entry is gone.
+    pub(super) fn remove(&mut self, entry: EntryId) {
+        self.shelves.remove(entry);
     }
 
     /// A key, idle or not, may be worth less than it was.
@@ -82,7 +87,11 @@ impl<W: Copy + Ord> Ranking<W> {
         self.rebuild();
     }
 
+    #[cold]
     fn list(&mut self, key: KeyId, worth: W) {
+        if key.index() >= self.listed.len() {
+            self.listed.resize(key.index() + 1, None);
+        }
         self.clock += 1;
         let place = Place { worth, since: self.clock };
         self.listed[key.index()] = Some(place);

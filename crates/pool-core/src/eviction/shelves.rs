@@ -1,50 +1,104 @@
 use crate::id::{EntryId, Id, KeyId};
-use crate::order::{Chain, Link};
+use crate::order::{Chain, Link, Links};
 
 /// The idle entries of each key, in the order in which they became idle.
 ///
-/// Every operation is O(1) and may be repeated without harm. Memory is bounded by the largest ids seen.
+/// A lease moves nothing, and a release nothing if it is of the key's entry that was released last, which is the one
+/// that a pool leases first. Every operation is O(1), finding the longest idle of a key amortised: each step of it undoes a
+/// lease. All may be repeated without harm. Memory is bounded by the largest ids seen.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shelves {
-    /// By key; the most recently released at the front.
-    shelves: Vec<Chain>,
-    /// By entry: its links, and whose it is.
-    links: Vec<Link>,
-    keys: Vec<Option<KeyId>>,
+    shelves: Vec<Shelf>,
+    nodes: Vec<Node>,
+}
+
+/// A key's.
+#[derive(Clone, Copy, Debug)]
+struct Shelf {
+    /// The most recently released at the front, the leased ones among them.
+    entries: Chain,
+    idle: u32,
+}
+
+/// An entry's.
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    link: Link,
+    /// On whose shelf it is. Only then the rest means anything.
+    key: Option<KeyId>,
+    idle: bool,
+}
+
+impl Links for Vec<Node> {
+    fn link(&mut self, index: u32) -> &mut Link {
+        &mut self[index as usize].link
+    }
 }
 
 impl Shelves {
     /// An entry became idle. How many of its key are now.
+    #[inline]
     pub(super) fn put(&mut self, entry: EntryId, key: KeyId) -> usize {
-        self.take(entry);
-        if key.index() >= self.shelves.len() {
-            self.shelves.resize(key.index() + 1, Chain::new());
+        let index = entry.index();
+        if key.index() >= self.shelves.len() || index >= self.nodes.len() {
+            self.grow(entry, key);
         }
-        if entry.index() >= self.links.len() {
-            self.links.resize(entry.index() + 1, Link::unlinked());
-            self.keys.resize(entry.index() + 1, None);
+        if self.nodes[index].key != Some(key) {
+            self.remove(entry);
+            self.nodes[index].key = Some(key);
         }
-        self.keys[entry.index()] = Some(key);
-        let shelf = &mut self.shelves[key.index()];
-        shelf.push_front(&mut self.links, entry.index() as u32);
-        shelf.len()
+        let (node, shelf) = (&mut self.nodes[index], &mut self.shelves[key.index()]);
+        shelf.idle += u32::from(!node.idle);
+        node.idle = true;
+        if shelf.entries.front() != Some(index as u32) {
+            shelf.entries.remove(&mut self.nodes, index as u32);
+            shelf.entries.push_front(&mut self.nodes, index as u32);
+        }
+        shelf.idle as usize
     }
 
-    /// An entry is idle no longer. Whose it was, if it was idle.
+    #[cold]
+    fn grow(&mut self, entry: EntryId, key: KeyId) {
+        if key.index() >= self.shelves.len() {
+            self.shelves.resize(key.index() + 1, Shelf { entries: Chain::new(), idle: 0 });
+        }
+        if entry.index() >= self.nodes.len() {
+            self.nodes.resize(entry.index() + 1, Node { link: Link::unlinked(), key: None, idle: false });
+        }
+    }
+
+    /// An entry is leased. Whose it is, if it was idle.
+    #[inline]
     pub(super) fn take(&mut self, entry: EntryId) -> Option<KeyId> {
-        let key = self.keys.get_mut(entry.index())?.take()?;
-        self.shelves[key.index()].remove(&mut self.links, entry.index() as u32);
+        let node = self.nodes.get_mut(entry.index()).filter(|node| node.idle)?;
+        node.idle = false;
+        let key = node.key?;
+        self.shelves[key.index()].idle -= 1;
         Some(key)
+    }
+
+    /// An entry is gone. Whose it was, if it was idle.
+    pub(super) fn remove(&mut self, entry: EntryId) -> Option<KeyId> {
+        let idle = self.take(entry);
+        let key = self.nodes.get_mut(entry.index())?.key.take()?;
+        self.shelves[key.index()].entries.remove(&mut self.nodes, entry.index() as u32);
+        idle
     }
 
     /// How many of a key are idle.
     pub(super) fn idle_of(&self, key: KeyId) -> usize {
-        self.shelves.get(key.index()).map_or(0, Chain::len)
+        self.shelves.get(key.index()).map_or(0, |shelf| shelf.idle as usize)
     }
 
     /// The one of a key that has been idle for longest.
-    pub(super) fn longest_idle(&self, key: KeyId) -> Option<EntryId> {
-        let back = self.shelves.get(key.index())?.back()?;
-        Some(EntryId::from_index(back as usize))
+    pub(super) fn longest_idle(&mut self, key: KeyId) -> Option<EntryId> {
+        let shelf = self.shelves.get_mut(key.index()).filter(|shelf| shelf.idle > 0)?;
+        loop {
+            let back = shelf.entries.back()?;
+            if self.nodes[back as usize].idle {
+                return Some(EntryId::from_index(back as usize));
+            }
+            shelf.entries.remove(&mut self.nodes, back);
+        }
     }
 }

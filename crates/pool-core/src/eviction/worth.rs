@@ -139,11 +139,17 @@ impl<N> Worth<N> {
         Self { per_byte: true, ..self }
     }
 
+    #[inline]
     fn record(&mut self, key: KeyId) -> &mut Record {
         if key.index() >= self.keys.len() {
-            self.keys.resize(key.index() + 1, Record::NEW);
+            self.grow(key);
         }
         &mut self.keys[key.index()]
+    }
+
+    #[cold]
+    fn grow(&mut self, key: KeyId) {
+        self.keys.resize(key.index() + 1, Record::NEW);
     }
 
     fn knows(&mut self, key: KeyId, known: bool) {
@@ -153,6 +159,7 @@ impl<N> Worth<N> {
         self.growth = (1.0 / half_life).exp2();
     }
 
+    #[inline]
     fn request(&mut self, key: KeyId) {
         self.request *= self.growth;
         let request = self.request;
@@ -234,12 +241,12 @@ impl<K: ?Sized, N: Names<K>> Eviction<K> for Worth<N> {
         if per_byte {
             record.weight = returned.weight.max(1) as f64;
         }
-        let record = *record;
-        self.ranking.release(entry, key, |idle| record.worth(idle));
+        let Self { keys, ranking, .. } = self;
+        ranking.release(entry, key, |idle| keys[key.index()].worth(idle));
     }
 
     fn on_remove(&mut self, entry: EntryId, key: KeyId) {
-        self.ranking.take(entry);
+        self.ranking.remove(entry);
         let record = self.record(key);
         record.live = record.live.saturating_sub(1);
         if record.live == 0 {
