@@ -1,6 +1,6 @@
 //! What has left the pool and has yet to be dropped, and what user code panicked with.
 
-use crate::contain::Panics;
+use crate::contain::{Panics, Payload, contain};
 use crate::observer::Event;
 use crate::stats::DropReason;
 
@@ -25,10 +25,6 @@ impl<K, R> Aftermath<K, R> {
         Self { resources: Vec::new(), keys: Vec::new(), panics: Panics::default() }
     }
 
-    pub(crate) fn is_none(&self) -> bool {
-        self.resources.is_empty() && self.keys.is_empty() && !self.panics.any()
-    }
-
     /// Drops all of it, each by itself, and tells of each resource before. What panicked is yet to go on.
     pub(crate) fn settle(self, observe: impl Fn(Event<'_, K>)) -> Panics {
         let Self { resources, keys, mut panics } = self;
@@ -46,12 +42,61 @@ impl<K, R> Aftermath<K, R> {
     }
 
     /// A resource, with its last handle.
-    pub(crate) fn push(&mut self, (key, resource): (K, R), reason: DropReason) {
+    fn push(&mut self, (key, resource): (K, R), reason: DropReason) {
         self.resources.push(Victim { key: Some(key), resource, reason: Some(reason) });
     }
 
     /// One handle of a resource that lives on.
     pub(crate) fn push_handle(&mut self, key: Option<K>, resource: R) {
         self.resources.push(Victim { key, resource, reason: None });
+    }
+}
+
+/// The aftermath of the steps since it was last taken, if there is any: a hit and a return have none.
+pub(crate) struct Pending<K, R>(Option<Box<Aftermath<K, R>>>);
+
+impl<K, R> Pending<K, R> {
+    pub(crate) const fn none() -> Self {
+        Self(None)
+    }
+
+    #[inline]
+    pub(crate) fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+
+    #[inline]
+    pub(crate) fn take(&mut self) -> Option<Box<Aftermath<K, R>>> {
+        self.0.take()
+    }
+
+    /// What `f` returns, or `None` if it panicked: the panic is kept.
+    #[inline]
+    pub(crate) fn contain<T>(&mut self, f: impl FnOnce() -> T) -> Option<T> {
+        contain(f).map_err(|payload| self.keep(payload)).ok()
+    }
+
+    #[cold]
+    fn keep(&mut self, payload: Payload) {
+        self.get().panics.keep(payload);
+    }
+
+    #[cold]
+    fn get(&mut self) -> &mut Aftermath<K, R> {
+        self.0.get_or_insert_with(|| Box::new(Aftermath::none()))
+    }
+
+    /// A resource, with its last handle.
+    pub(crate) fn push(&mut self, value: (K, R), reason: DropReason) {
+        self.get().push(value, reason);
+    }
+
+    /// One handle of a resource that lives on.
+    pub(crate) fn push_handle(&mut self, key: Option<K>, resource: R) {
+        self.get().push_handle(key, resource);
+    }
+
+    pub(crate) fn push_keys(&mut self, keys: impl IntoIterator<Item = K>) {
+        keys.into_iter().for_each(|key| self.get().keys.push(key));
     }
 }

@@ -27,10 +27,6 @@ impl Panics {
         contain(f).map_err(|payload| self.keep(payload)).ok()
     }
 
-    pub(crate) fn any(&self) -> bool {
-        self.first.is_some()
-    }
-
     /// Lets the first panic go on.
     pub(crate) fn resume(mut self) {
         if let Some(payload) = self.first.take() {

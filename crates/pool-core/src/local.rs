@@ -247,23 +247,55 @@ where
         Q: Query<K> + ?Sized,
     {
         let nanos = self.nanos();
-        let mut unfit = None;
+        match self.take_once(query, hash, nanos) {
+            Err(Some(unfit)) => self.take_fit_after(unfit, query, hash, nanos),
+            taken => taken,
+        }
+    }
+
+    #[cold]
+    fn take_fit_after<Q>(
+        &self,
+        mut unfit: DropReason,
+        query: &Q,
+        hash: u64,
+        nanos: u64,
+    ) -> Result<Lease<'_, K, R, C, E>, Option<DropReason>>
+    where
+        Q: Query<K> + ?Sized,
+    {
         loop {
-            let (taken, aftermath) = self.enter(|state| state.take(hash, |key| query.is_key(key), nanos));
-            let Some(Taken { entry, key, resource }) = taken else {
-                self.finish(aftermath);
-                return Err(unfit);
-            };
-            let lease = Lease::new(self, entry, key, resource, true);
-            let lease = if aftermath.is_none() && !self.any_postponed.get() {
-                lease
-            } else {
-                hold_through(lease, |_| self.finish(aftermath))
-            };
-            match contain(|| lease.health()) {
-                Ok(Health::Reusable) => return Ok(lease),
-                bad => unfit = Some(lease.end_unfit(bad, nanos)),
+            match self.take_once(query, hash, nanos) {
+                Ok(lease) => return Ok(lease),
+                Err(Some(reason)) => unfit = reason,
+                Err(None) => return Err(Some(unfit)),
             }
+        }
+    }
+
+    /// Takes a warm resource. If that is not fit for use: why it was dropped.
+    #[inline]
+    fn take_once<Q>(
+        &self,
+        query: &Q,
+        hash: u64,
+        nanos: u64,
+    ) -> Result<Lease<'_, K, R, C, E>, Option<DropReason>>
+    where
+        Q: Query<K> + ?Sized,
+    {
+        let (taken, aftermath) = self.enter(|state| state.take(hash, |key| query.is_key(key), nanos));
+        let Some(Taken { entry, key, resource }) = taken else {
+            self.finish(aftermath);
+            return Err(None);
+        };
+        let mut lease = Lease::new(self, entry, key, resource, true);
+        if aftermath.is_some() || self.any_postponed.get() {
+            lease = hold_through(lease, |_| self.finish(aftermath));
+        }
+        match contain(|| lease.health()) {
+            Ok(Health::Reusable) => Ok(lease),
+            bad => Err(Some(lease.end_unfit(bad, nanos))),
         }
     }
 

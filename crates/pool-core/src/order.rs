@@ -15,6 +15,7 @@ pub(crate) struct Link {
 }
 
 impl Link {
+    #[inline]
     pub(crate) const fn unlinked() -> Self {
         Self { prev: UNLINKED, next: UNLINKED }
     }
@@ -40,18 +41,18 @@ impl Links for Vec<Link> {
 pub(crate) struct Chain {
     front: u32,
     back: u32,
-    len: u32,
 }
 
 impl Chain {
     pub(crate) const fn new() -> Self {
-        Self { front: END, back: END, len: 0 }
+        Self { front: END, back: END }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.len as usize
+    pub(crate) fn is_empty(&self) -> bool {
+        self.front == END
     }
 
+    #[inline]
     pub(crate) fn front(&self) -> Option<u32> {
         (self.front != END).then_some(self.front)
     }
@@ -69,7 +70,28 @@ impl Chain {
             old => links.link(old).prev = index,
         }
         self.front = index;
-        self.len += 1;
+    }
+
+    /// Puts `index`, which is in no chain, into an empty one; false if this is not. Needs no links but its own.
+    #[inline]
+    pub(crate) fn push_only(&mut self, own: &mut Link, index: u32) -> bool {
+        if !self.is_empty() {
+            return false;
+        }
+        *own = Link { prev: END, next: END };
+        *self = Self { front: index, back: index };
+        true
+    }
+
+    /// Takes the only node out; false if there are others. Needs no links but its own.
+    #[inline]
+    pub(crate) fn remove_only(&mut self, own: &mut Link) -> bool {
+        if self.front != self.back {
+            return false;
+        }
+        *own = Link::unlinked();
+        *self = Self::new();
+        true
     }
 
     /// Puts `index`, which is in no chain, at the back.
@@ -80,7 +102,6 @@ impl Chain {
             old => links.link(old).next = index,
         }
         self.back = index;
-        self.len += 1;
     }
 
     /// Takes `index` out; false if it was in no chain. It must not be in another one.
@@ -98,7 +119,6 @@ impl Chain {
             END => self.back = link.prev,
             next => links.link(next).prev = link.prev,
         }
-        self.len -= 1;
         true
     }
 }
@@ -121,6 +141,7 @@ pub(crate) fn after(link: Link) -> Option<u32> {
 pub struct Order<I> {
     links: Vec<Link>,
     chain: Chain,
+    len: usize,
     ids: PhantomData<I>,
 }
 
@@ -128,19 +149,19 @@ impl<I: Id> Order<I> {
     /// An empty order.
     #[must_use]
     pub const fn new() -> Self {
-        Self { links: Vec::new(), chain: Chain::new(), ids: PhantomData }
+        Self { links: Vec::new(), chain: Chain::new(), len: 0, ids: PhantomData }
     }
 
     /// How many ids are in it.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.chain.len()
+        self.len
     }
 
     /// Whether no id is in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.chain.is_empty()
     }
 
     /// Whether `id` is in it.
@@ -181,15 +202,19 @@ impl<I: Id> Order<I> {
 
     /// Takes `id` out; false if it was not there.
     pub fn remove(&mut self, id: I) -> bool {
-        self.contains(id) && self.chain.remove(&mut self.links, id.index() as u32)
+        let removed = self.contains(id) && self.chain.remove(&mut self.links, id.index() as u32);
+        self.len -= usize::from(removed);
+        removed
     }
 
+    /// To be put in again.
     fn detach(&mut self, id: I) -> u32 {
         if id.index() >= self.links.len() {
             self.links.resize(id.index() + 1, Link::unlinked());
         }
         let index = id.index() as u32;
-        self.chain.remove(&mut self.links, index);
+        let was_in = self.chain.remove(&mut self.links, index);
+        self.len += usize::from(!was_in);
         index
     }
 }

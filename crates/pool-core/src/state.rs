@@ -11,23 +11,23 @@ mod entries;
 mod keys;
 mod opening;
 mod room;
+mod taking;
 mod waiting;
 
 pub(crate) use ending::{Ending, judge};
 pub(crate) use opening::{Denied, Reserved};
+pub(crate) use taking::Taken;
 pub(crate) use waiting::KeyFacts;
-
-use std::cell::Cell;
 
 use entries::Entries;
 use keys::Keys;
 
-use crate::aftermath::Aftermath;
+use crate::aftermath::{Aftermath, Pending};
 use crate::capacity::Capacity;
 use crate::eviction::Eviction;
 use crate::id::{EntryId, Id, KeyId};
-use crate::resource::{Resource, handle};
-use crate::stats::{Counters, DropReason, MissReason, Stats, add};
+use crate::resource::Resource;
+use crate::stats::{Counters, MissReason, Stats};
 use crate::time::Now;
 use crate::usage::{Opened, Usage};
 
@@ -43,14 +43,7 @@ pub(crate) struct State<K, R, C, E> {
     needs_clock: bool,
     tick: u64,
     /// What the caller has to do once the borrow or lock is over.
-    aftermath: Aftermath<K, R>,
-}
-
-/// A warm resource that was found and is leased from now on.
-pub(crate) struct Taken<K, R> {
-    pub(crate) entry: EntryId,
-    pub(crate) key: K,
-    pub(crate) resource: R,
+    aftermath: Pending<K, R>,
 }
 
 impl<K, R, C, E> State<K, R, C, E>
@@ -71,7 +64,7 @@ where
             capacity,
             eviction,
             tick: 0,
-            aftermath: Aftermath::none(),
+            aftermath: Pending::none(),
         }
     }
 
@@ -90,7 +83,7 @@ where
     /// What the steps so far left to do, once the borrow or lock is over; `None` on a hit and a return.
     #[inline]
     pub(crate) fn take_aftermath(&mut self) -> Option<Box<Aftermath<K, R>>> {
-        if self.nothing_left() { None } else { Some(self.box_aftermath()) }
+        self.aftermath.take()
     }
 
     /// Whether there is no aftermath.
@@ -99,93 +92,13 @@ where
         self.aftermath.is_none()
     }
 
-    #[cold]
-    fn box_aftermath(&mut self) -> Box<Aftermath<K, R>> {
-        Box::new(std::mem::replace(&mut self.aftermath, Aftermath::none()))
-    }
-
-    /// Leases the warm resource of a key that is to go out next, if there is one.
-    #[inline]
-    pub(crate) fn take(&mut self, hash: u64, is: impl FnMut(&K) -> bool, nanos: u64) -> Option<Taken<K, R>> {
-        self.tick = self.tick.wrapping_add(1);
-        let now = self.now(nanos);
-        if self.needs_clock {
-            self.reap(now, None);
-        }
-        let Self { entries, keys, usage, counters, eviction, aftermath, .. } = self;
-        // Whose `share` is being asked: still set if that panicked.
-        let asked = Cell::new(None);
-        // A handle for the lease, where it is safe should the key's `clone` panic.
-        let mut parked = None;
-        let mut taken = None;
-        // User code first, then the books, which can't panic, then user code again: nothing is ever half done.
-        let found = aftermath.panics.contain(|| {
-            let key = keys.find(hash, is)?;
-            let record = &mut keys[key];
-            let mut id = record.newest()?;
-            let (value, shared) = loop {
-                let entry = &mut entries[id];
-                let (own_key, own) = entry.resource.as_ref()?;
-                asked.set(Some(id));
-                let handle = handle(own);
-                asked.set(None);
-                if let Some(shared) = handle {
-                    parked = Some(shared);
-                    break ((own_key.clone(), parked.take()?), true);
-                }
-                if entry.leases == 0 {
-                    break (entry.resource.take()?, false);
-                }
-                // It was shared when it was leased, and no longer wants to be: busy. An older one may be idle.
-                id = entries.older(id)?;
-            };
-            let entry = &mut entries[id];
-            let (was_idle, weight) = (entry.leases == 0, entry.weight);
-            entry.shared = shared;
-            entry.leases += 1;
-            add(&mut counters.taken, 1);
-            add(&mut counters.taken_nanos, entry.cost_nanos);
-            if was_idle {
-                if !shared {
-                    record.warm.remove(entries, id.index() as u32);
-                }
-                record.idle -= 1;
-                record.leased += 1;
-                usage.idle_to_leased(weight);
-                counters.peaks.note_leased(usage);
-            }
-            taken = Some(Taken { entry: id, key: value.0, resource: value.1 });
-            eviction.on_acquire(id, key, now);
-            Some(())
-        });
-        if found.is_none() {
-            self.recover(asked.get(), parked);
-        }
-        taken
-    }
-
-    /// User code panicked in [`take`](State::take). A resource that did so when it was asked for a handle is not offered
-    /// again; a handle that is left is dropped.
-    #[cold]
-    fn recover(&mut self, asked: Option<EntryId>, parked: Option<R>) {
-        if let Some(handle) = parked {
-            self.aftermath.push_handle(None, handle);
-        }
-        let Some(id) = asked else { return };
-        if self.entries[id].leases == 0 {
-            self.evict(id, DropReason::Panicked);
-        } else {
-            self.doom(id, DropReason::Panicked);
-        }
-    }
-
     /// Whether [`take`](State::take) would find something, apart from what has expired since the last call.
     pub(crate) fn is_warm(&mut self, hash: u64, is: impl FnMut(&K) -> bool) -> bool {
         self.find(hash, is).is_some_and(|key| self.keys[key].newest().is_some())
     }
 
     pub(crate) fn find(&mut self, hash: u64, is: impl FnMut(&K) -> bool) -> Option<KeyId> {
-        self.aftermath.panics.contain(|| self.keys.find(hash, is)).flatten()
+        self.aftermath.contain(|| self.keys.find(hash, is)).flatten()
     }
 
     fn now(&self, nanos: u64) -> Now {
@@ -199,13 +112,13 @@ where
         match from {
             Place::Idle => {
                 usage.idle -= 1;
-                usage.idle_weight = usage.idle_weight.saturating_sub(weight);
+                usage.idle_weight = usage.idle_weight.wrapping_sub(weight);
                 usage.note_evicted(weight);
                 record.idle -= 1;
             }
             Place::Leased => {
                 usage.leased -= 1;
-                usage.leased_weight = usage.leased_weight.saturating_sub(weight);
+                usage.leased_weight = usage.leased_weight.wrapping_sub(weight);
                 record.leased -= 1;
             }
             Place::Nowhere => {}
@@ -213,12 +126,12 @@ where
         match to {
             Place::Idle => {
                 usage.idle += 1;
-                usage.idle_weight = usage.idle_weight.saturating_add(weight);
+                usage.idle_weight = usage.idle_weight.wrapping_add(weight);
                 record.idle += 1;
             }
             Place::Leased => {
                 usage.leased += 1;
-                usage.leased_weight = usage.leased_weight.saturating_add(weight);
+                usage.leased_weight = usage.leased_weight.wrapping_add(weight);
                 record.leased += 1;
             }
             Place::Nowhere => {}
@@ -232,7 +145,7 @@ where
         let entry = self.entries.remove(id);
         self.keys[key].gone = gone;
         self.move_weight(key, entry.weight, place, Place::Nowhere);
-        self.aftermath.panics.contain(|| self.eviction.on_remove(id, key));
+        self.aftermath.contain(|| self.eviction.on_remove(id, key));
         self.retire(key);
         entry.resource
     }
@@ -240,8 +153,8 @@ where
     /// To be called when something of the key ended.
     fn retire(&mut self, key: KeyId) {
         if let Some((forgotten, name)) = self.keys.retire(key) {
-            self.aftermath.panics.contain(|| self.eviction.on_forget(forgotten));
-            self.aftermath.keys.push(name);
+            self.aftermath.contain(|| self.eviction.on_forget(forgotten));
+            self.aftermath.push_keys([name]);
         }
     }
 }

@@ -53,20 +53,25 @@ impl Usage {
         self.idle_weight.saturating_add(self.leased_weight).saturating_add(self.opening_weight)
     }
 
+    // Sums of weights wrap where they would overflow, which they can't (see `MAX_WEIGHT`): so what is added and taken away
+    // again leaves no trace.
+
     /// One idle resource of `weight` bytes is leased.
+    #[inline]
     pub(crate) fn idle_to_leased(&mut self, weight: u64) {
         self.idle -= 1;
         self.leased += 1;
-        self.idle_weight = self.idle_weight.saturating_sub(weight);
-        self.leased_weight = self.leased_weight.saturating_add(weight);
+        self.idle_weight = self.idle_weight.wrapping_sub(weight);
+        self.leased_weight = self.leased_weight.wrapping_add(weight);
     }
 
     /// A leased resource, of `before` bytes at its last measurement and of `weight` bytes now, becomes idle.
+    #[inline]
     pub(crate) fn leased_to_idle(&mut self, before: u64, weight: u64) {
         self.leased -= 1;
         self.idle += 1;
-        self.leased_weight = self.leased_weight.saturating_sub(before);
-        self.idle_weight = self.idle_weight.saturating_add(weight);
+        self.leased_weight = self.leased_weight.wrapping_sub(before);
+        self.idle_weight = self.idle_weight.wrapping_add(weight);
     }
 
     /// The same with `idle` idle resources of `weight` bytes, all of the key in question.

@@ -76,7 +76,7 @@ impl Camp {
         if let Some(queue) = self.keys.at(key).queue.take() {
             if let Some(chain) = self.queues.get_mut(&queue) {
                 chain.remove(&mut self.links, key.index() as u32);
-                if chain.len() == 0 {
+                if chain.is_empty() {
                     self.queues.remove(&queue);
                 }
             }

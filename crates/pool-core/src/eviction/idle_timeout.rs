@@ -62,7 +62,8 @@ impl<K: ?Sized, E: Eviction<K>> Eviction<K> for IdleTimeout<E> {
     }
 
     fn expired(&mut self, now: Now) -> Option<EntryId> {
-        let oldest = self.entries.oldest().filter(|&entry| self.released.is_over(entry, self.limit, now.nanos));
+        let oldest =
+            self.entries.oldest().filter(|&entry| self.released.is_over(entry, self.limit, now.nanos));
         oldest.or_else(|| self.inner.expired(now))
     }
 }

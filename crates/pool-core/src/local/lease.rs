@@ -3,11 +3,11 @@ use std::ops::{Deref, DerefMut};
 
 use super::Pool;
 use crate::capacity::Capacity;
-use crate::contain::{Panics, Payload, contain, in_drop};
+use crate::contain::{Panics, Payload, in_drop};
 use crate::eviction::Eviction;
 use crate::id::EntryId;
 use crate::resource::{Health, Resource, unfit};
-use crate::state::{Ending, judge};
+use crate::state::Ending;
 use crate::stats::DropReason;
 
 /// A resource on loan from a [`Pool`], which it can't outlive. Dropping it gives the resource back.
@@ -118,24 +118,8 @@ where
         }
     }
 
-    /// Ends a lease whose resource panicked when it was asked how.
-    #[cold]
-    fn end_panicked(&mut self, payload: Payload) {
-        let mut panics = Panics::default();
-        panics.keep(payload);
-        panics.contain(|| self.end(Ending::Drop(DropReason::Panicked), 0));
-        panics.resume();
-    }
-
     fn value(&self) -> &(K, R) {
         self.value.as_ref().expect(HOLDS)
-    }
-
-    /// Asks the resource how the lease ends, and the clock when.
-    #[inline]
-    fn judge(&self, panicked: bool) -> (Ending, u64) {
-        let nanos = self.pool.nanos();
-        (judge(&self.value().1, panicked), nanos)
     }
 }
 
@@ -176,14 +160,13 @@ where
 {
     #[inline]
     fn drop(&mut self) {
-        if self.value.is_none() {
-            return;
+        let Some(value) = self.value.take() else { return };
+        if std::thread::panicking() {
+            let panicked = !self.made_while_panicking;
+            in_drop(|| self.pool.give_back(self.entry, value, panicked));
+        } else {
+            self.pool.give_back(self.entry, value, false);
         }
-        let panicked = !self.made_while_panicking && std::thread::panicking();
-        in_drop(|| match contain(|| self.judge(panicked)) {
-            Ok((ending, nanos)) => self.end(ending, nanos),
-            Err(payload) => self.end_panicked(payload),
-        });
     }
 }
 

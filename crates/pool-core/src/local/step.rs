@@ -5,11 +5,12 @@ use std::cell::RefMut;
 use super::Pool;
 use crate::aftermath::Aftermath;
 use crate::capacity::Capacity;
-use crate::contain::Panics;
+use crate::contain::{Panics, Payload, contain};
 use crate::eviction::Eviction;
 use crate::id::EntryId;
 use crate::resource::Resource;
-use crate::state::{Ending, State};
+use crate::state::{Ending, State, judge};
+use crate::stats::DropReason;
 
 /// The end of a lease that has yet to be taken in: whose, with what, how and when.
 pub(super) type Postponed<K, R> = (EntryId, (K, R), Ending, u64);
@@ -21,6 +22,24 @@ where
     C: Capacity,
     E: Eviction<K>,
 {
+    /// Ends a lease as its resource says.
+    #[inline]
+    pub(super) fn give_back(&self, entry: EntryId, value: (K, R), panicked: bool) {
+        match contain(|| (self.nanos(), judge(&value.1, panicked))) {
+            Ok((nanos, ending)) => self.end(entry, value, ending, nanos),
+            Err(payload) => self.give_back_panicked(entry, value, payload),
+        }
+    }
+
+    /// Ends a lease whose resource panicked when it was asked how.
+    #[cold]
+    fn give_back_panicked(&self, entry: EntryId, value: (K, R), payload: Payload) {
+        let mut panics = Panics::default();
+        panics.keep(payload);
+        panics.contain(|| self.end(entry, value, Ending::Drop(DropReason::Panicked), 0));
+        panics.resume();
+    }
+
     /// Ends a lease, or puts that off if it happens inside the pool's own borrow.
     #[inline]
     pub(super) fn end(&self, entry: EntryId, value: (K, R), ending: Ending, nanos: u64) {
@@ -28,20 +47,23 @@ where
             return self.postpone((entry, value, ending, nanos));
         };
         let (handle, aftermath) = Self::step(state, |state| state.end(entry, value, ending, nanos));
-        match (handle, aftermath) {
-            (Some((key, resource)), Some(mut aftermath)) => {
-                aftermath.push_handle(Some(key), resource);
-                self.finish(Some(aftermath));
-            }
-            (Some((key, resource)), None) => {
-                let mut panics = Panics::default();
-                panics.contain(|| drop(resource));
-                panics.contain(|| drop(key));
-                panics.contain(|| self.finish(None));
-                panics.resume();
-            }
-            (None, aftermath) => self.finish(aftermath),
+        match handle {
+            None => self.finish(aftermath),
+            Some(handle) => self.finish_with_handle(handle, aftermath),
         }
+    }
+
+    /// As [`finish`](Pool::finish), and drops what the lease of a shared resource had.
+    fn finish_with_handle(&self, (key, resource): (K, R), aftermath: Option<Box<Aftermath<K, R>>>) {
+        if let Some(mut aftermath) = aftermath {
+            aftermath.push_handle(Some(key), resource);
+            return self.finish(Some(aftermath));
+        }
+        let mut panics = Panics::default();
+        panics.contain(|| drop(resource));
+        panics.contain(|| drop(key));
+        panics.contain(|| self.finish(None));
+        panics.resume();
     }
 
     #[cold]

@@ -108,7 +108,7 @@ where
                 } else {
                     self.entries[id].weight = weight;
                     self.usage.leased_weight =
-                        self.usage.leased_weight.saturating_sub(weight_before).saturating_add(weight);
+                        self.usage.leased_weight.wrapping_sub(weight_before).wrapping_add(weight);
                     self.counters.peaks.note_live(&self.usage);
                     doomed
                 }
@@ -174,23 +174,27 @@ where
     fn become_idle(&mut self, id: EntryId, weight: u64, waits: bool, nanos: u64) -> Option<DropReason> {
         let now = self.now(nanos);
         let Self { entries, keys, usage, counters, eviction, capacity, aftermath, needs_clock, .. } = self;
-        let (entry, index) = (&mut entries[id], id.index() as u32);
-        let (key, shared) = (entry.key, entry.shared);
+        let index = id.index() as u32;
+        if R::SHAREABLE && entries[id].shared {
+            // It was among the warm ones all the time, and is the latest to be released now.
+            keys[entries[id].key].warm.remove(entries, index);
+        }
+        let entry = &mut entries[id];
+        let key = entry.key;
         let weight_before = std::mem::replace(&mut entry.weight, weight);
         let record = &mut keys[key];
-        if shared {
-            record.warm.remove(entries, index);
+        if !record.warm.push_only(&mut entry.link, index) {
+            record.warm.push_front(entries, index);
         }
-        record.warm.push_front(entries, index);
         record.leased -= 1;
         record.idle += 1;
         usage.leased_to_idle(weight_before, weight);
         if weight > weight_before {
             counters.peaks.note_live(usage);
         }
-        usage.idle_of_key = record.idle;
-        let returned = Returned { weight, idle_of_key: record.idle };
-        let fits = aftermath.panics.contain(|| {
+        usage.idle_of_key = record.idle.into();
+        let returned = Returned { weight, idle_of_key: usage.idle_of_key };
+        let fits = aftermath.contain(|| {
             eviction.on_release(id, key, &returned, now);
             // The usual case is over here, in one go. Whatever else is decided below, from the start.
             !*needs_clock && (waits || capacity.keep(usage, weight) == Verdict::Fits)

@@ -9,7 +9,7 @@ use crate::stats::DropReason;
 pub(crate) struct Entry<K, R> {
     pub(super) key: KeyId,
     /// Neighbours among the key's warm entries.
-    link: Link,
+    pub(super) link: Link,
     /// How many leases are out.
     pub(super) leases: u64,
     /// Whether the lease (or leases) have handles, while the resource itself stays here.

@@ -14,9 +14,9 @@ pub(crate) struct KeyRecord<K> {
     /// The key's entries that an acquire can have, the most recently released first: all idle ones, and shared ones
     /// that are leased.
     pub(super) warm: Chain,
-    pub(super) idle: u64,
-    pub(super) leased: u64,
-    pub(super) opening: u64,
+    pub(super) idle: u32,
+    pub(super) leased: u32,
+    pub(super) opening: u32,
     /// What its last open took, if it was ever opened.
     pub(super) opened: Option<Opened>,
     /// Whether its last open gave a resource that is not shared.
@@ -29,6 +29,7 @@ pub(crate) struct KeyRecord<K> {
 }
 
 impl<K> KeyRecord<K> {
+    #[inline]
     pub(super) fn newest(&self) -> Option<EntryId> {
         self.warm.front().map(|index| EntryId::from_index(index as usize))
     }
@@ -59,6 +60,7 @@ impl<K> Keys<K> {
         self.records.len()
     }
 
+    #[inline]
     pub(super) fn find(&self, hash: u64, mut is: impl FnMut(&K) -> bool) -> Option<KeyId> {
         let same = |id: &KeyId| {
             let record = &self.records[id.index()];

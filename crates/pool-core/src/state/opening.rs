@@ -67,10 +67,10 @@ where
         nanos: u64,
     ) -> Option<Result<Reserved, Denied>> {
         let mut name = Some(name);
-        let found = self.aftermath.panics.contain(|| self.keys.find(hash, is));
+        let found = self.aftermath.contain(|| self.keys.find(hash, is));
         let outcome =
             found.map(|known| self.reserve_known(known, hash, &mut name, (unfit, process_bytes), nanos));
-        self.aftermath.keys.extend(name);
+        self.aftermath.push_keys(name);
         if let Some(Err(_)) = outcome {
             self.count_refused();
         }
@@ -114,7 +114,7 @@ where
             let key =
                 self.keys.insert(hash, name.take().expect("a key that is not known comes with its name"));
             self.keys[key].opening += 1;
-            self.aftermath.panics.contain(|| self.eviction.on_key(key, &self.keys[key].key));
+            self.aftermath.contain(|| self.eviction.on_key(key, &self.keys[key].key));
             key
         });
         self.usage.opening += 1;
@@ -164,7 +164,7 @@ where
         self.move_weight(key, opened.weight, Place::Nowhere, Place::Leased);
         self.counters.peaks.note_live(&self.usage);
         let now = self.now(nanos);
-        let heard = self.aftermath.panics.contain(|| self.eviction.on_open(id, key, &opened, now));
+        let heard = self.aftermath.contain(|| self.eviction.on_open(id, key, &opened, now));
         if heard.is_none() {
             // The policy may not know it now, and then could never name it: it goes when its lease ends.
             self.doom(id, DropReason::Panicked);
@@ -179,7 +179,7 @@ where
         let now = self.now(nanos);
         let mut could_fit = false;
         loop {
-            let idle_of_key = key.map_or(0, |key| self.keys[key].idle);
+            let idle_of_key = key.map_or(0, |key| u64::from(self.keys[key].idle));
             let usage = Usage { idle_of_key, ..self.usage };
             let verdict = self.ask_admit(&usage, expected);
             let (by, of_key) = match verdict {
@@ -207,7 +207,7 @@ where
     }
 
     fn ask_admit(&mut self, usage: &Usage, expected: &Opened) -> Verdict {
-        let verdict = self.aftermath.panics.contain(|| self.capacity.admit(usage, expected));
+        let verdict = self.aftermath.contain(|| self.capacity.admit(usage, expected));
         verdict.unwrap_or(Verdict::Never("a panic in the capacity policy"))
     }
 

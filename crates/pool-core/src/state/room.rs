@@ -32,16 +32,17 @@ where
     pub(crate) fn clear(&mut self) {
         self.drain();
         let keys = self.keys.take();
-        self.aftermath.keys.extend(keys);
+        self.aftermath.push_keys(keys);
     }
 
     /// Drops what is idle and, as `is_stale` says, stale, and returns how many that were. What it panics at stays.
     pub(crate) fn drop_stale(&mut self, mut is_stale: impl FnMut(&K, &R) -> bool) -> usize {
-        let panics = &mut self.aftermath.panics;
+        let aftermath = &mut self.aftermath;
         let mut found = Vec::new();
         for (id, entry) in self.entries.iter().filter(|(_, entry)| entry.is_idle()) {
             if let Some((key, resource)) = &entry.resource {
-                found.extend(panics.contain(|| is_stale(key, resource)).filter(|&stale| stale).map(|_| id));
+                found
+                    .extend(aftermath.contain(|| is_stale(key, resource)).filter(|&stale| stale).map(|_| id));
             }
         }
         for &id in &found {
@@ -61,7 +62,7 @@ where
     pub(super) fn reap(&mut self, now: Now, incoming: Option<EntryId>) -> bool {
         let mut incoming_expired = false;
         while self.needs_clock {
-            match self.aftermath.panics.contain(|| self.eviction.expired(now)).flatten() {
+            match self.aftermath.contain(|| self.eviction.expired(now)).flatten() {
                 Some(id) if !self.is_idle(id) => break,
                 Some(id) if Some(id) == incoming => {
                     self.drop_idle(id, DropReason::Expired);
@@ -86,7 +87,7 @@ where
         let mut could_fit = false;
         let mut rejected = None;
         loop {
-            let idle_of_key = key.map_or(0, |key| self.keys[key].idle);
+            let idle_of_key = key.map_or(0, |key| u64::from(self.keys[key].idle));
             let usage = Usage { idle_of_key, ..self.usage };
             let weight = incoming.map_or(0, |id| self.entries[id].weight);
             let verdict = self.ask_keep(&usage, weight);
@@ -117,14 +118,14 @@ where
     }
 
     fn ask_keep(&mut self, usage: &Usage, weight: u64) -> Verdict {
-        let verdict = self.aftermath.panics.contain(|| self.capacity.keep(usage, weight));
+        let verdict = self.aftermath.contain(|| self.capacity.keep(usage, weight));
         verdict.unwrap_or(Verdict::Never("a panic in the capacity policy"))
     }
 
     /// Asks the eviction policy for a victim. If it panics or names what is not idle, the incoming entry goes, or
     /// without one any: a broken policy must not make the pool outgrow its limits.
     pub(super) fn choose(&mut self, incoming: Option<EntryId>, now: Now) -> Option<EntryId> {
-        match self.aftermath.panics.contain(|| self.eviction.victim(incoming, now)) {
+        match self.aftermath.contain(|| self.eviction.victim(incoming, now)) {
             Some(None) => None,
             Some(Some(id)) if self.is_idle(id) => Some(id),
             _ => incoming.or_else(|| self.entries.first_idle()),

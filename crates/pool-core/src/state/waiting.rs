@@ -33,8 +33,8 @@ where
         };
         let record = &self.keys[key];
         KeyFacts {
-            leased: record.leased,
-            opening: record.opening,
+            leased: record.leased.into(),
+            opening: record.opening.into(),
             exclusive: record.exclusive,
             cost_nanos: record.opened.unwrap_or_else(|| self.mean_opened()).cost_nanos,
             mean_hold_nanos: record.hold_nanos.checked_div(record.holds),
@@ -53,17 +53,17 @@ where
     /// Runs user code that has to run inside, and keeps its panic for later.
     pub(crate) fn contain<T>(&mut self, f: impl FnOnce(&K) -> T, key: KeyId) -> Option<T> {
         let Self { keys, aftermath, .. } = self;
-        aftermath.panics.contain(|| f(&keys[key].key))
+        aftermath.contain(|| f(&keys[key].key))
     }
 
     /// The same, of what is not the key's.
     pub(crate) fn contain_any<T>(&mut self, f: impl FnOnce() -> T) -> Option<T> {
-        self.aftermath.panics.contain(f)
+        self.aftermath.contain(f)
     }
 
     /// A key to drop once the borrow or lock is over.
     pub(crate) fn give_away(&mut self, key: Option<K>) {
-        self.aftermath.keys.extend(key);
+        self.aftermath.push_keys(key);
     }
 
     /// A lease on `entry` took that long.
