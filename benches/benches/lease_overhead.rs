@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::hint::black_box;
 
 use benches::order::Cycle;
-use benches::{Free, ReferencePool, imports, names};
+use benches::{Free, ReferencePool, imports, names, used};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use parking_lot::Mutex;
 use pool_core::Imports;
@@ -59,22 +59,22 @@ fn hit(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("reference design", count), |b| {
             b.iter(|| {
                 let query = black_box(&slices[order.turn()]);
-                drop(black_box(reference.acquire(query, || unreachable!())));
+                used(reference.acquire(query, || unreachable!()));
             });
         });
 
         let boxed: Pool<Imports, Free> = Pool::with_max_idle(SLOTS);
         keys.iter().for_each(|key| drop(boxed.acquire(key, |_| Ok(Free(0)))));
         group.bench_function(BenchmarkId::new("local, interned key", count), |b| {
-            b.iter(|| drop(black_box(boxed.acquire(black_box(&keys[middle]), |_| unreachable!()))));
+            b.iter(|| used(boxed.acquire(black_box(&keys[middle]), |_| unreachable!()).unwrap()));
         });
         group.bench_function(BenchmarkId::new("local, &[&str]", count), |b| {
-            b.iter(|| drop(black_box(boxed.acquire(black_box(&slices[middle][..]), |_| unreachable!()))));
+            b.iter(|| used(boxed.acquire(black_box(&slices[middle][..]), |_| unreachable!()).unwrap()));
         });
         let inline = Pool::<Imports, Free>::builder().static_policies(MaxIdle(SLOTS), Lru::new()).build();
         keys.iter().for_each(|key| drop(inline.acquire(key, |_| Ok(Free(0)))));
         group.bench_function(BenchmarkId::new("local, interned key, static policies", count), |b| {
-            b.iter(|| drop(black_box(inline.acquire(black_box(&keys[middle]), |_| unreachable!()))));
+            b.iter(|| used(inline.acquire(black_box(&keys[middle]), |_| unreachable!()).unwrap()));
         });
     }
     group.finish();

@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::sync::{Barrier, Condvar, Mutex};
 use std::time::Instant;
 
-use benches::Free;
+use benches::{Free, used};
 use pool_core::capacity::{MaxIdle, MaxLive};
 use pool_core::eviction::Lru;
 use pool_core::sync::Pool;
@@ -121,27 +121,24 @@ fn with_candidates(resources: u64, run: &mut dyn FnMut(&str, Cycle<'_>)) {
     }
 
     let r2d2 = r2d2::Pool::builder().max_size(size).test_on_check_out(false).build(Manager).unwrap();
-    run("r2d2", Box::new(|cycles| (0..cycles).for_each(|_| drop(black_box(r2d2.get().unwrap())))));
+    run("r2d2", Box::new(|cycles| (0..cycles).for_each(|_| used(r2d2.get().unwrap()))));
     let tested = r2d2::Pool::builder().max_size(size).build(Manager).unwrap();
     run(
         "r2d2, tested on check-out (its default)",
-        Box::new(|cycles| (0..cycles).for_each(|_| drop(black_box(tested.get().unwrap())))),
+        Box::new(|cycles| (0..cycles).for_each(|_| used(tested.get().unwrap()))),
     );
     let managed: deadpool::managed::Pool<Manager> =
         deadpool::managed::Pool::builder(Manager).max_size(resources as usize).build().unwrap();
     run(
         "deadpool managed",
         Box::new(|cycles| {
-            (0..cycles).for_each(|_| drop(black_box(pollster::block_on(managed.get()).unwrap())));
+            (0..cycles).for_each(|_| used(pollster::block_on(managed.get()).unwrap()));
         }),
     );
     if resources > 1 {
         // It never waits.
         let objects = object_pool::Pool::new(resources as usize, || Free(0));
-        run(
-            "object-pool",
-            Box::new(|cycles| (0..cycles).for_each(|_| drop(black_box(objects.try_pull().unwrap())))),
-        );
+        run("object-pool", Box::new(|cycles| (0..cycles).for_each(|_| used(objects.try_pull().unwrap()))));
     }
 }
 
@@ -154,7 +151,7 @@ fn fill<C: Capacity, E: Eviction<u32>>(pool: &Pool<u32, Free, C, E>, others: u64
 
 fn cycle<C: Capacity, E: Eviction<u32>>(pool: &Pool<u32, Free, C, E>, cycles: u64) {
     for _ in 0..cycles {
-        drop(black_box(pool.acquire(black_box(&KEY), |_| unreachable!("it is warm")).unwrap()));
+        used(pool.acquire(black_box(&KEY), |_| unreachable!("it is warm")).unwrap());
     }
 }
 

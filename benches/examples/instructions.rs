@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::hint::black_box;
 
 use benches::order::Cycle;
-use benches::{Free, imports, names};
+use benches::{Free, imports, names, used};
 use pool_core::capacity::MaxIdle;
 use pool_core::eviction::Lru;
 use pool_core::{Capacity, Eviction, Imports, local, sync};
@@ -55,14 +55,14 @@ fn run<C: Capacity, E: Eviction<Imports>>(
     match scenario {
         "local-hit-interned" => {
             for _ in 0..times {
-                drop(black_box(pool.acquire(black_box(&keys[4]), |_| unreachable!())));
+                used(pool.acquire(black_box(&keys[4]), |_| unreachable!()).unwrap());
             }
         }
         "local-hit-slices" => {
             let texts = names(NAMES, 4);
             let query: Vec<&str> = texts.iter().map(String::as_str).collect();
             for _ in 0..times {
-                drop(black_box(pool.acquire(black_box(query.as_slice()), |_| unreachable!())));
+                used(pool.acquire(black_box(query.as_slice()), |_| unreachable!()).unwrap());
             }
         }
         "miss-evict" => {
@@ -71,7 +71,7 @@ fn run<C: Capacity, E: Eviction<Imports>>(
             let ring: Vec<Imports> = (0..6000).map(|salt| imports(NAMES, 100 + salt)).collect();
             let mut order = Cycle::over(0..ring.len());
             // Past the first 4096, which are remembered without another being forgotten.
-            let mut miss = || drop(black_box(pool.acquire(&ring[order.turn()], |_| Ok(Free(0)))));
+            let mut miss = || used(pool.acquire(&ring[order.turn()], |_| Ok(Free(0))).unwrap());
             (0..6000).for_each(|_| miss());
             (0..times).for_each(|_| miss());
         }
@@ -83,7 +83,7 @@ fn sync_hit<C: Capacity, E: Eviction<Imports>>(pool: &sync::Pool<Imports, Free, 
     let keys = keys();
     keys.iter().for_each(|key| drop(pool.acquire(key, |_| Ok(Free(0)))));
     for _ in 0..times {
-        drop(black_box(pool.acquire(black_box(&keys[4]), |_| unreachable!())));
+        used(pool.acquire(black_box(&keys[4]), |_| unreachable!()).unwrap());
     }
 }
 

@@ -40,3 +40,10 @@ pub fn names(count: usize, salt: usize) -> Vec<String> {
 pub fn imports(count: usize, salt: usize) -> Imports {
     Imports::new(names(count, salt))
 }
+
+/// Looks at what a lease holds, which the optimiser can't leave out, and gives it back. (`black_box(lease)` would have the lease
+/// itself copied to and fro, which users don't.)
+#[inline]
+pub fn used<T>(lease: impl std::ops::Deref<Target = T>) {
+    std::hint::black_box(&*lease);
+}

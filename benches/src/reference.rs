@@ -18,6 +18,14 @@ pub struct ReferenceLease<'p, R> {
     value: Option<R>,
 }
 
+impl<R> std::ops::Deref for ReferenceLease<'_, R> {
+    type Target = R;
+
+    fn deref(&self) -> &R {
+        self.value.as_ref().expect("a lease holds its resource")
+    }
+}
+
 impl<R> ReferencePool<R> {
     /// An empty pool.
     #[must_use]

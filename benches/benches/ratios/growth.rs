@@ -7,7 +7,7 @@ use benches::options::Options;
 use benches::order::Cycle;
 use benches::report::{Report, number, ratio};
 use benches::rounds::{Medians, Subject};
-use benches::{Free, ReferencePool, imports, names};
+use benches::{Free, ReferencePool, imports, names, used};
 use pool_core::Imports;
 use pool_core::capacity::MaxIdle;
 use pool_core::eviction::Lru;
@@ -170,7 +170,7 @@ fn reference(size: usize) -> Option<(ReferencePool<Free>, Vec<Vec<&'static str>>
 fn reference_hits(size: usize, mut order: Cycle) -> Option<Subject<'static>> {
     let (pool, queries) = reference(size)?;
     Some(Subject::new(named(REFERENCE, size), move || {
-        drop(black_box(pool.acquire(black_box(&queries[order.turn()]), || unreachable!())));
+        used(pool.acquire(black_box(&queries[order.turn()]), || unreachable!()));
     }))
 }
 
@@ -179,7 +179,7 @@ fn reference_misses(size: usize) -> Option<Subject<'static>> {
     let absent = names(NAMES, size + 1);
     Some(Subject::new(named(REFERENCE, size), move || {
         let query: Vec<&str> = absent.iter().map(String::as_str).collect();
-        drop(black_box(pool.acquire(black_box(&query), || Free(0))));
+        used(pool.acquire(black_box(&query), || Free(0)));
     }))
 }
 

@@ -9,7 +9,7 @@ use benches::options::Options;
 use benches::order::Cycle;
 use benches::report::{Report, number, ratio};
 use benches::rounds::{Medians, Subject};
-use benches::{Free, ReferencePool, imports, names};
+use benches::{Free, ReferencePool, imports, names, used};
 use pool_core::capacity::MaxIdle;
 use pool_core::eviction::Lru;
 use pool_core::{Capacity, Eviction, Imports, local, sync};
@@ -144,11 +144,11 @@ fn keyed(count: usize) -> Vec<Subject<'static>> {
             stack.borrow_mut().push(black_box(value));
         }),
         Subject::new(REFERENCE, move || {
-            drop(black_box(reference.acquire(black_box(queries[b.turn()]), || unreachable!())));
+            used(reference.acquire(black_box(queries[b.turn()]), || unreachable!()));
         }),
         Subject::new("HashMap of object-pools", move || {
             let pool = &pools[black_box(texts[c.turn()].as_slice())];
-            drop(black_box(pool.try_pull().unwrap()));
+            used(pool.try_pull().unwrap());
         }),
     ]
 }
@@ -162,7 +162,7 @@ fn ours(count: usize) -> Vec<Subject<'static>> {
         keys.iter().for_each(|key| drop(pool.acquire(key, |_| Ok(Free(0)))));
         let mut order = order();
         Subject::new(name, move || {
-            drop(black_box(pool.acquire(black_box(&keys[order.turn()]), |_| unreachable!())));
+            used(pool.acquire(black_box(&keys[order.turn()]), |_| unreachable!()).unwrap());
         })
     }
 
@@ -186,21 +186,21 @@ fn pools() -> Vec<Subject<'static>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let bb8 = runtime.block_on(peers::bb8());
     vec![
-        Subject::new("r2d2", move || drop(black_box(r2d2.get().unwrap()))),
+        Subject::new("r2d2", move || used(r2d2.get().unwrap())),
         Subject::timed("bb8", move |count| {
             runtime.block_on(async {
                 let start = Instant::now();
                 for _ in 0..count {
-                    drop(black_box(bb8.get().await.unwrap()));
+                    used(bb8.get().await.unwrap());
                 }
                 start.elapsed()
             })
         }),
         Subject::new("deadpool managed", move || {
-            drop(black_box(pollster::block_on(managed.get()).unwrap()));
+            used(pollster::block_on(managed.get()).unwrap());
         }),
-        Subject::new("deadpool unmanaged", move || drop(black_box(unmanaged.try_get().unwrap()))),
-        Subject::new("object-pool", move || drop(black_box(object_pool.try_pull().unwrap()))),
-        Subject::new("opool", move || drop(black_box(opool.get()))),
+        Subject::new("deadpool unmanaged", move || used(unmanaged.try_get().unwrap())),
+        Subject::new("object-pool", move || used(object_pool.try_pull().unwrap())),
+        Subject::new("opool", move || used(opool.get())),
     ]
 }

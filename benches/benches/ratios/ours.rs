@@ -3,9 +3,9 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use benches::Free;
 use benches::order::Cycle;
 use benches::rounds::Subject;
+use benches::{Free, used};
 use pool_core::local::Pool;
 use pool_core::{Capacity, Eviction, Query};
 
@@ -24,7 +24,7 @@ where
 {
     fill(&pool, &queries);
     Subject::new(name, move || {
-        drop(black_box(pool.acquire(black_box(&queries[order.turn()]), |_| unreachable!())));
+        used(pool.acquire(black_box(&queries[order.turn()]), |_| unreachable!()).unwrap());
     })
 }
 
@@ -39,7 +39,7 @@ where
     E: Eviction<u64> + 'static,
 {
     fill_with_one(&pool, count);
-    Subject::new(name, move || drop(black_box(pool.acquire(black_box(&0), |_| unreachable!()))))
+    Subject::new(name, move || used(pool.acquire(black_box(&0), |_| unreachable!()).unwrap()))
 }
 
 /// Misses in a pool that is full of other keys, never seen before: each evicts one.
@@ -56,7 +56,7 @@ where
 {
     fill(&pool, full);
     Subject::new(name, move || {
-        drop(black_box(pool.acquire(black_box(&next()), |_| Ok(Free(0)))));
+        used(pool.acquire(black_box(&next()), |_| Ok(Free(0))).unwrap());
     })
 }
 

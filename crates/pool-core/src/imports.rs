@@ -85,6 +85,14 @@ impl Imports {
     }
 }
 
+impl Imports {
+    /// For lists that were not made of one another by `clone`.
+    #[cold]
+    fn has_same_names(&self, other: &Self) -> bool {
+        self.0.hash == other.0.hash && self.0.ends == other.0.ends && self.0.text == other.0.text
+    }
+}
+
 impl Names {
     fn iter(&self) -> impl ExactSizeIterator<Item = &str> + Clone {
         self.ends.iter().enumerate().map(|(place, &end)| {
@@ -95,9 +103,9 @@ impl Names {
 }
 
 impl PartialEq for Imports {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-            || (self.0.hash == other.0.hash && self.0.ends == other.0.ends && self.0.text == other.0.text)
+        Arc::ptr_eq(&self.0, &other.0) || self.has_same_names(other)
     }
 }
 

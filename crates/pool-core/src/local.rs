@@ -4,6 +4,7 @@ mod builder;
 mod lease;
 mod opening;
 mod step;
+mod taking;
 
 pub use builder::Builder;
 pub use lease::Lease;
@@ -17,16 +18,16 @@ use step::Postponed;
 pub(crate) use step::reentered;
 
 use crate::capacity::Capacity;
-use crate::contain::{contain, hold_through, in_drop};
+use crate::contain::in_drop;
 use crate::error::AcquireError;
 use crate::eviction::{Eviction, Worth};
 use crate::imports::Imports;
 use crate::key::{KeyHasher, Query};
 use crate::observer::{Event, Observer};
 use crate::process_memory::ProcessMemoryError;
-use crate::resource::{Health, Resource};
-use crate::state::{State, Taken};
-use crate::stats::{DropReason, Stats};
+use crate::resource::Resource;
+use crate::state::State;
+use crate::stats::Stats;
 use crate::time::Clock;
 use crate::usage::Usage;
 
@@ -123,13 +124,17 @@ where
         Q: Query<K> + ?Sized,
     {
         let hash = query.hash_with(&self.hasher);
-        match self.take_fit(query, hash) {
-            Ok(lease) => {
+        match self.take(query, hash) {
+            Ok(taken) => {
+                let lease = Lease::new(self, taken, true);
                 // Here, and not when this returns: were its drop to panic there, the lease would leak.
                 drop(open);
                 Ok(lease)
             }
-            Err(unfit) => self.open(query, hash, unfit, open),
+            Err(found) => match self.acquire_slowly(query, hash, found, open) {
+                Ok((taken, hit)) => Ok(Lease::new(self, taken, hit)),
+                Err(error) => Err(error),
+            },
         }
     }
 
@@ -142,7 +147,12 @@ where
     where
         Q: Query<K> + ?Sized,
     {
-        self.take_fit(query, query.hash_with(&self.hasher)).ok()
+        let hash = query.hash_with(&self.hasher);
+        let taken = match self.take(query, hash) {
+            Ok(taken) => taken,
+            Err(found) => self.settle(query, hash, found).ok()?,
+        };
+        Some(Lease::new(self, taken, true))
     }
 
     /// Whether a resource of that key is warm: idle, or shared and leased. Nobody is asked for more than that: it may turn
@@ -238,65 +248,6 @@ where
     #[doc(hidden)]
     pub fn assert_consistent(&self) {
         self.borrow().assert_consistent();
-    }
-
-    /// Takes warm resources of a key until one is fit for use. Without one: why the last was not, if there was any.
-    #[inline]
-    fn take_fit<Q>(&self, query: &Q, hash: u64) -> Result<Lease<'_, K, R, C, E>, Option<DropReason>>
-    where
-        Q: Query<K> + ?Sized,
-    {
-        let nanos = self.nanos();
-        match self.take_once(query, hash, nanos) {
-            Err(Some(unfit)) => self.take_fit_after(unfit, query, hash, nanos),
-            taken => taken,
-        }
-    }
-
-    #[cold]
-    fn take_fit_after<Q>(
-        &self,
-        mut unfit: DropReason,
-        query: &Q,
-        hash: u64,
-        nanos: u64,
-    ) -> Result<Lease<'_, K, R, C, E>, Option<DropReason>>
-    where
-        Q: Query<K> + ?Sized,
-    {
-        loop {
-            match self.take_once(query, hash, nanos) {
-                Ok(lease) => return Ok(lease),
-                Err(Some(reason)) => unfit = reason,
-                Err(None) => return Err(Some(unfit)),
-            }
-        }
-    }
-
-    /// Takes a warm resource. If that is not fit for use: why it was dropped.
-    #[inline]
-    fn take_once<Q>(
-        &self,
-        query: &Q,
-        hash: u64,
-        nanos: u64,
-    ) -> Result<Lease<'_, K, R, C, E>, Option<DropReason>>
-    where
-        Q: Query<K> + ?Sized,
-    {
-        let (taken, aftermath) = self.enter(|state| state.take(hash, |key| query.is_key(key), nanos));
-        let Some(Taken { entry, key, resource }) = taken else {
-            self.finish(aftermath);
-            return Err(None);
-        };
-        let mut lease = Lease::new(self, entry, key, resource, true);
-        if aftermath.is_some() || self.any_postponed.get() {
-            lease = hold_through(lease, |_| self.finish(aftermath));
-        }
-        match contain(|| lease.health()) {
-            Ok(Health::Reusable) => Ok(lease),
-            bad => Err(Some(lease.end_unfit(bad, nanos))),
-        }
     }
 
     fn observe(&self, event: Event<'_, K>) {

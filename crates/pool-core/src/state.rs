@@ -97,6 +97,7 @@ where
         self.find(hash, is).is_some_and(|key| self.keys[key].newest().is_some())
     }
 
+    #[inline]
     pub(crate) fn find(&mut self, hash: u64, is: impl FnMut(&K) -> bool) -> Option<KeyId> {
         self.aftermath.contain(|| self.keys.find(hash, is)).flatten()
     }

@@ -39,25 +39,33 @@ impl Shelves {
     /// An entry became idle. How many of its key are now.
     #[inline]
     pub(super) fn put(&mut self, entry: EntryId, key: KeyId) -> usize {
-        let index = entry.index();
-        if key.index() >= self.shelves.len() || index >= self.nodes.len() {
-            self.grow(entry, key);
+        let at_its_place = (self.nodes.get_mut(entry.index()), self.shelves.get_mut(key.index()));
+        match at_its_place {
+            (Some(node), Some(shelf))
+                if node.key == Some(key)
+                    && !node.idle
+                    && shelf.entries.front() == Some(entry.index() as u32) =>
+            {
+                node.idle = true;
+                shelf.idle += 1;
+                shelf.idle as usize
+            }
+            _ => self.put_first(entry, key),
         }
-        if self.nodes[index].key != Some(key) {
-            self.remove(entry);
-            self.nodes[index].key = Some(key);
-        }
-        let (node, shelf) = (&mut self.nodes[index], &mut self.shelves[key.index()]);
-        shelf.idle += u32::from(!node.idle);
-        node.idle = true;
-        if shelf.entries.front() != Some(index as u32) {
-            shelf.entries.remove(&mut self.nodes, index as u32);
-            shelf.entries.push_front(&mut self.nodes, index as u32);
-        }
+    }
+
+    #[inline(never)]
+    fn put_first(&mut self, entry: EntryId, key: KeyId) -> usize {
+        self.grow(entry, key);
+        self.remove(entry);
+        let index = entry.index() as u32;
+        self.nodes[entry.index()] = Node { link: Link::unlinked(), key: Some(key), idle: true };
+        let shelf = &mut self.shelves[key.index()];
+        shelf.entries.push_front(&mut self.nodes, index);
+        shelf.idle += 1;
         shelf.idle as usize
     }
 
-    #[cold]
     fn grow(&mut self, entry: EntryId, key: KeyId) {
         if key.index() >= self.shelves.len() {
             self.shelves.resize(key.index() + 1, Shelf { entries: Chain::new(), idle: 0 });

@@ -65,6 +65,7 @@ impl Record {
         Self { known: false, opened: false, live: 0, requests: 0.0, left: 1.0, cost: 1.0, weight: 1.0 };
 
     /// What the last of `idle` idle entries is worth. Never negative, so the bits are in the order of the numbers.
+    #[inline]
     fn worth(&self, idle: usize) -> u64 {
         (self.requests * self.left * self.cost / (self.weight * idle.max(1) as f64)).to_bits()
     }

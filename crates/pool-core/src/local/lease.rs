@@ -3,11 +3,11 @@ use std::ops::{Deref, DerefMut};
 
 use super::Pool;
 use crate::capacity::Capacity;
-use crate::contain::{Panics, Payload, in_drop};
+use crate::contain::{Panics, Payload};
 use crate::eviction::Eviction;
 use crate::id::EntryId;
 use crate::resource::{Health, Resource, unfit};
-use crate::state::Ending;
+use crate::state::{Ending, Taken};
 use crate::stats::DropReason;
 
 /// A resource on loan from a [`Pool`], which it can't outlive. Dropping it gives the resource back.
@@ -51,9 +51,16 @@ where
     E: Eviction<K>,
 {
     #[inline]
-    pub(super) fn new(pool: &'p Pool<K, R, C, E>, entry: EntryId, key: K, resource: R, hit: bool) -> Self {
+    pub(super) fn new(pool: &'p Pool<K, R, C, E>, taken: Taken<K, R>, hit: bool) -> Self {
+        let Taken { entry, key, resource } = taken;
         let made_while_panicking = std::thread::panicking();
         Self { pool, entry, value: Some((key, resource)), hit, made_while_panicking }
+    }
+
+    /// What it was made of, to make it elsewhere.
+    pub(super) fn into_taken(mut self) -> Taken<K, R> {
+        let (key, resource) = self.value.take().expect(HOLDS);
+        Taken { entry: self.entry, key, resource }
     }
 
     /// The key that the resource was opened for.
@@ -160,12 +167,8 @@ where
 {
     #[inline]
     fn drop(&mut self) {
-        let Some(value) = self.value.take() else { return };
-        if std::thread::panicking() {
-            let panicked = !self.made_while_panicking;
-            in_drop(|| self.pool.give_back(self.entry, value, panicked));
-        } else {
-            self.pool.give_back(self.entry, value, false);
+        if let Some(value) = self.value.take() {
+            self.pool.give_back(self.entry, value, self.made_while_panicking);
         }
     }
 }

@@ -1,11 +1,9 @@
 //! Into the core and out again: one borrow, and then what a step left to do.
 
-use std::cell::RefMut;
-
 use super::Pool;
 use crate::aftermath::Aftermath;
 use crate::capacity::Capacity;
-use crate::contain::{Panics, Payload, contain};
+use crate::contain::{Panics, Payload, contain, in_drop};
 use crate::eviction::Eviction;
 use crate::id::EntryId;
 use crate::resource::Resource;
@@ -22,9 +20,19 @@ where
     C: Capacity,
     E: Eviction<K>,
 {
+    /// Ends a lease that is dropped. Not inlined, so that its `Drop` is.
+    #[inline(never)]
+    pub(super) fn give_back(&self, entry: EntryId, value: (K, R), made_while_panicking: bool) {
+        if std::thread::panicking() {
+            in_drop(|| self.end_as_judged(entry, value, !made_while_panicking));
+        } else {
+            self.end_as_judged(entry, value, false);
+        }
+    }
+
     /// Ends a lease as its resource says.
-    #[inline]
-    pub(super) fn give_back(&self, entry: EntryId, value: (K, R), panicked: bool) {
+    #[inline(always)]
+    fn end_as_judged(&self, entry: EntryId, value: (K, R), panicked: bool) {
         match contain(|| (self.nanos(), judge(&value.1, panicked))) {
             Ok((nanos, ending)) => self.end(entry, value, ending, nanos),
             Err(payload) => self.give_back_panicked(entry, value, payload),
@@ -41,12 +49,14 @@ where
     }
 
     /// Ends a lease, or puts that off if it happens inside the pool's own borrow.
-    #[inline]
+    #[inline(always)]
     pub(super) fn end(&self, entry: EntryId, value: (K, R), ending: Ending, nanos: u64) {
-        let Ok(state) = self.state.try_borrow_mut() else {
+        let Ok(mut state) = self.state.try_borrow_mut() else {
             return self.postpone((entry, value, ending, nanos));
         };
-        let (handle, aftermath) = Self::step(state, |state| state.end(entry, value, ending, nanos));
+        let handle = state.end(entry, value, ending, nanos);
+        let aftermath = state.take_aftermath();
+        drop(state);
         match handle {
             None => self.finish(aftermath),
             Some(handle) => self.finish_with_handle(handle, aftermath),
@@ -83,14 +93,7 @@ where
         &self,
         step: impl FnOnce(&mut State<K, R, C, E>) -> T,
     ) -> (T, Option<Box<Aftermath<K, R>>>) {
-        Self::step(self.state.try_borrow_mut().unwrap_or_else(|_| reentered()), step)
-    }
-
-    #[inline]
-    pub(super) fn step<T>(
-        mut state: RefMut<'_, State<K, R, C, E>>,
-        step: impl FnOnce(&mut State<K, R, C, E>) -> T,
-    ) -> (T, Option<Box<Aftermath<K, R>>>) {
+        let mut state = self.state.try_borrow_mut().unwrap_or_else(|_| reentered());
         let result = step(&mut state);
         (result, state.take_aftermath())
     }

@@ -41,13 +41,13 @@ where
     E: Eviction<K>,
 {
     /// Ends a lease that carries `value`. Returns that again if it was only a handle, for the caller to drop.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn end(&mut self, id: EntryId, value: (K, R), ending: Ending, nanos: u64) -> Option<(K, R)> {
         self.end_for(id, value, ending, false, nanos)
     }
 
     /// The same; if somebody `waits` for the resource, it is not asked whether it may stay idle.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn end_for(
         &mut self,
         id: EntryId,
@@ -56,13 +56,11 @@ where
         waits: bool,
         nanos: u64,
     ) -> Option<(K, R)> {
-        let entry = &mut self.entries[id];
+        let entry = &self.entries[id];
         match ending {
             // The usual case, apart from the others to be short.
             Ending::Return { weight } if !entry.shared && entry.doomed.is_none() => {
-                entry.leases = 0;
-                entry.resource = Some(value);
-                let dropped = self.become_idle(id, weight, waits, nanos);
+                let dropped = self.become_idle(id, Some(value), weight, waits, nanos);
                 self.count_end(dropped);
                 None
             }
@@ -70,6 +68,7 @@ where
         }
     }
 
+    #[inline(never)]
     fn end_otherwise(
         &mut self,
         id: EntryId,
@@ -104,7 +103,7 @@ where
                 let weight_before = self.entries[id].weight;
                 let weight = if let Ending::Return { weight } = ending { weight } else { weight_before };
                 if last {
-                    self.become_idle(id, weight, waits, nanos)
+                    self.become_idle(id, None, weight, waits, nanos)
                 } else {
                     self.entries[id].weight = weight;
                     self.usage.leased_weight =
@@ -145,7 +144,7 @@ where
             }
             (true, 0, None) => {
                 let weight = self.entries[id].weight;
-                if let Some(reason) = self.become_idle(id, weight, false, nanos) {
+                if let Some(reason) = self.become_idle(id, None, weight, false, nanos) {
                     self.counters.idle_dropped.count(reason);
                 }
             }
@@ -168,10 +167,17 @@ where
         }
     }
 
-    /// An entry whose last lease ended, which holds its resource again and weighs `weight` bytes now, goes to the idle
-    /// ones if there is room. Returns why it was dropped otherwise.
-    #[inline]
-    fn become_idle(&mut self, id: EntryId, weight: u64, waits: bool, nanos: u64) -> Option<DropReason> {
+    /// An entry whose last lease ended, and which weighs `weight` bytes now, goes to the idle ones if there is room. It gets its
+    /// resource, if it doesn't hold that. Returns why it was dropped otherwise.
+    #[inline(always)]
+    fn become_idle(
+        &mut self,
+        id: EntryId,
+        value: Option<(K, R)>,
+        weight: u64,
+        waits: bool,
+        nanos: u64,
+    ) -> Option<DropReason> {
         let now = self.now(nanos);
         let Self { entries, keys, usage, counters, eviction, capacity, aftermath, needs_clock, .. } = self;
         let index = id.index() as u32;
@@ -182,6 +188,10 @@ where
         let entry = &mut entries[id];
         let key = entry.key;
         let weight_before = std::mem::replace(&mut entry.weight, weight);
+        entry.leases = 0;
+        if value.is_some() {
+            entry.resource = value;
+        }
         let record = &mut keys[key];
         if !record.warm.push_only(&mut entry.link, index) {
             record.warm.push_front(entries, index);

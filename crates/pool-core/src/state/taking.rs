@@ -25,7 +25,9 @@ where
     E: Eviction<K>,
 {
     /// Leases the warm resource of a key that is to go out next, if there is one.
-    #[inline]
+    ///
+    /// Not inlined, so that what calls it is: a lease is then made where its user keeps it, and never copied.
+    #[inline(never)]
     pub(crate) fn take(&mut self, hash: u64, is: impl FnMut(&K) -> bool, nanos: u64) -> Option<Taken<K, R>> {
         self.tick = self.tick.wrapping_add(1);
         let now = self.now(nanos);
@@ -38,30 +40,25 @@ where
     /// Where nothing is ever shared, all that is warm is idle: the hit that is to be fast.
     #[inline]
     fn take_exclusive(&mut self, hash: u64, is: impl FnMut(&K) -> bool, now: Now) -> Option<Taken<K, R>> {
-        let Self { entries, keys, usage, counters, eviction, aftermath, .. } = self;
-        let mut taken = None;
         // Key equality first, then the books, which can't panic, then the policy: nothing is ever half done.
-        aftermath.contain(|| {
-            let key = keys.find(hash, is)?;
-            let record = &mut keys[key];
-            let id = record.newest()?;
-            let entry = &mut entries[id];
-            let (name, resource) = entry.resource.take()?;
-            entry.leases = 1;
-            add(&mut counters.taken, 1);
-            add(&mut counters.taken_nanos, entry.cost_nanos);
-            usage.idle_to_leased(entry.weight);
-            counters.peaks.note_leased(usage);
-            record.idle -= 1;
-            record.leased += 1;
-            if !record.warm.remove_only(&mut entry.link) {
-                record.warm.remove(entries, id.index() as u32);
-            }
-            taken = Some(Taken { entry: id, key: name, resource });
-            eviction.on_acquire(id, key, now);
-            Some(())
-        });
-        taken
+        let key = self.find(hash, is)?;
+        let Self { entries, keys, usage, counters, eviction, aftermath, .. } = self;
+        let record = &mut keys[key];
+        let id = record.newest()?;
+        let entry = &mut entries[id];
+        let (name, resource) = entry.resource.take()?;
+        entry.leases = 1;
+        add(&mut counters.taken, 1);
+        add(&mut counters.taken_nanos, entry.cost_nanos);
+        usage.idle_to_leased(entry.weight);
+        counters.peaks.note_leased(usage);
+        record.idle -= 1;
+        record.leased += 1;
+        if !record.warm.remove_only(&mut entry.link) {
+            record.warm.remove(entries, id.index() as u32);
+        }
+        aftermath.contain(|| eviction.on_acquire(id, key, now));
+        Some(Taken { entry: id, key: name, resource })
     }
 
     fn take_shareable(&mut self, hash: u64, is: impl FnMut(&K) -> bool, now: Now) -> Option<Taken<K, R>> {
