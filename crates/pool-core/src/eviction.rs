@@ -14,7 +14,6 @@ mod idle_timeout;
 mod kin;
 mod max_age;
 mod ranking;
-mod shelves;
 mod stamps;
 
 pub use idle_timeout::IdleTimeout;
@@ -27,6 +26,16 @@ use crate::id::{EntryId, KeyId};
 use crate::imports::Imports;
 use crate::time::Now;
 use crate::usage::{Opened, Returned};
+
+/// What goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Victim {
+    /// That entry.
+    Entry(EntryId),
+    /// Of that key's idle entries the one that has been idle for longest, which the pool knows: for policies that rank keys,
+    /// and need not know their entries.
+    OldestOf(KeyId),
+}
 
 /// Ranks idle resources for eviction. Order *within* a key is the pool's (the most recently released goes out first,
 /// the longest idle one is dropped first); order among all is this policy's.
@@ -81,10 +90,10 @@ pub trait Eviction<K: ?Sized> {
     /// An entry is gone, idle or leased before.
     fn on_remove(&mut self, entry: EntryId, key: KeyId);
 
-    /// Which idle entry goes, to make room. `incoming` is the one that was just released and caused this, if any (it
+    /// What goes, to make room: an idle entry, or the longest idle one of a key that has some. `incoming` is the one that was just released and caused this, if any (it
     /// has been announced by `on_release`, and may be named itself); with `None` an open needs room. Asked again until
     /// there is room. `None` means that none may go: the incoming one is dropped, or the acquire fails.
-    fn victim(&mut self, incoming: Option<EntryId>, now: Now) -> Option<EntryId>;
+    fn victim(&mut self, incoming: Option<EntryId>, now: Now) -> Option<Victim>;
 
     /// An idle entry that may not be used any more, if there is one. Asked at each acquire (before the look-up) and
     /// release until it says `None`, if the policy needs a clock.
@@ -123,7 +132,7 @@ impl<K: ?Sized, T: Eviction<K> + ?Sized> Eviction<K> for Box<T> {
         (**self).on_remove(entry, key);
     }
 
-    fn victim(&mut self, incoming: Option<EntryId>, now: Now) -> Option<EntryId> {
+    fn victim(&mut self, incoming: Option<EntryId>, now: Now) -> Option<Victim> {
         (**self).victim(incoming, now)
     }
 

@@ -59,7 +59,7 @@ mod usage;
 
 pub use capacity::{Capacity, Verdict};
 pub use error::{AcquireError, Step};
-pub use eviction::Eviction;
+pub use eviction::{Eviction, Victim};
 pub use id::{EntryId, Id, KeyId};
 pub use imports::Imports;
 pub use key::{KeyHasher, Query};

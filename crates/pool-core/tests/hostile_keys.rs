@@ -9,7 +9,7 @@ use std::rc::Rc;
 use pool_core::capacity::{Both, MaxIdle, MaxLive};
 use pool_core::eviction::Lru;
 use pool_core::local::{Lease, Pool};
-use pool_core::{EntryId, Eviction, Imports, KeyId, MissReason, Now, Opened, Returned};
+use pool_core::{EntryId, Eviction, Imports, KeyId, MissReason, Now, Opened, Returned, Victim};
 use support::keys::{Key, Manners};
 use support::{Ledger, Thing, Things, assert_usable, caught, fill, hit, no_open, panic_of, while_unwinding};
 
@@ -66,7 +66,7 @@ impl Eviction<u32> for Auditor {
         self.keys.get_mut(&key).expect("a key with entries is known").1 -= 1;
         Eviction::<u32>::on_remove(&mut self.lru, entry, key);
     }
-    fn victim(&mut self, incoming: Option<EntryId>, now: Now) -> Option<EntryId> {
+    fn victim(&mut self, incoming: Option<EntryId>, now: Now) -> Option<Victim> {
         Eviction::<u32>::victim(&mut self.lru, incoming, now)
     }
 }

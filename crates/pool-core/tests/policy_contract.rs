@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pool_core::eviction::{NAMES, named, named_for_imports};
-use pool_core::{EntryId, Eviction, Id as _, Imports, KeyId, Now, Opened, Returned};
+use pool_core::{EntryId, Eviction, Id as _, Imports, KeyId, Now, Opened, Returned, Victim};
 
 type Policy = Box<dyn Eviction<Imports>>;
 
@@ -151,14 +151,19 @@ impl World {
     fn ask(&mut self, incoming: Option<usize>) {
         let now = Now { tick: self.tick, nanos: 0 };
         let named = self.policy.victim(incoming.map(EntryId::from_index), now);
-        let is_idle = |id: EntryId| self.entries.get(&id.index()).is_some_and(|(_, idle)| *idle);
+        let is_idle = |entry: &usize| self.entries.get(entry).is_some_and(|(_, idle)| *idle);
+        // Which of a key's entries has been idle for longest doesn't matter here.
+        let idle_of = |key| self.entries.iter().find(|(_, of)| **of == (key, true)).map(|(entry, _)| *entry);
+        let victim = named.and_then(|named| match named {
+            Victim::Entry(id) => Some(id.index()).filter(is_idle),
+            Victim::OldestOf(key) => idle_of(key.index()),
+        });
         if self.sloppy == 0 {
-            assert!(named.is_none_or(is_idle), "named {named:?}, which is leased or unknown");
+            assert_eq!(named.is_some(), victim.is_some(), "named {named:?}, which is leased or unknown");
             let any_idle = self.entries.values().any(|(_, idle)| *idle);
             assert!(named.is_some() || !any_idle, "named nothing, though something is idle");
         }
         // After a missed hook a policy may be wrong; the pool then takes one of its own choice.
-        let victim = named.filter(|id| is_idle(*id)).map(pool_core::Id::index);
         if let Some(victim) = victim.or_else(|| self.pick(true).map(|(entry, _)| entry)) {
             let key = self.entries[&victim].0;
             self.victims.push(victim);
@@ -205,8 +210,8 @@ fn contract_catches_policies_that_break_it() {
             self.0 = Some(entry);
         }
         fn on_remove(&mut self, _: EntryId, _: KeyId) {}
-        fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<EntryId> {
-            self.0
+        fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<Victim> {
+            self.0.map(Victim::Entry)
         }
     }
     let breaks = |make: fn() -> Policy| catch_unwind(AssertUnwindSafe(|| keeps_the_contract(make))).is_err();

@@ -14,7 +14,9 @@ use std::thread;
 use pool_core::capacity::{Both, MaxIdle, MaxLive};
 use pool_core::eviction::Lru;
 use pool_core::sync::{Lease, Pool};
-use pool_core::{Capacity, EntryId, Event, Eviction, KeyId, Now, Opened, Resource, Returned, Usage, Verdict};
+use pool_core::{
+    Capacity, EntryId, Event, Eviction, KeyId, Now, Opened, Resource, Returned, Usage, Verdict, Victim,
+};
 use threads::{Bomb, Exclusive, Expected, Ledger, Shared, Thing, panicked, pool, until};
 
 /// While another waits for `key`, does what panics; that other must be served, and nothing may be lost.
@@ -200,7 +202,7 @@ impl Eviction<u32> for Fragile {
         self.bomb.step("on_remove");
         Eviction::<u32>::on_remove(&mut self.inner, entry, key);
     }
-    fn victim(&mut self, incoming: Option<EntryId>, now: Now) -> Option<EntryId> {
+    fn victim(&mut self, incoming: Option<EntryId>, now: Now) -> Option<Victim> {
         self.bomb.step("victim");
         Eviction::<u32>::victim(&mut self.inner, incoming, now)
     }

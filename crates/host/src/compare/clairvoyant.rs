@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use pool_core::{EntryId, Eviction, Id as _, Imports, KeyId, Now, Opened, Returned};
+use pool_core::{EntryId, Eviction, Id as _, Imports, KeyId, Now, Opened, Returned, Victim};
 
 use crate::trace::Trace;
 
@@ -88,8 +88,8 @@ impl Eviction<Imports> for Clairvoyant {
         }
     }
 
-    fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<EntryId> {
+    fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<Victim> {
         let wasted = |&(entry, key): &(EntryId, KeyId)| (entry, self.waste(key));
-        self.idle.iter().map(wasted).max_by(|a, b| a.1.total_cmp(&b.1)).map(|(entry, _)| entry)
+        self.idle.iter().map(wasted).max_by(|a, b| a.1.total_cmp(&b.1)).map(|(entry, _)| Victim::Entry(entry))
     }
 }

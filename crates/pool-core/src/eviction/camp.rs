@@ -1,9 +1,8 @@
 use std::collections::BTreeMap;
 
-use super::Eviction;
+use super::{Eviction, Victim};
 use super::dense::Dense;
 use super::gdsf::Prices;
-use super::shelves::Shelves;
 use crate::id::{EntryId, Id, KeyId};
 use crate::order::{Chain, Link};
 use crate::time::Now;
@@ -24,7 +23,8 @@ pub struct Camp {
     precision: u32,
     prices: Prices,
     keys: Dense<KeyId, Place>,
-    shelves: Shelves,
+    /// Which entries are idle.
+    idle: Dense<EntryId, bool>,
     /// By rounded worth; the key that was released first at the back.
     queues: BTreeMap<u64, Chain>,
     links: Vec<Link>,
@@ -34,6 +34,8 @@ pub struct Camp {
 #[derive(Clone, Copy, Debug, Default)]
 struct Place {
     requests: u64,
+    /// How many of its entries are idle.
+    idle: u64,
     /// The level at the last request.
     level: u64,
     /// The queue it is in, if any; and what it is worth there.
@@ -58,7 +60,7 @@ impl Camp {
             precision: bits.clamp(1, 52),
             prices: Prices::default(),
             keys: Dense::default(),
-            shelves: Shelves::default(),
+            idle: Dense::default(),
             queues: BTreeMap::new(),
             links: Vec::new(),
             level: 0,
@@ -101,9 +103,13 @@ impl Camp {
     }
 
     /// A key with nothing idle is in no queue.
-    fn leave_if_empty(&mut self, key: Option<KeyId>) {
-        if let Some(key) = key.filter(|&key| self.shelves.idle_of(key) == 0) {
-            self.leave(key);
+    fn take(&mut self, entry: EntryId, key: KeyId) {
+        if std::mem::take(self.idle.at(entry)) {
+            let idle = &mut self.keys.at(key).idle;
+            *idle = idle.saturating_sub(1);
+            if *idle == 0 {
+                self.leave(key);
+            }
         }
     }
 }
@@ -127,31 +133,31 @@ impl<K: ?Sized> Eviction<K> for Camp {
     }
 
     fn on_acquire(&mut self, entry: EntryId, key: KeyId, _: Now) {
-        let key_left = self.shelves.take(entry);
-        self.leave_if_empty(key_left);
+        self.take(entry, key);
         self.request(key);
     }
 
     fn on_release(&mut self, entry: EntryId, key: KeyId, returned: &Returned, _: Now) {
-        let idle = self.shelves.put(entry, key) as f64;
-        let requests = self.keys.get(key).requests.max(1) as f64;
+        *self.idle.at(entry) = true;
+        let place = self.keys.at(key);
+        place.idle = returned.idle_of_key;
+        let (idle, requests) = (place.idle.max(1) as f64, place.requests.max(1) as f64);
         let queue = self.rounded(self.prices.of_byte(key, returned.weight) * requests / idle);
         self.join(key, queue);
     }
 
-    fn on_remove(&mut self, entry: EntryId, _: KeyId) {
-        let key_left = self.shelves.remove(entry);
-        self.leave_if_empty(key_left);
+    fn on_remove(&mut self, entry: EntryId, key: KeyId) {
+        self.take(entry, key);
     }
 
-    fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<EntryId> {
+    fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<Victim> {
         let head = |chain: &Chain| {
             let key = KeyId::from_index(chain.back()? as usize);
             Some((self.keys.get(key).worth, key))
         };
         let (worth, key) = self.queues.values().filter_map(head).min_by_key(|(worth, _)| *worth)?;
         self.level = self.level.max(worth);
-        self.shelves.longest_idle(key)
+        Some(Victim::OldestOf(key))
     }
 }
 

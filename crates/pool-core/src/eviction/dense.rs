@@ -2,7 +2,7 @@ use std::marker::PhantomData;
 
 use crate::id::Id;
 
-/// A value for each id: the default, where none was set. Memory is bounded by the largest id set.
+/// A value for each id: the default, where none was set. Memory is bounded by the largest id asked for by [`at`](Dense::at).
 #[derive(Clone, Debug)]
 pub(super) struct Dense<I, T> {
     values: Vec<T>,
@@ -10,15 +10,30 @@ pub(super) struct Dense<I, T> {
 }
 
 impl<I: Id, T: Copy + Default> Dense<I, T> {
+    pub(super) fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    #[inline]
     pub(super) fn get(&self, id: I) -> T {
         self.values.get(id.index()).copied().unwrap_or_default()
     }
 
+    #[inline]
     pub(super) fn at(&mut self, id: I) -> &mut T {
         if id.index() >= self.values.len() {
-            self.values.resize(id.index() + 1, T::default());
+            self.grow(id);
         }
         &mut self.values[id.index()]
+    }
+
+    #[cold]
+    fn grow(&mut self, id: I) {
+        self.values.resize(id.index() + 1, T::default());
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.values.iter()
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Eviction;
+use super::{Eviction, Victim};
 use crate::id::{EntryId, Id as _, KeyId};
 use crate::time::Now;
 use crate::usage::{Opened, Returned};
@@ -48,21 +48,25 @@ impl Drive {
     /// What goes when an open needs room.
     pub(super) fn evict(&mut self) -> Option<usize> {
         let victim = self.policy.victim(None, Now::default())?;
-        Some(self.remove(victim))
+        self.remove(victim)
     }
 
     /// What goes when the latest of `key` has come back to a full pool.
     pub(super) fn evict_for(&mut self, key: usize) -> Option<usize> {
         let incoming = self.idle.iter().rev().find(|(_, of)| *of == key)?.0;
         let victim = self.policy.victim(Some(incoming), Now::default())?;
-        Some(self.remove(victim))
+        self.remove(victim)
     }
 
-    fn remove(&mut self, entry: EntryId) -> usize {
-        let place = self.idle.iter().position(|(idle, _)| *idle == entry).expect("a victim is idle");
-        let (_, key) = self.idle.remove(place);
+    fn remove(&mut self, victim: Victim) -> Option<usize> {
+        let is_it = |(entry, key): &(EntryId, usize)| match victim {
+            Victim::Entry(named) => named == *entry,
+            Victim::OldestOf(named) => named.index() == *key,
+        };
+        let place = self.idle.iter().position(is_it).expect("a victim is idle");
+        let (entry, key) = self.idle.remove(place);
         self.policy.on_remove(entry, KeyId::from_index(key));
-        key
+        Some(key)
     }
 
     pub(super) fn lease(&mut self, key: usize) -> EntryId {

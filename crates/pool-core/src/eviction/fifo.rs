@@ -1,4 +1,4 @@
-use super::Eviction;
+use super::{Eviction, Victim};
 use super::by_age::ByAge;
 use crate::id::{EntryId, KeyId};
 use crate::time::Now;
@@ -38,7 +38,7 @@ impl<K: ?Sized> Eviction<K> for Fifo {
         self.entries.remove(entry);
     }
 
-    fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<EntryId> {
-        self.entries.oldest_idle()
+    fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<Victim> {
+        self.entries.oldest_idle().map(Victim::Entry)
     }
 }

@@ -1,4 +1,4 @@
-use super::Eviction;
+use super::{Eviction, Victim};
 use super::greedy_dual::GreedyDual;
 use crate::id::{EntryId, KeyId};
 use crate::time::Now;
@@ -65,25 +65,25 @@ impl<K: ?Sized> Eviction<K> for Gdsf {
 
     fn on_open(&mut self, _: EntryId, key: KeyId, opened: &Opened, _: Now) {
         self.prices.open(key, opened);
-        self.ranks.request(key, Some(self.prices.of_byte(key, opened.weight)));
+        self.ranks.value(key, self.prices.of_byte(key, opened.weight));
+        self.ranks.request(key);
     }
 
     fn on_acquire(&mut self, entry: EntryId, key: KeyId, _: Now) {
-        self.ranks.take(entry);
-        self.ranks.request(key, None);
+        self.ranks.take(entry, key);
+        self.ranks.request(key);
     }
 
     fn on_release(&mut self, entry: EntryId, key: KeyId, returned: &Returned, _: Now) {
-        let price = self.prices.of_byte(key, returned.weight);
-        self.ranks.revalue(key, |_| price);
-        self.ranks.release(entry, key);
+        self.ranks.value(key, self.prices.of_byte(key, returned.weight));
+        self.ranks.release(entry, key, returned.idle_of_key);
     }
 
-    fn on_remove(&mut self, entry: EntryId, _: KeyId) {
-        self.ranks.remove(entry);
+    fn on_remove(&mut self, entry: EntryId, key: KeyId) {
+        self.ranks.take(entry, key);
     }
 
-    fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<EntryId> {
+    fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<Victim> {
         self.ranks.victim()
     }
 }

@@ -1,3 +1,4 @@
+use super::Victim;
 use super::dense::Dense;
 use super::ranking::Ranking;
 use crate::id::{EntryId, KeyId};
@@ -29,39 +30,37 @@ impl History {
 impl GreedyDual {
     pub(super) fn forget(&mut self, key: KeyId) {
         *self.keys.at(key) = History::default();
+        self.ranking.reprice(key);
     }
 
-    /// A request for a key, each of which is worth `value` now, or as much as before.
-    pub(super) fn request(&mut self, key: KeyId, value: Option<f64>) {
+    /// A request for a key, which makes it worth more.
+    pub(super) fn request(&mut self, key: KeyId) {
         let history = self.keys.at(key);
         history.requests += 1.0;
         history.level = self.level;
-        history.value = value.unwrap_or(history.value);
     }
 
-    /// What a request for a key is worth has changed.
-    pub(super) fn revalue(&mut self, key: KeyId, value: impl FnOnce(f64) -> f64) {
+    /// What a request for a key is worth from now on.
+    pub(super) fn value(&mut self, key: KeyId, value: f64) {
+        let before = std::mem::replace(&mut self.keys.at(key).value, value);
+        if value < before {
+            self.ranking.reprice(key);
+        }
+    }
+
+    pub(super) fn take(&mut self, entry: EntryId, key: KeyId) {
+        self.ranking.take(entry, key);
+    }
+
+    pub(super) fn release(&mut self, entry: EntryId, key: KeyId, idle_of_key: u64) {
         let history = self.keys.at(key);
-        history.value = value(history.value);
+        self.ranking.release(entry, key, idle_of_key, |idle| history.worth(idle));
     }
 
-    pub(super) fn take(&mut self, entry: EntryId) {
-        self.ranking.take(entry);
-    }
-
-    pub(super) fn remove(&mut self, entry: EntryId) {
-        self.ranking.remove(entry);
-    }
-
-    pub(super) fn release(&mut self, entry: EntryId, key: KeyId) {
-        let history = self.keys.get(key);
-        self.ranking.release(entry, key, |idle| history.worth(idle));
-    }
-
-    pub(super) fn victim(&mut self) -> Option<EntryId> {
+    pub(super) fn victim(&mut self) -> Option<Victim> {
         let keys = &self.keys;
-        let (entry, worth) = self.ranking.victim(|key, idle| keys.get(key).worth(idle))?;
+        let (key, worth) = self.ranking.victim(|key, idle| keys.get(key).worth(idle))?;
         self.level = self.level.max(f64::from_bits(worth));
-        Some(entry)
+        Some(Victim::OldestOf(key))
     }
 }

@@ -1,4 +1,4 @@
-use super::Eviction;
+use super::{Eviction, Victim};
 use super::greedy_dual::GreedyDual;
 use crate::id::{EntryId, KeyId};
 use crate::time::Now;
@@ -32,23 +32,24 @@ impl<K: ?Sized> Eviction<K> for Lfu {
     }
 
     fn on_open(&mut self, _: EntryId, key: KeyId, _: &Opened, _: Now) {
-        self.ranks.request(key, Some(1.0));
+        self.ranks.value(key, 1.0);
+        self.ranks.request(key);
     }
 
     fn on_acquire(&mut self, entry: EntryId, key: KeyId, _: Now) {
-        self.ranks.take(entry);
-        self.ranks.request(key, None);
+        self.ranks.take(entry, key);
+        self.ranks.request(key);
     }
 
-    fn on_release(&mut self, entry: EntryId, key: KeyId, _: &Returned, _: Now) {
-        self.ranks.release(entry, key);
+    fn on_release(&mut self, entry: EntryId, key: KeyId, returned: &Returned, _: Now) {
+        self.ranks.release(entry, key, returned.idle_of_key);
     }
 
-    fn on_remove(&mut self, entry: EntryId, _: KeyId) {
-        self.ranks.remove(entry);
+    fn on_remove(&mut self, entry: EntryId, key: KeyId) {
+        self.ranks.take(entry, key);
     }
 
-    fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<EntryId> {
+    fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<Victim> {
         self.ranks.victim()
     }
 }

@@ -1,4 +1,4 @@
-use super::Eviction;
+use super::{Eviction, Victim};
 use super::by_release::ByRelease;
 use crate::id::{EntryId, KeyId};
 use crate::time::Now;
@@ -34,7 +34,7 @@ impl<K: ?Sized> Eviction<K> for Lru {
         self.entries.remove(entry);
     }
 
-    fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<EntryId> {
-        self.entries.oldest()
+    fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<Victim> {
+        self.entries.oldest().map(Victim::Entry)
     }
 }

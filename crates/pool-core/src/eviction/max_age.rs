@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::by_age::ByAge;
 use super::stamps::Stamps;
-use super::{Eviction, nanos_of};
+use super::{Eviction, Victim, nanos_of};
 use crate::id::{EntryId, KeyId};
 use crate::time::Now;
 use crate::usage::{Opened, Returned};
@@ -58,7 +58,7 @@ impl<K: ?Sized, E: Eviction<K>> Eviction<K> for MaxAge<E> {
         self.inner.on_remove(entry, key);
     }
 
-    fn victim(&mut self, incoming: Option<EntryId>, now: Now) -> Option<EntryId> {
+    fn victim(&mut self, incoming: Option<EntryId>, now: Now) -> Option<Victim> {
         self.inner.victim(incoming, now)
     }
 

@@ -1,7 +1,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::shelves::Shelves;
+use super::dense::Dense;
 use crate::id::{EntryId, Id, KeyId};
 
 /// Keys that have idle entries, by the worth of the next entry that would go: for policies that rank.
@@ -11,12 +11,22 @@ use crate::id::{EntryId, Id, KeyId};
 /// it is built anew when half of it is out of date.
 #[derive(Clone, Debug)]
 pub(super) struct Ranking<W> {
-    shelves: Shelves,
-    /// By key: what the heap holds for it, if anything. Anything else there is out of date.
-    listed: Vec<Option<Place<W>>>,
+    keys: Dense<KeyId, Rank<W>>,
+    /// Which entries are idle.
+    idle: Dense<EntryId, bool>,
     heap: BinaryHeap<Reverse<(Place<W>, KeyId)>>,
     /// Counts entries into the heap, so that of equal keys the one that was listed first goes first.
     clock: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Rank<W> {
+    /// How many of its entries are idle.
+    idle: u32,
+    /// With how many idle its worth is known to be no less than its place says.
+    covered: u32,
+    /// What the heap holds for it, if anything. Anything else there is out of date.
+    place: Option<Place<W>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,52 +36,57 @@ struct Place<W> {
 }
 
 impl<W: Copy + Ord> Ranking<W> {
-    /// An entry became idle. `worth` is that of its key's next entry to go, with so many idle.
+    /// An entry became idle, with which `idle` of its key are. `worth` is that of its key's next entry to go, with so many idle.
     #[inline]
-    pub(super) fn release(&mut self, entry: EntryId, key: KeyId, worth: impl FnOnce(usize) -> W) {
-        let idle = self.shelves.put(entry, key);
-        let worth = worth(idle);
-        let listed = self.listed.get(key.index()).copied().flatten();
-        if listed.is_none_or(|listed| worth < listed.worth) {
-            self.list(key, worth);
+    pub(super) fn release(&mut self, entry: EntryId, key: KeyId, idle: u64, worth: impl FnOnce(usize) -> W) {
+        *self.idle.at(entry) = true;
+        let rank = self.keys.at(key);
+        let idle = u32::try_from(idle).unwrap_or(u32::MAX);
+        rank.idle = idle;
+        if idle > rank.covered {
+            self.list_if_lower(key, worth(idle as usize));
         }
     }
 
-    /// An entry is leased.
+    /// An entry is leased, or gone.
     #[inline]
-    pub(super) fn take(&mut self, entry: EntryId) {
-        self.shelves.take(entry);
+    pub(super) fn take(&mut self, entry: EntryId, key: KeyId) {
+        if std::mem::take(self.idle.at(entry)) {
+            let idle = &mut self.keys.at(key).idle;
+            *idle = idle.saturating_sub(1);
+        }
     }
 
-    /// An entry is gone.
-    pub(super) fn remove(&mut self, entry: EntryId) {
-        self.shelves.remove(entry);
+    /// A key may be worth less from its next release on.
+    pub(super) fn reprice(&mut self, key: KeyId) {
+        self.keys.at(key).covered = 0;
     }
 
     /// A key, idle or not, may be worth less than it was.
     pub(super) fn lower(&mut self, key: KeyId, worth: impl FnOnce(usize) -> W) {
-        let worth = worth(self.shelves.idle_of(key));
-        if self.listed.get(key.index()).copied().flatten().is_some_and(|listed| worth < listed.worth) {
-            self.list(key, worth);
+        let rank = self.keys.get(key);
+        if rank.place.is_some() {
+            self.list_if_lower(key, worth(rank.idle as usize));
         }
     }
 
-    /// The entry to go, and what it is worth: the longest idle one of the key whose next entry is worth least.
+    /// The key of which an entry is to go, and what that is worth: the one whose next entry is worth least.
     /// `worth` is that of a key with so many idle entries, and must not have fallen since it was last told.
-    pub(super) fn victim(&mut self, worth: impl Fn(KeyId, usize) -> W) -> Option<(EntryId, W)> {
+    pub(super) fn victim(&mut self, worth: impl Fn(KeyId, usize) -> W) -> Option<(KeyId, W)> {
         while let Some(&Reverse((place, key))) = self.heap.peek() {
-            if self.listed[key.index()] != Some(place) {
+            let rank = self.keys.at(key);
+            if rank.place != Some(place) {
                 self.heap.pop();
                 continue;
             }
-            let Some(entry) = self.shelves.longest_idle(key) else {
+            if rank.idle == 0 {
+                (rank.place, rank.covered) = (None, 0);
                 self.heap.pop();
-                self.listed[key.index()] = None;
                 continue;
-            };
-            let now = worth(key, self.shelves.idle_of(key));
+            }
+            let now = worth(key, rank.idle as usize);
             if now <= place.worth {
-                return Some((entry, place.worth));
+                return Some((key, place.worth));
             }
             self.heap.pop();
             self.list(key, now);
@@ -81,40 +96,49 @@ impl<W: Copy + Ord> Ranking<W> {
 
     /// All worths have changed alike: their order is the same.
     pub(super) fn rescale(&mut self, worth: impl Fn(W) -> W) {
-        for place in self.listed.iter_mut().flatten() {
+        for place in self.keys.iter_mut().filter_map(|rank| rank.place.as_mut()) {
             place.worth = worth(place.worth);
         }
         self.rebuild();
     }
 
     #[cold]
-    fn list(&mut self, key: KeyId, worth: W) {
-        if key.index() >= self.listed.len() {
-            self.listed.resize(key.index() + 1, None);
+    fn list_if_lower(&mut self, key: KeyId, worth: W) {
+        let rank = self.keys.at(key);
+        rank.covered = rank.idle;
+        if rank.place.is_none_or(|place| worth < place.worth) {
+            self.list(key, worth);
         }
+    }
+
+    fn list(&mut self, key: KeyId, worth: W) {
         self.clock += 1;
         let place = Place { worth, since: self.clock };
-        self.listed[key.index()] = Some(place);
+        let rank = self.keys.at(key);
+        (rank.place, rank.covered) = (Some(place), rank.idle);
         self.heap.push(Reverse((place, key)));
-        if self.heap.len() > 2 * self.listed.len() + 16 {
+        if self.heap.len() > 2 * self.keys.len() + 16 {
             self.rebuild();
         }
     }
 
     fn rebuild(&mut self) {
-        let listed = self.listed.iter().enumerate();
+        let listed = self.keys.iter().enumerate();
         let current =
-            listed.filter_map(|(index, place)| Some(Reverse(((*place)?, KeyId::from_index(index)))));
+            listed.filter_map(|(index, rank)| Some(Reverse((rank.place?, KeyId::from_index(index)))));
         self.heap = current.collect();
     }
 }
 
-impl<W> Default for Ranking<W>
-where
-    W: Copy + Ord,
-{
+impl<W> Default for Rank<W> {
     fn default() -> Self {
-        Self { shelves: Shelves::default(), listed: Vec::new(), heap: BinaryHeap::new(), clock: 0 }
+        Self { idle: 0, covered: 0, place: None }
+    }
+}
+
+impl<W: Ord> Default for Ranking<W> {
+    fn default() -> Self {
+        Self { keys: Dense::default(), idle: Dense::default(), heap: BinaryHeap::new(), clock: 0 }
     }
 }
 
@@ -131,12 +155,12 @@ mod tests {
         let mut ranking = Ranking::default();
         let worths = [5u32, 2, 2, 9];
         for (index, worth) in worths.into_iter().enumerate() {
-            ranking.release(id(index), id(index), |_| worth);
+            ranking.release(id(index), id(index), 1, |_| worth);
         }
         let mut order = Vec::new();
-        while let Some((entry, worth)) = ranking.victim(|key, _| worths[key.index()]) {
-            order.push((entry.index(), worth));
-            ranking.take(entry);
+        while let Some((key, worth)) = ranking.victim(|key, _| worths[key.index()]) {
+            order.push((key.index(), worth));
+            ranking.take(id(key.index()), key);
         }
         assert_eq!(order, [(1, 2), (2, 2), (0, 5), (3, 9)]);
     }
@@ -144,39 +168,58 @@ mod tests {
     #[test]
     fn a_worth_that_rose_since_is_put_right_before_it_is_named() {
         let mut ranking = Ranking::default();
-        ranking.release(id(0), id(0), |_| 1);
-        ranking.release(id(1), id(1), |_| 3);
+        ranking.release(id(0), id(0), 1, |_| 1);
+        ranking.release(id(1), id(1), 1, |_| 3);
         assert_eq!(ranking.victim(|key, _| [7, 3][key.index()]), Some((id(1), 3)));
     }
 
     #[test]
     fn a_worth_that_fell_counts_at_once() {
         let mut ranking = Ranking::default();
-        ranking.release(id(0), id(0), |_| 5);
-        ranking.release(id(1), id(1), |_| 3);
+        ranking.release(id(0), id(0), 1, |_| 5);
+        ranking.release(id(1), id(1), 1, |_| 3);
         ranking.lower(id(0), |_| 2);
         assert_eq!(ranking.victim(|key, _| [2, 3][key.index()]), Some((id(0), 2)));
         ranking.lower(id(9), |_| 0); // never seen
     }
 
     #[test]
-    fn the_second_of_a_key_goes_before_a_single_one_of_equal_worth() {
+    fn a_worth_that_falls_while_leased_counts_from_the_release_on() {
         let mut ranking = Ranking::default();
-        let worth = |_: KeyId, idle: usize| 12 / idle.max(1);
-        ranking.release(id(0), id(0), |idle| worth(id(0), idle));
-        ranking.release(id(1), id(1), |idle| worth(id(1), idle));
-        ranking.release(id(2), id(1), |idle| worth(id(1), idle));
-        assert_eq!(ranking.victim(worth), Some((id(1), 6)), "the longest idle one of the key that has two");
-        ranking.take(id(2));
-        assert_eq!(ranking.victim(worth), Some((id(0), 12)), "now it is a single one, and was listed later");
+        ranking.release(id(0), id(0), 1, |_| 5);
+        ranking.release(id(1), id(1), 1, |_| 3);
+        ranking.take(id(0), id(0));
+        ranking.reprice(id(0));
+        ranking.release(id(0), id(0), 1, |_| 2);
+        assert_eq!(ranking.victim(|key, _| [2, 3][key.index()]), Some((id(0), 2)));
     }
 
     #[test]
-    fn falling_worths_leave_no_heap_of_rubbish() {
+    fn what_was_lowered_with_one_idle_is_looked_at_again_with_two() {
         let mut ranking = Ranking::default();
-        for worth in (0..10_000).rev() {
-            ranking.release(id(0), id(0), |_| worth);
-        }
-        assert!(ranking.heap.len() < 30, "{}", ranking.heap.len());
+        let full = |idle: usize| 12 / idle.max(1);
+        ranking.release(id(0), id(0), 1, full);
+        ranking.release(id(1), id(0), 2, full);
+        ranking.release(id(2), id(1), 1, |_| 4);
+        ranking.take(id(1), id(0));
+        // 8 with one idle, which is more than its place says; 4, then 3 with two and three.
+        let lowered = |idle: usize| 8 / idle.max(1);
+        ranking.lower(id(0), lowered);
+        ranking.release(id(1), id(0), 2, lowered);
+        ranking.release(id(3), id(0), 3, lowered);
+        let worth = |key: KeyId, idle| if key.index() == 0 { lowered(idle) } else { 4 };
+        assert_eq!(ranking.victim(worth), Some((id(0), 2)));
+    }
+
+    #[test]
+    fn the_second_of_a_key_goes_before_a_single_one_of_equal_worth() {
+        let mut ranking = Ranking::default();
+        let worth = |_: KeyId, idle: usize| 12 / idle.max(1);
+        ranking.release(id(0), id(0), 1, |idle| worth(id(0), idle));
+        ranking.release(id(1), id(1), 1, |idle| worth(id(1), idle));
+        ranking.release(id(2), id(1), 2, |idle| worth(id(1), idle));
+        assert_eq!(ranking.victim(worth), Some((id(1), 6)), "the key that has two");
+        ranking.take(id(1), id(1));
+        assert_eq!(ranking.victim(worth), Some((id(0), 12)), "now it is a single one, and was listed later");
     }
 }

@@ -1,4 +1,4 @@
-use super::Eviction;
+use super::{Eviction, Victim};
 use crate::id::{EntryId, KeyId};
 use crate::time::Now;
 use crate::usage::Returned;
@@ -17,7 +17,7 @@ impl<K: ?Sized> Eviction<K> for RejectIncoming {
 
     fn on_remove(&mut self, _: EntryId, _: KeyId) {}
 
-    fn victim(&mut self, incoming: Option<EntryId>, _: Now) -> Option<EntryId> {
-        incoming
+    fn victim(&mut self, incoming: Option<EntryId>, _: Now) -> Option<Victim> {
+        incoming.map(Victim::Entry)
     }
 }

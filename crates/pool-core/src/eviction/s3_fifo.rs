@@ -1,4 +1,4 @@
-use super::Eviction;
+use super::{Eviction, Victim};
 use super::dense::Dense;
 use crate::id::{EntryId, KeyId};
 use crate::order::Order;
@@ -114,7 +114,7 @@ impl<K: ?Sized> Eviction<K> for S3Fifo {
         self.forget(entry);
     }
 
-    fn victim(&mut self, incoming: Option<EntryId>, _: Now) -> Option<EntryId> {
+    fn victim(&mut self, incoming: Option<EntryId>, _: Now) -> Option<Victim> {
         if self.newcomer != incoming {
             self.admit_newcomer();
         }
@@ -122,12 +122,12 @@ impl<K: ?Sized> Eviction<K> for S3Fifo {
             let small_is_full = self.small.len() * SMALL_SHARE >= self.len();
             let queue = if small_is_full { &mut self.small } else { &mut self.main };
             let Some(entry) = queue.back() else {
-                return self.newcomer;
+                return self.newcomer.map(Victim::Entry);
             };
             let marks = self.marks.at(entry);
             let hits_to_stay = if marks.main { 1 } else { HITS_TO_MOVE_ON };
             if marks.idle && marks.hits < hits_to_stay {
-                return Some(entry);
+                return Some(Victim::Entry(entry));
             }
             // In the main queue each round costs a hit; the move to it costs all.
             marks.hits = if marks.main { marks.hits.saturating_sub(1) } else { 0 };

@@ -1,4 +1,4 @@
-use super::Eviction;
+use super::{Eviction, Victim};
 use super::dense::Dense;
 use crate::id::{EntryId, KeyId};
 use crate::order::Order;
@@ -86,18 +86,18 @@ impl<K: ?Sized> Eviction<K> for Sieve {
         self.forget(entry);
     }
 
-    fn victim(&mut self, incoming: Option<EntryId>, _: Now) -> Option<EntryId> {
+    fn victim(&mut self, incoming: Option<EntryId>, _: Now) -> Option<Victim> {
         if self.newcomer != incoming {
             self.admit_newcomer();
         }
         loop {
             self.end_round();
             let Some(entry) = self.ahead.back() else {
-                return self.newcomer;
+                return self.newcomer.map(Victim::Entry);
             };
             let marks = self.marks.at(entry);
             if marks.idle && !marks.hit {
-                return Some(entry);
+                return Some(Victim::Entry(entry));
             }
             marks.hit = false;
             let idle = marks.idle;

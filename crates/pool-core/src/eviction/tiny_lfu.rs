@@ -1,5 +1,5 @@
 use super::dense::Dense;
-use super::{Eviction, Lru};
+use super::{Eviction, Lru, Victim};
 use crate::id::{EntryId, KeyId};
 use crate::time::Now;
 use crate::usage::{Opened, Returned};
@@ -40,8 +40,12 @@ impl<E> TinyLfu<E> {
         }
     }
 
-    fn requests_of(&self, entry: EntryId) -> u32 {
-        self.owners.get(entry).map_or(0, |key| self.requests.get(key))
+    fn requests_of(&self, victim: Victim) -> u32 {
+        let key = match victim {
+            Victim::Entry(entry) => self.owners.get(entry),
+            Victim::OldestOf(key) => Some(key),
+        };
+        key.map_or(0, |key| self.requests.get(key))
     }
 }
 
@@ -78,11 +82,13 @@ impl<K: ?Sized, E: Eviction<K>> Eviction<K> for TinyLfu<E> {
         self.inner.on_remove(entry, key);
     }
 
-    fn victim(&mut self, incoming: Option<EntryId>, now: Now) -> Option<EntryId> {
+    fn victim(&mut self, incoming: Option<EntryId>, now: Now) -> Option<Victim> {
         let victim = self.inner.victim(incoming, now);
         match (victim, incoming) {
-            (Some(victim), Some(incoming)) if self.requests_of(victim) > self.requests_of(incoming) => {
-                Some(incoming)
+            (Some(victim), Some(incoming))
+                if self.requests_of(victim) > self.requests_of(Victim::Entry(incoming)) =>
+            {
+                Some(Victim::Entry(incoming))
             }
             _ => victim,
         }

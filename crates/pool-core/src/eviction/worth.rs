@@ -1,4 +1,4 @@
-use super::Eviction;
+use super::{Eviction, Victim};
 use super::kin::{ImportNames, Kin, Names, Unrelated};
 use super::ranking::Ranking;
 use crate::id::{EntryId, Id, KeyId};
@@ -181,6 +181,13 @@ impl<N> Worth<N> {
         self.ranking.rescale(|worth| (f64::from_bits(worth) / LARGEST).to_bits());
     }
 
+    fn weigh(&mut self, key: KeyId, weight: u64) {
+        let weight = weight.max(1) as f64;
+        if std::mem::replace(&mut self.record(key).weight, weight) != weight {
+            self.ranking.reprice(key);
+        }
+    }
+
     /// `key` is opened for the first time: keys like it lose what they share with it.
     fn take_from_similar(&mut self, key: KeyId) {
         let Self { kin, keys, live, ranking, similar, .. } = self;
@@ -207,6 +214,7 @@ impl Default for Worth {
 impl<K: ?Sized, N: Names<K>> Eviction<K> for Worth<N> {
     fn on_key(&mut self, key: KeyId, name: &K) {
         *self.record(key) = Record { known: self.record(key).known, ..Record::NEW };
+        self.ranking.reprice(key);
         self.kin.learn(key, name);
         self.knows(key, true);
     }
@@ -225,6 +233,7 @@ impl<K: ?Sized, N: Names<K>> Eviction<K> for Worth<N> {
         let first = !std::mem::replace(&mut record.opened, true);
         record.live += 1;
         (record.cost, record.weight) = (opened.cost_nanos.max(1) as f64, weight);
+        self.ranking.reprice(key);
         if first {
             self.take_from_similar(key);
         }
@@ -232,22 +241,21 @@ impl<K: ?Sized, N: Names<K>> Eviction<K> for Worth<N> {
     }
 
     fn on_acquire(&mut self, entry: EntryId, key: KeyId, _: Now) {
-        self.ranking.take(entry);
+        self.ranking.take(entry, key);
         self.request(key);
     }
 
     fn on_release(&mut self, entry: EntryId, key: KeyId, returned: &Returned, _: Now) {
-        let per_byte = self.per_byte;
-        let record = self.record(key);
-        if per_byte {
-            record.weight = returned.weight.max(1) as f64;
+        if self.per_byte {
+            self.weigh(key, returned.weight);
         }
         let Self { keys, ranking, .. } = self;
-        ranking.release(entry, key, |idle| keys[key.index()].worth(idle));
+        let worth = |idle| keys.get(key.index()).unwrap_or(&Record::NEW).worth(idle);
+        ranking.release(entry, key, returned.idle_of_key, worth);
     }
 
     fn on_remove(&mut self, entry: EntryId, key: KeyId) {
-        self.ranking.remove(entry);
+        self.ranking.take(entry, key);
         let record = self.record(key);
         record.live = record.live.saturating_sub(1);
         if record.live == 0 {
@@ -255,9 +263,9 @@ impl<K: ?Sized, N: Names<K>> Eviction<K> for Worth<N> {
         }
     }
 
-    fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<EntryId> {
+    fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<Victim> {
         let keys = &self.keys;
-        self.ranking.victim(|key, idle| keys[key.index()].worth(idle)).map(|(entry, _)| entry)
+        self.ranking.victim(|key, idle| keys[key.index()].worth(idle)).map(|(key, _)| Victim::OldestOf(key))
     }
 }
 

@@ -126,6 +126,10 @@ impl<K> Keys<K> {
         self.records.iter().map(|(index, record)| (KeyId::from_index(index), record))
     }
 
+    pub(super) fn knows(&self, id: KeyId) -> bool {
+        self.records.contains(id.index())
+    }
+
     /// Whether the key lies dormant.
     pub(super) fn is_dormant(&self, id: KeyId) -> bool {
         self.dormant.contains(id)

@@ -3,7 +3,7 @@
 use super::entries::Entry;
 use super::{Place, State};
 use crate::capacity::{Capacity, Verdict};
-use crate::eviction::Eviction;
+use crate::eviction::{Eviction, Victim};
 use crate::id::{EntryId, KeyId};
 use crate::resource::Resource;
 use crate::stats::{DropReason, add};
@@ -125,11 +125,13 @@ where
     /// Asks the eviction policy for a victim. If it panics or names what is not idle, the incoming entry goes, or
     /// without one any: a broken policy must not make the pool outgrow its limits.
     pub(super) fn choose(&mut self, incoming: Option<EntryId>, now: Now) -> Option<EntryId> {
-        match self.aftermath.contain(|| self.eviction.victim(incoming, now)) {
-            Some(None) => None,
-            Some(Some(id)) if self.is_idle(id) => Some(id),
-            _ => incoming.or_else(|| self.entries.first_idle()),
-        }
+        let named = match self.aftermath.contain(|| self.eviction.victim(incoming, now)) {
+            Some(None) => return None,
+            Some(Some(Victim::Entry(id))) => Some(id).filter(|&id| self.is_idle(id)),
+            Some(Some(Victim::OldestOf(key))) if self.keys.knows(key) => self.longest_idle_of(key),
+            Some(Some(Victim::OldestOf(_))) | None => None,
+        };
+        named.or(incoming).or_else(|| self.entries.first_idle())
     }
 
     /// The entry of `key` that has been idle for longest.

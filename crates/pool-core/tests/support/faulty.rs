@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use pool_core::{Capacity, EntryId, Eviction, KeyId, Now, Opened, Returned, Usage, Verdict};
+use pool_core::{Capacity, EntryId, Eviction, KeyId, Now, Opened, Returned, Usage, Verdict, Victim};
 
 use super::Act;
 
@@ -99,7 +99,7 @@ impl<P: Eviction<u32>> Eviction<u32> for Faulty<P> {
     fn on_remove(&mut self, entry: EntryId, key: KeyId) {
         self.run("on_remove", |inner| inner.on_remove(entry, key));
     }
-    fn victim(&mut self, incoming: Option<EntryId>, now: Now) -> Option<EntryId> {
+    fn victim(&mut self, incoming: Option<EntryId>, now: Now) -> Option<Victim> {
         self.run("victim", |inner| inner.victim(incoming, now))
     }
     fn expired(&mut self, now: Now) -> Option<EntryId> {
