@@ -38,5 +38,12 @@ macro_rules! id {
         }
     };
 }
+impl EntryId {
+    /// The one whose place in a chain is known.
+    #[inline]
+    pub(crate) fn linked(index: u32) -> Self {
+        Self(index)
+    }
+}
 id!(KeyId);
 id!(EntryId);

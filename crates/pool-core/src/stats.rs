@@ -113,6 +113,14 @@ pub(crate) fn add(counter: &mut u64, amount: u64) {
     *counter = counter.saturating_add(amount);
 }
 
+/// Most often there is nothing to write.
+#[inline]
+fn raise(peak: &mut u64, now: u64) {
+    if now > *peak {
+        *peak = now;
+    }
+}
+
 const SLOTS: usize = 11;
 
 /// A counter for each reason. Their sum is computed, not counted beside.
@@ -287,19 +295,19 @@ pub struct Peaks {
 impl Peaks {
     #[inline]
     pub(crate) fn note_idle(&mut self, usage: &Usage) {
-        self.idle = self.idle.max(usage.idle);
-        self.idle_weight = self.idle_weight.max(usage.idle_weight);
+        raise(&mut self.idle, usage.idle);
+        raise(&mut self.idle_weight, usage.idle_weight);
     }
 
     #[inline]
     pub(crate) fn note_leased(&mut self, usage: &Usage) {
-        self.leased = self.leased.max(usage.leased);
+        raise(&mut self.leased, usage.leased);
     }
 
     pub(crate) fn note_live(&mut self, usage: &Usage) {
         self.note_leased(usage);
-        self.live = self.live.max(usage.live());
-        self.live_weight = self.live_weight.max(usage.live_weight());
+        raise(&mut self.live, usage.live());
+        raise(&mut self.live_weight, usage.live_weight());
     }
 }
 

@@ -22,14 +22,15 @@ impl<I: Id, T: Copy + Default> Dense<I, T> {
     #[inline]
     pub(super) fn at(&mut self, id: I) -> &mut T {
         if id.index() >= self.values.len() {
-            self.grow(id);
+            return self.grow(id);
         }
         &mut self.values[id.index()]
     }
 
     #[cold]
-    fn grow(&mut self, id: I) {
+    fn grow(&mut self, id: I) -> &mut T {
         self.values.resize(id.index() + 1, T::default());
+        &mut self.values[id.index()]
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {

@@ -44,7 +44,7 @@ impl<W: Copy + Ord> Ranking<W> {
         let idle = u32::try_from(idle).unwrap_or(u32::MAX);
         rank.idle = idle;
         if idle > rank.covered {
-            self.list_if_lower(key, worth(idle as usize));
+            self.list_if_lower(key, worth);
         }
     }
 
@@ -64,9 +64,8 @@ impl<W: Copy + Ord> Ranking<W> {
 
     /// A key, idle or not, may be worth less than it was.
     pub(super) fn lower(&mut self, key: KeyId, worth: impl FnOnce(usize) -> W) {
-        let rank = self.keys.get(key);
-        if rank.place.is_some() {
-            self.list_if_lower(key, worth(rank.idle as usize));
+        if self.keys.get(key).place.is_some() {
+            self.list_if_lower(key, worth);
         }
     }
 
@@ -103,9 +102,11 @@ impl<W: Copy + Ord> Ranking<W> {
     }
 
     #[cold]
-    fn list_if_lower(&mut self, key: KeyId, worth: W) {
+    #[inline(never)]
+    fn list_if_lower(&mut self, key: KeyId, worth: impl FnOnce(usize) -> W) {
         let rank = self.keys.at(key);
         rank.covered = rank.idle;
+        let worth = worth(rank.idle as usize);
         if rank.place.is_none_or(|place| worth < place.worth) {
             self.list(key, worth);
         }

@@ -143,14 +143,15 @@ impl<N> Worth<N> {
     #[inline]
     fn record(&mut self, key: KeyId) -> &mut Record {
         if key.index() >= self.keys.len() {
-            self.grow(key);
+            return self.grow(key);
         }
         &mut self.keys[key.index()]
     }
 
     #[cold]
-    fn grow(&mut self, key: KeyId) {
+    fn grow(&mut self, key: KeyId) -> &mut Record {
         self.keys.resize(key.index() + 1, Record::NEW);
+        &mut self.keys[key.index()]
     }
 
     fn knows(&mut self, key: KeyId, known: bool) {

@@ -1,5 +1,6 @@
 //! What becomes of a resource when its lease ends?
 
+use super::entries::Entry;
 use super::{Place, State};
 use crate::capacity::{Capacity, Verdict};
 use crate::eviction::Eviction;
@@ -60,7 +61,8 @@ where
         match ending {
             // The usual case, apart from the others to be short.
             Ending::Return { weight } if !entry.shared && entry.doomed.is_none() => {
-                let dropped = self.become_idle(id, Some(value), weight, waits, nanos);
+                let give_back = |entry: &mut Entry<K, R>| entry.resource = Some(value);
+                let dropped = self.become_idle(id, give_back, weight, waits, nanos);
                 self.count_end(dropped);
                 None
             }
@@ -103,7 +105,7 @@ where
                 let weight_before = self.entries[id].weight;
                 let weight = if let Ending::Return { weight } = ending { weight } else { weight_before };
                 if last {
-                    self.become_idle(id, None, weight, waits, nanos)
+                    self.become_idle(id, |_| (), weight, waits, nanos)
                 } else {
                     self.entries[id].weight = weight;
                     self.usage.leased_weight =
@@ -144,7 +146,7 @@ where
             }
             (true, 0, None) => {
                 let weight = self.entries[id].weight;
-                if let Some(reason) = self.become_idle(id, None, weight, false, nanos) {
+                if let Some(reason) = self.become_idle(id, |_| (), weight, false, nanos) {
                     self.counters.idle_dropped.count(reason);
                 }
             }
@@ -167,13 +169,13 @@ where
         }
     }
 
-    /// An entry whose last lease ended, and which weighs `weight` bytes now, goes to the idle ones if there is room. It gets its
-    /// resource, if it doesn't hold that. Returns why it was dropped otherwise.
+    /// An entry whose last lease ended, and which weighs `weight` bytes now, goes to the idle ones if there is room.
+    /// `give_back` gives it its resource, if it doesn't hold that. Returns why it was dropped otherwise.
     #[inline(always)]
     fn become_idle(
         &mut self,
         id: EntryId,
-        value: Option<(K, R)>,
+        give_back: impl FnOnce(&mut Entry<K, R>),
         weight: u64,
         waits: bool,
         nanos: u64,
@@ -189,9 +191,7 @@ where
         let key = entry.key;
         let weight_before = std::mem::replace(&mut entry.weight, weight);
         entry.leases = 0;
-        if value.is_some() {
-            entry.resource = value;
-        }
+        give_back(entry);
         let record = &mut keys[key];
         if !record.warm.push_only(&mut entry.link, index) {
             record.warm.push_front(entries, index);

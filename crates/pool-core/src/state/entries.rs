@@ -61,12 +61,12 @@ impl<K, R> Entries<K, R> {
 
     /// The entry of the same key that was released next after this one, if both are warm.
     pub(super) fn newer(&self, id: EntryId) -> Option<EntryId> {
-        before(self[id].link).map(|index| EntryId::from_index(index as usize))
+        before(self[id].link).map(EntryId::linked)
     }
 
     /// The entry of the same key that was released last before this one, if both are warm.
     pub(super) fn older(&self, id: EntryId) -> Option<EntryId> {
-        after(self[id].link).map(|index| EntryId::from_index(index as usize))
+        after(self[id].link).map(EntryId::linked)
     }
 
     /// The first idle entry, found by looking at all: for emergencies.

@@ -31,11 +31,11 @@ pub(crate) struct KeyRecord<K> {
 impl<K> KeyRecord<K> {
     #[inline]
     pub(super) fn newest(&self) -> Option<EntryId> {
-        self.warm.front().map(|index| EntryId::from_index(index as usize))
+        self.warm.front().map(EntryId::linked)
     }
 
     pub(super) fn oldest(&self) -> Option<EntryId> {
-        self.warm.back().map(|index| EntryId::from_index(index as usize))
+        self.warm.back().map(EntryId::linked)
     }
 
     fn is_in_use(&self) -> bool {
