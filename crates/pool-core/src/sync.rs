@@ -73,6 +73,7 @@ mod prewarm;
 mod queue;
 mod serving;
 mod step;
+mod taking;
 mod token;
 mod waiting;
 
@@ -206,7 +207,7 @@ where
     where
         Q: Query<K> + ?Sized,
     {
-        self.acquire_with(query, &Patience::default(), open)
+        self.acquire_for(query, None, open)
     }
 
     /// As [`acquire`](Pool::acquire), but never waits.
@@ -283,14 +284,31 @@ where
     where
         Q: Query<K> + ?Sized,
     {
+        self.acquire_for(query, Some(patience), open)
+    }
+
+    #[inline(always)]
+    fn acquire_for<Q>(
+        &self,
+        query: &Q,
+        patience: Option<&Patience>,
+        open: impl FnOnce(&K) -> Result<R, R::Error>,
+    ) -> Result<Lease<'_, K, R, C, E>, Failure<R>>
+    where
+        Q: Query<K> + ?Sized,
+    {
         let hash = query.hash_with(&self.hasher);
-        match self.take_fit(query, hash) {
-            Ok(lease) => {
+        match self.take(query, hash) {
+            Ok(leased) => {
+                let lease = Lease::new(self, leased);
                 // Here, and not when this returns: were its drop to panic there, the lease would leak.
                 drop(open);
                 Ok(lease)
             }
-            Err(unfit) => self.miss(query, hash, unfit, patience, open),
+            Err(found) => match self.acquire_slowly(query, hash, found, patience, open) {
+                Ok(leased) => Ok(Lease::new(self, leased)),
+                Err(error) => Err(error),
+            },
         }
     }
 
@@ -303,7 +321,12 @@ where
     where
         Q: Query<K> + ?Sized,
     {
-        self.take_fit(query, query.hash_with(&self.hasher)).ok()
+        let hash = query.hash_with(&self.hasher);
+        let leased = match self.take(query, hash) {
+            Ok(leased) => leased,
+            Err(found) => self.settle(query, hash, found).ok()?,
+        };
+        Some(Lease::new(self, leased))
     }
 
     /// Makes a lease independent of the borrow of the pool, for `'static` uses.

@@ -284,7 +284,7 @@ where
     }
 
     /// A lease ends. Returned is what it carried, if that was only a handle.
-    #[inline]
+    #[inline(always)]
     pub(super) fn end(
         &mut self,
         entry: EntryId,

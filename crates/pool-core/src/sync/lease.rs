@@ -3,12 +3,13 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use super::Pool;
+use super::taking::Leased;
 use crate::capacity::Capacity;
-use crate::contain::{Panics, Payload, contain, in_drop};
+use crate::contain::{Panics, Payload};
 use crate::eviction::Eviction;
 use crate::id::EntryId;
 use crate::resource::{Health, Resource, unfit};
-use crate::state::{Ending, judge};
+use crate::state::{Ending, Taken};
 use crate::stats::DropReason;
 
 /// A resource on loan from a [`Pool`], which it can't outlive. See [`LeaseOf`].
@@ -53,15 +54,17 @@ where
     E: Eviction<K>,
 {
     #[inline]
-    pub(super) fn new(
-        pool: &'p Pool<K, R, C, E>,
-        entry: EntryId,
-        value: (K, R),
-        hit: bool,
-        since: u64,
-    ) -> Self {
+    pub(super) fn new(pool: &'p Pool<K, R, C, E>, leased: Leased<K, R>) -> Self {
+        let Leased { taken: Taken { entry, key, resource }, hit, since } = leased;
         let made_while_panicking = std::thread::panicking();
-        Self { pool: Some(pool), entry, value: Some(value), hit, made_while_panicking, since }
+        Self { pool: Some(pool), entry, value: Some((key, resource)), hit, made_while_panicking, since }
+    }
+
+    /// What it was made of, to make it elsewhere.
+    pub(super) fn into_leased(mut self) -> Leased<K, R> {
+        let (key, resource) = self.value.take().expect(HOLDS);
+        let Self { entry, hit, since, .. } = self;
+        Leased { taken: Taken { entry, key, resource }, hit, since }
     }
 
     pub(super) fn into_owned(mut self, pool: &Arc<Pool<K, R, C, E>>) -> OwnedLease<K, R, C, E> {
@@ -76,9 +79,17 @@ where
         self.value().1.health()
     }
 
+    /// The lease, if its resource is fit for use; else why it was dropped.
+    pub(super) fn if_fit(self, health: Result<Health, Payload>, nanos: u64) -> Result<Self, DropReason> {
+        match health {
+            Ok(Health::Reusable) => Ok(self),
+            bad => Err(self.end_unfit(bad, nanos)),
+        }
+    }
+
     /// Ends a lease on a resource that was taken from the pool and then was not fit for use; returns why.
     #[cold]
-    pub(super) fn end_unfit(mut self, health: Result<Health, Payload>, nanos: u64) -> DropReason {
+    fn end_unfit(mut self, health: Result<Health, Payload>, nanos: u64) -> DropReason {
         let mut panics = Panics::default();
         let reason = unfit(health, &mut panics);
         panics.contain(|| self.end(Ending::Unfit(reason), nanos));
@@ -148,15 +159,6 @@ where
         }
     }
 
-    /// Ends a lease whose resource panicked when it was asked how.
-    #[cold]
-    fn end_panicked(&mut self, payload: Payload) {
-        let mut panics = Panics::default();
-        panics.keep(payload);
-        panics.contain(|| self.end(Ending::Drop(DropReason::Panicked), self.since));
-        panics.resume();
-    }
-
     fn value(&self) -> &(K, R) {
         self.value.as_ref().expect(HOLDS)
     }
@@ -202,14 +204,9 @@ where
 {
     #[inline]
     fn drop(&mut self) {
-        if self.value.is_none() {
-            return;
+        if let (Some(value), Some(pool)) = (self.value.take(), &self.pool) {
+            pool.give_back(self.entry, value, self.since, self.made_while_panicking);
         }
-        let panicked = !self.made_while_panicking && std::thread::panicking();
-        in_drop(|| match contain(|| (judge(&self.value().1, panicked), self.pool().nanos())) {
-            Ok((ending, nanos)) => self.end(ending, nanos),
-            Err(payload) => self.end_panicked(payload),
-        });
     }
 }
 

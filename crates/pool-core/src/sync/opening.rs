@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::lock::{ThreadId, current};
 use super::patience::{Over, Patience};
+use super::taking::Leased;
 use super::{Failure, Lease, Pool};
 use crate::capacity::Capacity;
 use crate::contain::{Panics, contain, hold_through, in_drop};
@@ -11,7 +12,7 @@ use crate::error::{AcquireError, Step};
 use crate::eviction::Eviction;
 use crate::observer::Event;
 use crate::resource::{Resource, measure};
-use crate::state::Reserved;
+use crate::state::{Reserved, Taken};
 use crate::usage::Opened;
 
 /// Room for an open that is running. Dropped, it gives the room to the next who waits: also when the open panics.
@@ -124,7 +125,9 @@ where
             let entry = desk.commit(reserved, thread, prototype, opened, nanos);
             (entry, desk.is_closed())
         });
-        let lease = Lease::new(pool, entry, value, false, nanos);
+        let (key, resource) = value;
+        let taken = Taken { entry, key, resource };
+        let lease = Lease::new(pool, Leased { taken, hit: false, since: nanos });
         let lease = hold_through(lease, |lease| {
             // The open is told before what it evicted, as it happened; a panic of either must not hide the other.
             let mut panics = Panics::default();

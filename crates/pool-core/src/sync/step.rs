@@ -5,16 +5,15 @@ use std::sync::atomic::Ordering;
 use super::desk::Desk;
 use super::lock::Held;
 use super::queue::LeftOver;
-use super::{Lease, Pool};
+use super::Pool;
 use crate::aftermath::Aftermath;
 use crate::capacity::Capacity;
-use crate::contain::{Panics, contain, hold_through};
+use crate::contain::{Panics, Payload, contain, in_drop};
 use crate::eviction::Eviction;
 use crate::id::EntryId;
-use crate::key::Query;
 use crate::local::reentered;
-use crate::resource::{Health, Resource};
-use crate::state::{Ending, Taken};
+use crate::resource::Resource;
+use crate::state::{Ending, judge};
 use crate::stats::DropReason;
 
 /// The end of a lease that has yet to be taken in: whose, with what, how and when.
@@ -27,56 +26,36 @@ where
     C: Capacity,
     E: Eviction<K>,
 {
-    /// Takes warm resources of a key until one is fit for use. Without one: why the last was not, if there was any.
-    #[inline]
-    pub(super) fn take_fit<Q>(
-        &self,
-        query: &Q,
-        hash: u64,
-    ) -> Result<Lease<'_, K, R, C, E>, Option<DropReason>>
-    where
-        Q: Query<K> + ?Sized,
-    {
-        let nanos = self.nanos();
-        let mut unfit = None;
-        loop {
-            let (taken, left_over) = self.enter(|desk| desk.take(hash, |key| query.is_key(key), nanos));
-            let Some(taken) = taken else {
-                self.finish(left_over);
-                return Err(unfit);
-            };
-            let lease = self.lease(taken, nanos);
-            let lease = if self.is_finished(left_over.as_deref()) {
-                lease
-            } else {
-                hold_through(lease, |_| self.finish(left_over))
-            };
-            match self.fit(lease, nanos) {
-                Ok(lease) => return Ok(lease),
-                Err(reason) => unfit = Some(reason),
-            }
+    /// Ends a lease that is dropped. Not inlined, so that its `Drop` is.
+    #[inline(never)]
+    pub(super) fn give_back(&self, entry: EntryId, value: (K, R), since: u64, made_while_panicking: bool) {
+        if std::thread::panicking() {
+            in_drop(|| self.end_as_judged(entry, value, since, !made_while_panicking));
+        } else {
+            self.end_as_judged(entry, value, since, false);
         }
     }
 
-    pub(super) fn lease(&self, taken: Taken<K, R>, nanos: u64) -> Lease<'_, K, R, C, E> {
-        Lease::new(self, taken.entry, (taken.key, taken.resource), true, nanos)
+    /// Ends a lease as its resource says.
+    #[inline(always)]
+    fn end_as_judged(&self, entry: EntryId, value: (K, R), since: u64, panicked: bool) {
+        match contain(|| (judge(&value.1, panicked), self.nanos())) {
+            Ok((ending, nanos)) => self.end(entry, value, ending, since, nanos),
+            Err(payload) => self.give_back_panicked(entry, value, since, payload),
+        }
     }
 
-    /// The lease, if its resource is fit for use; else why it was dropped.
-    #[inline]
-    pub(super) fn fit<'p>(
-        &'p self,
-        lease: Lease<'p, K, R, C, E>,
-        nanos: u64,
-    ) -> Result<Lease<'p, K, R, C, E>, DropReason> {
-        match contain(|| lease.health()) {
-            Ok(Health::Reusable) => Ok(lease),
-            bad => Err(lease.end_unfit(bad, nanos)),
-        }
+    /// Ends a lease whose resource panicked when it was asked how.
+    #[cold]
+    fn give_back_panicked(&self, entry: EntryId, value: (K, R), since: u64, payload: Payload) {
+        let mut panics = Panics::default();
+        panics.keep(payload);
+        panics.contain(|| self.end(entry, value, Ending::Drop(DropReason::Panicked), since, since));
+        panics.resume();
     }
 
     /// Ends a lease, or puts that off if it happens inside the pool's own lock.
-    #[inline]
+    #[inline(always)]
     pub(super) fn end(&self, entry: EntryId, value: (K, R), ending: Ending, since: u64, nanos: u64) {
         let Some(mut desk) = self.desk.lock() else {
             return self.postpone((entry, value, ending, nanos));
@@ -87,7 +66,14 @@ where
         let handle = desk.end(entry, value, ending, nanos);
         let left_over = desk.take_left_over();
         drop(desk);
-        let Some((key, resource)) = handle else { return self.finish(left_over) };
+        match handle {
+            None => self.finish(left_over),
+            Some(handle) => self.finish_with_handle(handle, left_over),
+        }
+    }
+
+    /// As [`finish`](Pool::finish), and drops what the lease of a shared resource had.
+    fn finish_with_handle(&self, (key, resource): (K, R), left_over: Option<Box<LeftOver<K, R>>>) {
         let mut panics = Panics::default();
         panics.contain(|| drop(resource));
         panics.contain(|| drop(key));
@@ -128,7 +114,7 @@ where
     }
 
     #[inline]
-    fn locked(&self) -> Held<'_, Desk<K, R, C, E>> {
+    pub(super) fn locked(&self) -> Held<'_, Desk<K, R, C, E>> {
         self.desk.lock().unwrap_or_else(|| reentered())
     }
 
@@ -141,7 +127,7 @@ where
     }
 
     #[inline]
-    fn is_finished(&self, left_over: Option<&LeftOver<K, R>>) -> bool {
+    pub(super) fn is_finished(&self, left_over: Option<&LeftOver<K, R>>) -> bool {
         left_over.is_none() && !self.any_postponed.load(Ordering::Relaxed)
     }
 

@@ -11,7 +11,7 @@ use super::patience::{Over, Patience};
 use super::queue::{Answer, Ask, Collected, Grant, Ticket};
 use super::{Failure, Lease, Pool};
 use crate::capacity::Capacity;
-use crate::contain::in_drop;
+use crate::contain::{contain, in_drop};
 use crate::error::{AcquireError, Step};
 use crate::eviction::Eviction;
 use crate::key::Query;
@@ -89,14 +89,18 @@ where
                 }
             };
             match granted {
-                Granted::Lease(lease) => match self.fit(lease, self.nanos()) {
-                    Ok(lease) => {
-                        drop(open);
-                        return Ok(lease);
+                Granted::Lease(lease) => {
+                    let nanos = self.nanos();
+                    let health = contain(|| lease.health());
+                    match lease.if_fit(health, nanos) {
+                        Ok(lease) => {
+                            drop(open);
+                            return Ok(lease);
+                        }
+                        // It keeps its place.
+                        Err(reason) => unfit = Some(reason),
                     }
-                    // It keeps its place.
-                    Err(reason) => unfit = Some(reason),
-                },
+                }
                 Granted::Room(reservation) => {
                     turn.ticket = None;
                     return reservation.open(key, open, patience, deadline);
