@@ -20,41 +20,55 @@ where
     C: Capacity,
     E: Eviction<K>,
 {
-    /// Ends a lease that is dropped. Not inlined, so that its `Drop` is.
+    /// Ends a lease that is dropped, as its resource says. Not inlined, so that a lease's `Drop` is.
     #[inline(never)]
     pub(super) fn give_back(&self, entry: EntryId, value: (K, R), made_while_panicking: bool) {
         if std::thread::panicking() {
-            in_drop(|| self.end_as_judged(entry, value, !made_while_panicking));
-        } else {
-            self.end_as_judged(entry, value, false);
+            let judged = contain(|| (self.nanos(), judge(&value.1, !made_while_panicking)));
+            return in_drop(|| self.end_as_judged(entry, value, judged));
+        }
+        match contain(|| (self.nanos(), judge(&value.1, false))) {
+            Ok((nanos, Ending::Return { weight })) => self.put_back(entry, value, weight, nanos),
+            judged => self.end_as_judged(entry, value, judged),
         }
     }
 
-    /// Ends a lease as its resource says.
+    /// Ends a lease on a resource that is good for another one.
     #[inline(always)]
-    fn end_as_judged(&self, entry: EntryId, value: (K, R), panicked: bool) {
-        match contain(|| (self.nanos(), judge(&value.1, panicked))) {
-            Ok((nanos, ending)) => self.end(entry, value, ending, nanos),
-            Err(payload) => self.give_back_panicked(entry, value, payload),
+    fn put_back(&self, entry: EntryId, value: (K, R), weight: u64, nanos: u64) {
+        let ending = Ending::Return { weight };
+        let Ok(mut state) = self.state.try_borrow_mut() else {
+            return self.postpone((entry, value, ending, nanos));
+        };
+        let done = state.put_back(entry, value, weight, nanos);
+        let aftermath = state.take_aftermath();
+        drop(state);
+        match done {
+            Ok(()) => self.finish(aftermath),
+            Err(value) => self.end(entry, value, ending, nanos),
         }
     }
 
-    /// Ends a lease whose resource panicked when it was asked how.
-    #[cold]
-    fn give_back_panicked(&self, entry: EntryId, value: (K, R), payload: Payload) {
-        let mut panics = Panics::default();
-        panics.keep(payload);
-        panics.contain(|| self.end(entry, value, Ending::Drop(DropReason::Panicked), 0));
-        panics.resume();
+    /// Ends a lease; `judged` is what its resource said when it was asked how.
+    #[inline(never)]
+    fn end_as_judged(&self, entry: EntryId, value: (K, R), judged: Result<(u64, Ending), Payload>) {
+        match judged {
+            Ok((nanos, ending)) => self.end(entry, value, ending, nanos),
+            Err(payload) => {
+                let mut panics = Panics::default();
+                panics.keep(payload);
+                panics.contain(|| self.end(entry, value, Ending::Drop(DropReason::Panicked), 0));
+                panics.resume();
+            }
+        }
     }
 
     /// Ends a lease, or puts that off if it happens inside the pool's own borrow.
-    #[inline(always)]
     pub(super) fn end(&self, entry: EntryId, value: (K, R), ending: Ending, nanos: u64) {
         let Ok(mut state) = self.state.try_borrow_mut() else {
             return self.postpone((entry, value, ending, nanos));
         };
-        let handle = state.end(entry, value, ending, nanos);
+        let handle = state.end(entry, value, ending, false, nanos);
         let aftermath = state.take_aftermath();
         drop(state);
         match handle {

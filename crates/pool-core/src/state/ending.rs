@@ -41,37 +41,29 @@ where
     C: Capacity,
     E: Eviction<K>,
 {
-    /// Ends a lease that carries `value`. Returns that again if it was only a handle, for the caller to drop.
+    /// Ends a lease whose resource is good for another one, if it is exclusive: the usual case, apart from the others to be short.
+    /// `Err` changed nothing.
     #[inline(always)]
-    pub(crate) fn end(&mut self, id: EntryId, value: (K, R), ending: Ending, nanos: u64) -> Option<(K, R)> {
-        self.end_for(id, value, ending, false, nanos)
-    }
-
-    /// The same; if somebody `waits` for the resource, it is not asked whether it may stay idle.
-    #[inline(always)]
-    pub(crate) fn end_for(
+    pub(crate) fn put_back(
         &mut self,
         id: EntryId,
         value: (K, R),
-        ending: Ending,
-        waits: bool,
+        weight: u64,
         nanos: u64,
-    ) -> Option<(K, R)> {
+    ) -> Result<(), (K, R)> {
         let entry = &self.entries[id];
-        match ending {
-            // The usual case, apart from the others to be short.
-            Ending::Return { weight } if !entry.shared && entry.doomed.is_none() => {
-                let give_back = |entry: &mut Entry<K, R>| entry.resource = Some(value);
-                let dropped = self.become_idle(id, give_back, weight, waits, nanos);
-                self.count_end(dropped);
-                None
-            }
-            _ => self.end_otherwise(id, value, ending, waits, nanos),
+        if (R::SHAREABLE && entry.shared) || entry.doomed.is_some() {
+            return Err(value);
         }
+        let give_back = |entry: &mut Entry<K, R>| entry.resource = Some(value);
+        let dropped = self.become_idle(id, give_back, weight, false, nanos);
+        self.count_end(dropped);
+        Ok(())
     }
 
-    #[inline(never)]
-    fn end_otherwise(
+    /// Ends a lease that carries `value`. Returns that again if it was only a handle, for the caller to drop. If somebody `waits`
+    /// for the resource, it is not asked whether it may stay idle.
+    pub(crate) fn end(
         &mut self,
         id: EntryId,
         value: (K, R),
@@ -102,6 +94,9 @@ where
                 Some(reason)
             }
             doomed => {
+                if !shared {
+                    self.entries[id].resource = handle.take();
+                }
                 let weight_before = self.entries[id].weight;
                 let weight = if let Ending::Return { weight } = ending { weight } else { weight_before };
                 if last {
@@ -209,21 +204,26 @@ where
             // The usual case is over here, in one go. Whatever else is decided below, from the start.
             !*needs_clock && (waits || capacity.keep(usage, weight) == Verdict::Fits)
         });
-        let dropped = match fits {
-            Some(true) => None,
-            Some(false) => self.offer(key, id, waits, now),
-            None => {
-                // The policy may not know it now, and then could never name it.
-                self.drop_idle(id, DropReason::Panicked);
-                Some(DropReason::Panicked)
-            }
-        };
+        let dropped = if fits == Some(true) { None } else { self.offer(key, id, fits, waits, now) };
         self.counters.peaks.note_idle(&self.usage);
         dropped
     }
 
     /// What has expired goes, and what must make room.
-    fn offer(&mut self, key: KeyId, id: EntryId, waits: bool, now: Now) -> Option<DropReason> {
+    #[inline(never)]
+    fn offer(
+        &mut self,
+        key: KeyId,
+        id: EntryId,
+        fits: Option<bool>,
+        waits: bool,
+        now: Now,
+    ) -> Option<DropReason> {
+        if fits.is_none() {
+            // The policy panicked. It may not know it now, and then could never name it.
+            self.drop_idle(id, DropReason::Panicked);
+            return Some(DropReason::Panicked);
+        }
         if self.reap(now, Some(id)) {
             return Some(DropReason::Expired);
         }

@@ -283,8 +283,22 @@ where
         entry
     }
 
-    /// A lease ends. Returned is what it carried, if that was only a handle.
+    /// A lease ends on a resource that is good for another one: if it is exclusive and nobody waits. `Err` changed nothing.
     #[inline(always)]
+    pub(super) fn put_back(
+        &mut self,
+        entry: EntryId,
+        value: (K, R),
+        weight: u64,
+        nanos: u64,
+    ) -> Result<(), (K, R)> {
+        if self.closed || !self.waiting.is_empty() {
+            return Err(value);
+        }
+        self.state.put_back(entry, value, weight, nanos)
+    }
+
+    /// A lease ends. Returned is what it carried, if that was only a handle.
     pub(super) fn end(
         &mut self,
         entry: EntryId,
@@ -293,25 +307,14 @@ where
         nanos: u64,
     ) -> Option<(K, R)> {
         if !self.closed && self.waiting.is_empty() {
-            return self.state.end(entry, value, ending, nanos);
+            return self.state.end(entry, value, ending, false, nanos);
         }
-        self.end_for_those_who_wait(entry, value, ending, nanos)
-    }
-
-    #[cold]
-    fn end_for_those_who_wait(
-        &mut self,
-        entry: EntryId,
-        value: (K, R),
-        ending: Ending,
-        nanos: u64,
-    ) -> Option<(K, R)> {
         let ending = match ending {
             Ending::Return { .. } if self.closed => Ending::Drop(DropReason::Drained),
             ending => ending,
         };
         let waits = self.is_waited_for(entry);
-        let handle = self.state.end_for(entry, value, ending, waits, nanos);
+        let handle = self.state.end(entry, value, ending, waits, nanos);
         self.serve(nanos);
         if waits {
             self.state.settle(nanos);

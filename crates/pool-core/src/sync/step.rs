@@ -26,36 +26,59 @@ where
     C: Capacity,
     E: Eviction<K>,
 {
-    /// Ends a lease that is dropped. Not inlined, so that its `Drop` is.
+    /// Ends a lease that is dropped, as its resource says. Not inlined, so that a lease's `Drop` is.
     #[inline(never)]
     pub(super) fn give_back(&self, entry: EntryId, value: (K, R), since: u64, made_while_panicking: bool) {
         if std::thread::panicking() {
-            in_drop(|| self.end_as_judged(entry, value, since, !made_while_panicking));
-        } else {
-            self.end_as_judged(entry, value, since, false);
+            let judged = contain(|| (judge(&value.1, !made_while_panicking), self.nanos()));
+            return in_drop(|| self.end_as_judged(entry, value, since, judged));
+        }
+        match contain(|| (judge(&value.1, false), self.nanos())) {
+            Ok((Ending::Return { weight }, nanos)) => self.put_back(entry, value, weight, since, nanos),
+            judged => self.end_as_judged(entry, value, since, judged),
         }
     }
 
-    /// Ends a lease as its resource says.
+    /// Ends a lease on a resource that is good for another one.
     #[inline(always)]
-    fn end_as_judged(&self, entry: EntryId, value: (K, R), since: u64, panicked: bool) {
-        match contain(|| (judge(&value.1, panicked), self.nanos())) {
-            Ok((ending, nanos)) => self.end(entry, value, ending, since, nanos),
-            Err(payload) => self.give_back_panicked(entry, value, since, payload),
+    fn put_back(&self, entry: EntryId, value: (K, R), weight: u64, since: u64, nanos: u64) {
+        let ending = Ending::Return { weight };
+        if self.needs_hold_times {
+            return self.end(entry, value, ending, since, nanos);
+        }
+        let Some(mut desk) = self.desk.lock() else {
+            return self.postpone((entry, value, ending, nanos));
+        };
+        let done = desk.put_back(entry, value, weight, nanos);
+        let left_over = desk.take_left_over();
+        drop(desk);
+        match done {
+            Ok(()) => self.finish(left_over),
+            Err(value) => self.end(entry, value, ending, since, nanos),
         }
     }
 
-    /// Ends a lease whose resource panicked when it was asked how.
-    #[cold]
-    fn give_back_panicked(&self, entry: EntryId, value: (K, R), since: u64, payload: Payload) {
-        let mut panics = Panics::default();
-        panics.keep(payload);
-        panics.contain(|| self.end(entry, value, Ending::Drop(DropReason::Panicked), since, since));
-        panics.resume();
+    /// Ends a lease; `judged` is what its resource said when it was asked how.
+    #[inline(never)]
+    fn end_as_judged(
+        &self,
+        entry: EntryId,
+        value: (K, R),
+        since: u64,
+        judged: Result<(Ending, u64), Payload>,
+    ) {
+        match judged {
+            Ok((ending, nanos)) => self.end(entry, value, ending, since, nanos),
+            Err(payload) => {
+                let mut panics = Panics::default();
+                panics.keep(payload);
+                panics.contain(|| self.end(entry, value, Ending::Drop(DropReason::Panicked), since, since));
+                panics.resume();
+            }
+        }
     }
 
     /// Ends a lease, or puts that off if it happens inside the pool's own lock.
-    #[inline(always)]
     pub(super) fn end(&self, entry: EntryId, value: (K, R), ending: Ending, since: u64, nanos: u64) {
         let Some(mut desk) = self.desk.lock() else {
             return self.postpone((entry, value, ending, nanos));
