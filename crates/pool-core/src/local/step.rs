@@ -23,14 +23,20 @@ where
     /// Ends a lease that is dropped, as its resource says. Not inlined, so that a lease's `Drop` is.
     #[inline(never)]
     pub(super) fn give_back(&self, entry: EntryId, value: (K, R), made_while_panicking: bool) {
-        if std::thread::panicking() {
-            let judged = contain(|| (self.nanos(), judge(&value.1, !made_while_panicking)));
-            return in_drop(|| self.end_as_judged(entry, value, judged));
+        if self.needs_clock || std::thread::panicking() {
+            return self.give_back_slowly(entry, value, made_while_panicking);
         }
-        match contain(|| (self.nanos(), judge(&value.1, false))) {
-            Ok((nanos, Ending::Return { weight })) => self.put_back(entry, value, weight, nanos),
-            judged => self.end_as_judged(entry, value, judged),
+        match contain(|| judge(&value.1, false)) {
+            Ok(Ending::Return { weight }) => self.put_back(entry, value, weight, 0),
+            judged => self.end_as_judged(entry, value, judged.map(|ending| (0, ending))),
         }
+    }
+
+    #[inline(never)]
+    fn give_back_slowly(&self, entry: EntryId, value: (K, R), made_while_panicking: bool) {
+        let panicked = !made_while_panicking && std::thread::panicking();
+        let judged = contain(|| (self.nanos(), judge(&value.1, panicked)));
+        in_drop(|| self.end_as_judged(entry, value, judged));
     }
 
     /// Ends a lease on a resource that is good for another one.

@@ -29,23 +29,26 @@ where
     /// Ends a lease that is dropped, as its resource says. Not inlined, so that a lease's `Drop` is.
     #[inline(never)]
     pub(super) fn give_back(&self, entry: EntryId, value: (K, R), since: u64, made_while_panicking: bool) {
-        if std::thread::panicking() {
-            let judged = contain(|| (judge(&value.1, !made_while_panicking), self.nanos()));
-            return in_drop(|| self.end_as_judged(entry, value, since, judged));
+        if self.needs_clock || std::thread::panicking() {
+            return self.give_back_slowly(entry, value, since, made_while_panicking);
         }
-        match contain(|| (judge(&value.1, false), self.nanos())) {
-            Ok((Ending::Return { weight }, nanos)) => self.put_back(entry, value, weight, since, nanos),
-            judged => self.end_as_judged(entry, value, since, judged),
+        match contain(|| judge(&value.1, false)) {
+            Ok(Ending::Return { weight }) => self.put_back(entry, value, weight),
+            judged => self.end_as_judged(entry, value, 0, judged.map(|ending| (ending, 0))),
         }
     }
 
-    /// Ends a lease on a resource that is good for another one.
+    #[inline(never)]
+    fn give_back_slowly(&self, entry: EntryId, value: (K, R), since: u64, made_while_panicking: bool) {
+        let panicked = !made_while_panicking && std::thread::panicking();
+        let judged = contain(|| (judge(&value.1, panicked), self.nanos()));
+        in_drop(|| self.end_as_judged(entry, value, since, judged));
+    }
+
+    /// Ends a lease on a resource that is good for another one, where no time is wanted.
     #[inline(always)]
-    fn put_back(&self, entry: EntryId, value: (K, R), weight: u64, since: u64, nanos: u64) {
-        let ending = Ending::Return { weight };
-        if self.needs_hold_times {
-            return self.end(entry, value, ending, since, nanos);
-        }
+    fn put_back(&self, entry: EntryId, value: (K, R), weight: u64) {
+        let (ending, since, nanos) = (Ending::Return { weight }, 0, 0);
         let Some(mut desk) = self.desk.lock() else {
             return self.postpone((entry, value, ending, nanos));
         };
