@@ -52,7 +52,8 @@ where
 {
     #[inline]
     pub(super) fn new(pool: &'p Pool<K, R, C, E>, taken: Taken<K, R>, hit: bool) -> Self {
-        let Taken { entry, key, resource } = taken;
+        let entry = taken.entry();
+        let Taken { key, resource, .. } = taken;
         let made_while_panicking = std::thread::panicking();
         Self { pool, entry, value: Some((key, resource)), hit, made_while_panicking }
     }
@@ -60,7 +61,7 @@ where
     /// What it was made of, to make it elsewhere.
     pub(super) fn into_taken(mut self) -> Taken<K, R> {
         let (key, resource) = self.value.take().expect(HOLDS);
-        Taken { entry: self.entry, key, resource }
+        Taken::new(self.entry, key, resource)
     }
 
     /// The key that the resource was opened for.

@@ -137,7 +137,7 @@ where
         let reserved = self.reserved.take().expect("a reservation is committed once");
         let reason = reserved.reason;
         let (entry, aftermath) = pool.enter(|state| state.commit(reserved, prototype, opened, nanos));
-        let lease = Lease::new(pool, Taken { entry, key, resource }, false);
+        let lease = Lease::new(pool, Taken::new(entry, key, resource), false);
         hold_through(lease, |lease| {
             // The open is told before what it evicted, as it happened; a panic of either must not hide the other.
             let mut panics = Panics::default();

@@ -15,8 +15,8 @@ pub(crate) struct KeyRecord<K> {
     /// that are leased.
     pub(super) warm: Chain,
     pub(super) idle: u32,
-    pub(super) leased: u32,
     pub(super) opening: u32,
+    pub(super) leased: u32,
     /// What its last open took, if it was ever opened.
     pub(super) opened: Option<Opened>,
     /// Whether its last open gave a resource that is not shared.

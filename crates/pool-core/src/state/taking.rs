@@ -12,9 +12,23 @@ use crate::time::Now;
 
 /// A warm resource that was found and is leased from now on.
 pub(crate) struct Taken<K, R> {
-    pub(crate) entry: EntryId,
+    /// Its entry, as wide as a register: half as wide, it would be written as such and read with the gap that follows, which
+    /// has to wait until the write is done.
+    entry: usize,
     pub(crate) key: K,
     pub(crate) resource: R,
+}
+
+impl<K, R> Taken<K, R> {
+    #[inline]
+    pub(crate) fn new(entry: EntryId, key: K, resource: R) -> Self {
+        Self { entry: entry.index(), key, resource }
+    }
+
+    #[inline]
+    pub(crate) fn entry(&self) -> EntryId {
+        EntryId::linked(self.entry as u32)
+    }
 }
 
 impl<K, R, C, E> State<K, R, C, E>
@@ -58,7 +72,7 @@ where
             record.warm.remove(entries, id.index() as u32);
         }
         aftermath.contain(|| eviction.on_acquire(id, key, now));
-        Some(Taken { entry: id, key: name, resource })
+        Some(Taken::new(id, name, resource))
     }
 
     fn take_shareable(&mut self, hash: u64, is: impl FnMut(&K) -> bool, now: Now) -> Option<Taken<K, R>> {
@@ -104,7 +118,7 @@ where
                 usage.idle_to_leased(weight);
                 counters.peaks.note_leased(usage);
             }
-            taken = Some(Taken { entry: id, key: value.0, resource: value.1 });
+            taken = Some(Taken::new(id, value.0, value.1));
             eviction.on_acquire(id, key, now);
             Some(())
         });

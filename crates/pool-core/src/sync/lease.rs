@@ -55,7 +55,9 @@ where
 {
     #[inline]
     pub(super) fn new(pool: &'p Pool<K, R, C, E>, leased: Leased<K, R>) -> Self {
-        let Leased { taken: Taken { entry, key, resource }, hit, since } = leased;
+        let Leased { taken, hit, since } = leased;
+        let entry = taken.entry();
+        let Taken { key, resource, .. } = taken;
         let made_while_panicking = std::thread::panicking();
         Self { pool: Some(pool), entry, value: Some((key, resource)), hit, made_while_panicking, since }
     }
@@ -64,7 +66,7 @@ where
     pub(super) fn into_leased(mut self) -> Leased<K, R> {
         let (key, resource) = self.value.take().expect(HOLDS);
         let Self { entry, hit, since, .. } = self;
-        Leased { taken: Taken { entry, key, resource }, hit, since }
+        Leased { taken: Taken::new(entry, key, resource), hit, since }
     }
 
     pub(super) fn into_owned(mut self, pool: &Arc<Pool<K, R, C, E>>) -> OwnedLease<K, R, C, E> {

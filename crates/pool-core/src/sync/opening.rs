@@ -126,7 +126,7 @@ where
             (entry, desk.is_closed())
         });
         let (key, resource) = value;
-        let taken = Taken { entry, key, resource };
+        let taken = Taken::new(entry, key, resource);
         let lease = Lease::new(pool, Leased { taken, hit: false, since: nanos });
         let lease = hold_through(lease, |lease| {
             // The open is told before what it evicted, as it happened; a panic of either must not hide the other.

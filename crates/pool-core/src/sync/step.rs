@@ -2,10 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
+use super::Pool;
 use super::desk::Desk;
 use super::lock::Held;
 use super::queue::LeftOver;
-use super::Pool;
 use crate::aftermath::Aftermath;
 use crate::capacity::Capacity;
 use crate::contain::{Panics, Payload, contain, in_drop};
