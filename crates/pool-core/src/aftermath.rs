@@ -67,7 +67,8 @@ impl<K, R> Pending<K, R> {
 
     #[inline]
     pub(crate) fn take(&mut self) -> Option<Box<Aftermath<K, R>>> {
-        self.0.take()
+        // Most often there is nothing to write.
+        if self.0.is_none() { None } else { self.0.take() }
     }
 
     /// What `f` returns, or `None` if it panicked: the panic is kept.

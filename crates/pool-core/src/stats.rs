@@ -121,6 +121,14 @@ fn raise(peak: &mut u64, now: u64) {
     }
 }
 
+/// Adds 1 to a counter, likewise.
+#[inline]
+pub(crate) fn count(counter: &mut u64) {
+    if let Some(next) = counter.checked_add(1) {
+        *counter = next;
+    }
+}
+
 const SLOTS: usize = 11;
 
 /// A counter for each reason. Their sum is computed, not counted beside.

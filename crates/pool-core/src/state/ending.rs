@@ -6,7 +6,7 @@ use crate::capacity::{Capacity, Verdict};
 use crate::eviction::Eviction;
 use crate::id::{EntryId, Id, KeyId};
 use crate::resource::{Health, Resource};
-use crate::stats::{DropReason, MissReason, add};
+use crate::stats::{DropReason, MissReason, add, count};
 use crate::time::Now;
 use crate::usage::{MAX_WEIGHT, Returned};
 
@@ -122,7 +122,7 @@ where
     #[inline]
     fn count_end(&mut self, dropped: Option<DropReason>) {
         match dropped {
-            None => add(&mut self.counters.released_to_pool, 1),
+            None => count(&mut self.counters.released_to_pool),
             Some(reason) => self.counters.releases_dropped.count(reason),
         }
     }

@@ -62,6 +62,31 @@ impl<K> Keys<K> {
 
     #[inline]
     pub(super) fn find(&self, hash: u64, mut is: impl FnMut(&K) -> bool) -> Option<KeyId> {
+        // The first of that hash is the key, but for collisions of all 64 bits: user code stays out of the probing.
+        let first = *self.by_hash.find(hash, |id| self.records[id.index()].hash == hash)?;
+        if is(&self.records[first.index()].key) {
+            return Some(first);
+        }
+        self.find_among_collisions(hash, is)
+    }
+
+    /// As [`find`](Keys::find), with its record.
+    #[inline]
+    pub(super) fn find_mut(
+        &mut self,
+        hash: u64,
+        mut is: impl FnMut(&K) -> bool,
+    ) -> Option<(KeyId, &mut KeyRecord<K>)> {
+        let first = *self.by_hash.find(hash, |id| self.records[id.index()].hash == hash)?;
+        if is(&self.records[first.index()].key) {
+            return Some((first, &mut self.records[first.index()]));
+        }
+        let id = self.find_among_collisions(hash, is)?;
+        Some((id, &mut self.records[id.index()]))
+    }
+
+    #[cold]
+    fn find_among_collisions(&self, hash: u64, mut is: impl FnMut(&K) -> bool) -> Option<KeyId> {
         let same = |id: &KeyId| {
             let record = &self.records[id.index()];
             record.hash == hash && is(&record.key)

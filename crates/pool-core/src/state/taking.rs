@@ -7,7 +7,7 @@ use crate::capacity::Capacity;
 use crate::eviction::Eviction;
 use crate::id::{EntryId, Id};
 use crate::resource::{Resource, handle};
-use crate::stats::{DropReason, add};
+use crate::stats::{DropReason, add, count};
 use crate::time::Now;
 
 /// A warm resource that was found and is leased from now on.
@@ -55,14 +55,13 @@ where
     #[inline]
     fn take_exclusive(&mut self, hash: u64, is: impl FnMut(&K) -> bool, now: Now) -> Option<Taken<K, R>> {
         // Key equality first, then the books, which can't panic, then the policy: nothing is ever half done.
-        let key = self.find(hash, is)?;
         let Self { entries, keys, usage, counters, eviction, aftermath, .. } = self;
-        let record = &mut keys[key];
+        let (key, record) = aftermath.contain(|| keys.find_mut(hash, is)).flatten()?;
         let id = record.newest()?;
         let entry = &mut entries[id];
         let (name, resource) = entry.resource.take()?;
         entry.leases = 1;
-        add(&mut counters.taken, 1);
+        count(&mut counters.taken);
         add(&mut counters.taken_nanos, entry.cost_nanos);
         usage.idle_to_leased(entry.weight);
         counters.peaks.note_leased(usage);
