@@ -1,56 +1,93 @@
-use crate::id::{EntryId, Id};
-use crate::order::Order;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 
-/// Entries by their last release, with a mark on those that are idle.
+use super::dense::Dense;
+use crate::id::EntryId;
+
+/// Idle entries by their last release.
 ///
-/// A lease moves nothing, and a release nothing if it is of the entry that was released last: what is asked for again and
-/// again costs two marks. A leased entry is taken out when it has become the oldest, so [`oldest`](ByRelease::oldest) is O(1)
-/// amortised: each step of it undoes a lease.
+/// A lease and a release are a stamp each, and touch nothing of other entries. The order is kept in a heap, in which each
+/// entry stands once, where it was when it was last looked at: that can only be too early, and is put right when it comes up
+/// as the oldest. So [`oldest`](ByRelease::oldest) is O(log n) amortised: each step of it undoes a release or a removal.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ByRelease {
-    /// The most recently released at the front.
-    order: Order<EntryId>,
-    idle: Vec<bool>,
+    stamps: Dense<EntryId, Stamp>,
+    heap: BinaryHeap<Reverse<(u64, EntryId)>>,
+    clock: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Stamp {
+    /// When it was released, by this order's own clock; 0 if it is not idle.
+    released: u64,
+    /// Whether it stands in the heap.
+    listed: bool,
 }
 
 impl ByRelease {
+    /// An entry is leased, or gone.
     #[inline]
-    pub(super) fn acquire(&mut self, entry: EntryId) {
-        if let Some(idle) = self.idle.get_mut(entry.index()) {
-            *idle = false;
-        }
+    pub(super) fn take(&mut self, entry: EntryId) {
+        self.stamps.at(entry).released = 0;
     }
 
     #[inline]
     pub(super) fn release(&mut self, entry: EntryId) {
-        match self.idle.get_mut(entry.index()) {
-            Some(idle) => *idle = true,
-            None => self.grow(entry),
-        }
-        if self.order.front() != Some(entry) {
-            self.order.push_front(entry);
+        self.clock += 1;
+        let stamp = self.stamps.at(entry);
+        stamp.released = self.clock;
+        if !stamp.listed {
+            self.list(entry);
         }
     }
 
     #[cold]
-    fn grow(&mut self, entry: EntryId) {
-        self.idle.resize(entry.index() + 1, false);
-        self.idle[entry.index()] = true;
-    }
-
-    pub(super) fn remove(&mut self, entry: EntryId) {
-        self.acquire(entry);
-        self.order.remove(entry);
+    fn list(&mut self, entry: EntryId) {
+        self.stamps.at(entry).listed = true;
+        self.heap.push(Reverse((self.clock, entry)));
     }
 
     /// The entry that has been idle for longest.
     pub(super) fn oldest(&mut self) -> Option<EntryId> {
-        while let Some(entry) = self.order.back() {
-            if self.idle[entry.index()] {
-                return Some(entry);
+        while let Some(mut first) = self.heap.peek_mut() {
+            let Reverse((listed_as, entry)) = *first;
+            let stamp = self.stamps.at(entry);
+            match stamp.released {
+                0 => {
+                    stamp.listed = false;
+                    PeekMut::pop(first);
+                }
+                released if released == listed_as => return Some(entry),
+                released => *first = Reverse((released, entry)),
             }
-            self.order.remove(entry);
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Id as _;
+
+    #[test]
+    fn the_order_is_that_of_the_releases_whatever_came_between() {
+        let id = EntryId::from_index;
+        let mut order = ByRelease::default();
+        [0, 1, 2, 3].into_iter().for_each(|index| order.release(id(index)));
+        // 1 and 0 come back in that order, 2 is out, 3 is gone.
+        [1, 0, 2, 3].into_iter().for_each(|index| order.take(id(index)));
+        [1, 0].into_iter().for_each(|index| order.release(id(index)));
+        let mut oldest = || {
+            let entry = order.oldest()?;
+            order.take(entry);
+            Some(entry.index())
+        };
+        assert_eq!([oldest(), oldest(), oldest()], [Some(1), Some(0), None]);
+        // The id of what is gone is used again, and that of what was out comes back.
+        [3, 2].into_iter().for_each(|index| order.release(id(index)));
+        assert_eq!(order.oldest(), Some(id(3)));
+        assert!(order.heap.len() <= 4, "each stands there once");
     }
 }

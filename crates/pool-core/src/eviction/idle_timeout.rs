@@ -42,7 +42,7 @@ impl<K: ?Sized, E: Eviction<K>> Eviction<K> for IdleTimeout<E> {
     }
 
     fn on_acquire(&mut self, entry: EntryId, key: KeyId, now: Now) {
-        self.entries.acquire(entry);
+        self.entries.take(entry);
         self.inner.on_acquire(entry, key, now);
     }
 
@@ -53,7 +53,7 @@ impl<K: ?Sized, E: Eviction<K>> Eviction<K> for IdleTimeout<E> {
     }
 
     fn on_remove(&mut self, entry: EntryId, key: KeyId) {
-        self.entries.remove(entry);
+        self.entries.take(entry);
         self.inner.on_remove(entry, key);
     }
 

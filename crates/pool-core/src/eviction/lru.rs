@@ -8,6 +8,8 @@ use crate::usage::Returned;
 ///
 /// Denning, "The working set model for program behavior" (1968), has the argument. Adapted for a pool: a lease counts
 /// as use until it ends, so recency is that of the release.
+///
+/// A hit costs two stamps, an eviction O(log n) amortised.
 #[derive(Clone, Debug, Default)]
 pub struct Lru {
     entries: ByRelease,
@@ -23,7 +25,7 @@ impl Lru {
 
 impl<K: ?Sized> Eviction<K> for Lru {
     fn on_acquire(&mut self, entry: EntryId, _: KeyId, _: Now) {
-        self.entries.acquire(entry);
+        self.entries.take(entry);
     }
 
     fn on_release(&mut self, entry: EntryId, _: KeyId, _: &Returned, _: Now) {
@@ -31,7 +33,7 @@ impl<K: ?Sized> Eviction<K> for Lru {
     }
 
     fn on_remove(&mut self, entry: EntryId, _: KeyId) {
-        self.entries.remove(entry);
+        self.entries.take(entry);
     }
 
     fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<Victim> {
