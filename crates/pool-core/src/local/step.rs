@@ -28,15 +28,18 @@ where
         }
         match contain(|| judge(&value.1, false)) {
             Ok(Ending::Return { weight }) => self.put_back(entry, value, weight, 0),
-            judged => self.end_as_judged(entry, value, judged.map(|ending| (0, ending))),
+            Ok(ending) => self.end(entry, value, ending, 0),
+            Err(payload) => self.end_panicked(entry, value, payload),
         }
     }
 
     #[inline(never)]
     fn give_back_slowly(&self, entry: EntryId, value: (K, R), made_while_panicking: bool) {
         let panicked = !made_while_panicking && std::thread::panicking();
-        let judged = contain(|| (self.nanos(), judge(&value.1, panicked)));
-        in_drop(|| self.end_as_judged(entry, value, judged));
+        in_drop(|| match contain(|| (self.nanos(), judge(&value.1, panicked))) {
+            Ok((nanos, ending)) => self.end(entry, value, ending, nanos),
+            Err(payload) => self.end_panicked(entry, value, payload),
+        });
     }
 
     /// Ends a lease on a resource that is good for another one.
@@ -55,21 +58,18 @@ where
         }
     }
 
-    /// Ends a lease; `judged` is what its resource said when it was asked how.
+    /// Ends a lease whose resource panicked when it was asked how.
+    #[cold]
     #[inline(never)]
-    fn end_as_judged(&self, entry: EntryId, value: (K, R), judged: Result<(u64, Ending), Payload>) {
-        match judged {
-            Ok((nanos, ending)) => self.end(entry, value, ending, nanos),
-            Err(payload) => {
-                let mut panics = Panics::default();
-                panics.keep(payload);
-                panics.contain(|| self.end(entry, value, Ending::Drop(DropReason::Panicked), 0));
-                panics.resume();
-            }
-        }
+    fn end_panicked(&self, entry: EntryId, value: (K, R), payload: Payload) {
+        let mut panics = Panics::default();
+        panics.keep(payload);
+        panics.contain(|| self.end(entry, value, Ending::Drop(DropReason::Panicked), 0));
+        panics.resume();
     }
 
     /// Ends a lease, or puts that off if it happens inside the pool's own borrow.
+    #[inline(never)]
     pub(super) fn end(&self, entry: EntryId, value: (K, R), ending: Ending, nanos: u64) {
         let Ok(mut state) = self.state.try_borrow_mut() else {
             return self.postpone((entry, value, ending, nanos));

@@ -34,15 +34,18 @@ where
         }
         match contain(|| judge(&value.1, false)) {
             Ok(Ending::Return { weight }) => self.put_back(entry, value, weight),
-            judged => self.end_as_judged(entry, value, 0, judged.map(|ending| (ending, 0))),
+            Ok(ending) => self.end(entry, value, ending, 0, 0),
+            Err(payload) => self.end_panicked(entry, value, 0, payload),
         }
     }
 
     #[inline(never)]
     fn give_back_slowly(&self, entry: EntryId, value: (K, R), since: u64, made_while_panicking: bool) {
         let panicked = !made_while_panicking && std::thread::panicking();
-        let judged = contain(|| (judge(&value.1, panicked), self.nanos()));
-        in_drop(|| self.end_as_judged(entry, value, since, judged));
+        in_drop(|| match contain(|| (judge(&value.1, panicked), self.nanos())) {
+            Ok((ending, nanos)) => self.end(entry, value, ending, since, nanos),
+            Err(payload) => self.end_panicked(entry, value, since, payload),
+        });
     }
 
     /// Ends a lease on a resource that is good for another one, where no time is wanted.
@@ -61,27 +64,18 @@ where
         }
     }
 
-    /// Ends a lease; `judged` is what its resource said when it was asked how.
+    /// Ends a lease whose resource panicked when it was asked how.
+    #[cold]
     #[inline(never)]
-    fn end_as_judged(
-        &self,
-        entry: EntryId,
-        value: (K, R),
-        since: u64,
-        judged: Result<(Ending, u64), Payload>,
-    ) {
-        match judged {
-            Ok((ending, nanos)) => self.end(entry, value, ending, since, nanos),
-            Err(payload) => {
-                let mut panics = Panics::default();
-                panics.keep(payload);
-                panics.contain(|| self.end(entry, value, Ending::Drop(DropReason::Panicked), since, since));
-                panics.resume();
-            }
-        }
+    fn end_panicked(&self, entry: EntryId, value: (K, R), since: u64, payload: Payload) {
+        let mut panics = Panics::default();
+        panics.keep(payload);
+        panics.contain(|| self.end(entry, value, Ending::Drop(DropReason::Panicked), since, since));
+        panics.resume();
     }
 
     /// Ends a lease, or puts that off if it happens inside the pool's own lock.
+    #[inline(never)]
     pub(super) fn end(&self, entry: EntryId, value: (K, R), ending: Ending, since: u64, nanos: u64) {
         let Some(mut desk) = self.desk.lock() else {
             return self.postpone((entry, value, ending, nanos));
