@@ -125,14 +125,14 @@ where
     {
         let hash = query.hash_with(&self.hasher);
         match self.take(query, hash) {
-            Ok(taken) => {
-                let lease = Lease::new(self, taken, true);
+            Ok(leased) => {
+                let lease = Lease::new(self, leased);
                 // Here, and not when this returns: were its drop to panic there, the lease would leak.
                 drop(open);
                 Ok(lease)
             }
             Err(found) => match self.acquire_slowly(query, hash, found, open) {
-                Ok((taken, hit)) => Ok(Lease::new(self, taken, hit)),
+                Ok(leased) => Ok(Lease::new(self, leased)),
                 Err(error) => Err(error),
             },
         }
@@ -148,11 +148,11 @@ where
         Q: Query<K> + ?Sized,
     {
         let hash = query.hash_with(&self.hasher);
-        let taken = match self.take(query, hash) {
-            Ok(taken) => taken,
+        let leased = match self.take(query, hash) {
+            Ok(leased) => leased,
             Err(found) => self.settle(query, hash, found).ok()?,
         };
-        Some(Lease::new(self, taken, true))
+        Some(Lease::new(self, leased))
     }
 
     /// Whether a resource of that key is warm: idle, or shared and leased. Nobody is asked for more than that: it may turn

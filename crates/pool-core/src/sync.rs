@@ -61,10 +61,12 @@
 //! # });
 //! ```
 
+mod acquiring;
 mod broken;
 mod builder;
 mod create_or_wait;
 mod desk;
+mod emptying;
 mod lease;
 mod lock;
 mod opening;
@@ -98,22 +100,20 @@ pub mod models {
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use desk::Desk;
-use lock::{Lock, Parking};
+use lock::Lock;
 use step::Postponed;
 
 use crate::capacity::Capacity;
 use crate::contain::in_drop;
-use crate::error::{AcquireError, Step};
+use crate::error::AcquireError;
 use crate::eviction::{Eviction, Worth};
 use crate::imports::Imports;
 use crate::key::{KeyHasher, Query};
 use crate::observer::{Event, Observer};
 use crate::process_memory::ProcessMemoryError;
 use crate::resource::Resource;
-use crate::state::State;
 use crate::stats::Stats;
 use crate::time::Clock;
 use crate::usage::Usage;
@@ -184,159 +184,6 @@ where
     C: Capacity,
     E: Eviction<K>,
 {
-    /// Leases the resource of a key: the one that was released last, if one is warm, else what `open` returns. Waits, as long
-    /// as it takes, if nothing is warm and no more may be opened now.
-    ///
-    /// `open` runs outside the lock, at most once, and may use the pool. It is not called where another's open of the key is
-    /// shared.
-    ///
-    /// # Errors
-    /// [`Open`](AcquireError::Open) with what an open returned, its own or the one that it waited for;
-    /// [`Refused`](AcquireError::Refused) where no waiting helps; [`Exhausted`](AcquireError::Exhausted) only from
-    /// [`try_acquire`](Pool::try_acquire); [`Closed`](AcquireError::Closed); [`OwnOpen`](AcquireError::OwnOpen) if this thread is
-    /// opening that key already and would have to wait for it.
-    ///
-    /// # Panics
-    /// If user code does (see [`Pool`]), or when called from inside a policy.
-    #[inline]
-    pub fn acquire<Q>(
-        &self,
-        query: &Q,
-        open: impl FnOnce(&K) -> Result<R, R::Error>,
-    ) -> Result<Lease<'_, K, R, C, E>, Failure<R>>
-    where
-        Q: Query<K> + ?Sized,
-    {
-        self.acquire_for(query, None, open)
-    }
-
-    /// As [`acquire`](Pool::acquire), but never waits.
-    ///
-    /// # Errors
-    /// [`Exhausted`](AcquireError::Exhausted) where that would wait, and those of [`acquire`](Pool::acquire).
-    ///
-    /// # Panics
-    /// As [`acquire`](Pool::acquire).
-    pub fn try_acquire<Q>(
-        &self,
-        query: &Q,
-        open: impl FnOnce(&K) -> Result<R, R::Error>,
-    ) -> Result<Lease<'_, K, R, C, E>, Failure<R>>
-    where
-        Q: Query<K> + ?Sized,
-    {
-        self.acquire_with(query, &Patience::never(), open)
-    }
-
-    /// As [`acquire`](Pool::acquire), but waits for `timeout` at most. An open of its own that runs is never broken off: if it ends
-    /// late, what came of it goes to those who wait, and to the pool.
-    ///
-    /// # Errors
-    /// [`TimedOut`](AcquireError::TimedOut), and those of [`acquire`](Pool::acquire).
-    ///
-    /// # Panics
-    /// As [`acquire`](Pool::acquire).
-    pub fn acquire_timeout<Q>(
-        &self,
-        query: &Q,
-        timeout: Duration,
-        open: impl FnOnce(&K) -> Result<R, R::Error>,
-    ) -> Result<Lease<'_, K, R, C, E>, Failure<R>>
-    where
-        Q: Query<K> + ?Sized,
-    {
-        self.acquire_with(query, &Patience::forever().timeout(timeout), open)
-    }
-
-    /// As [`acquire`](Pool::acquire), but gives up when `token` is cancelled. As with a timeout, an open is not broken off.
-    ///
-    /// # Errors
-    /// [`Cancelled`](AcquireError::Cancelled), and those of [`acquire`](Pool::acquire).
-    ///
-    /// # Panics
-    /// As [`acquire`](Pool::acquire).
-    pub fn acquire_cancellable<Q>(
-        &self,
-        query: &Q,
-        token: &CancellationToken,
-        open: impl FnOnce(&K) -> Result<R, R::Error>,
-    ) -> Result<Lease<'_, K, R, C, E>, Failure<R>>
-    where
-        Q: Query<K> + ?Sized,
-    {
-        self.acquire_with(query, &Patience::forever().until_cancelled(token), open)
-    }
-
-    /// As [`acquire`](Pool::acquire), with any patience.
-    ///
-    /// # Errors
-    /// [`TimedOut`](AcquireError::TimedOut) and [`Cancelled`](AcquireError::Cancelled), and those of [`acquire`](Pool::acquire).
-    ///
-    /// # Panics
-    /// As [`acquire`](Pool::acquire).
-    #[inline]
-    pub fn acquire_with<Q>(
-        &self,
-        query: &Q,
-        patience: &Patience,
-        open: impl FnOnce(&K) -> Result<R, R::Error>,
-    ) -> Result<Lease<'_, K, R, C, E>, Failure<R>>
-    where
-        Q: Query<K> + ?Sized,
-    {
-        self.acquire_for(query, Some(patience), open)
-    }
-
-    #[inline(always)]
-    fn acquire_for<Q>(
-        &self,
-        query: &Q,
-        patience: Option<&Patience>,
-        open: impl FnOnce(&K) -> Result<R, R::Error>,
-    ) -> Result<Lease<'_, K, R, C, E>, Failure<R>>
-    where
-        Q: Query<K> + ?Sized,
-    {
-        let hash = query.hash_with(&self.hasher);
-        match self.take(query, hash) {
-            Ok(leased) => {
-                let lease = Lease::new(self, leased);
-                // Here, and not when this returns: were its drop to panic there, the lease would leak.
-                drop(open);
-                Ok(lease)
-            }
-            Err(found) => match self.acquire_slowly(query, hash, found, patience, open) {
-                Ok(leased) => Ok(Lease::new(self, leased)),
-                Err(error) => Err(error),
-            },
-        }
-    }
-
-    /// Leases a warm resource of a key, if there is one, and opens nothing. `None` is counted neither as an acquire nor as
-    /// a miss; what was found and was unfit, or had expired, is dropped.
-    ///
-    /// # Panics
-    /// As [`acquire`](Pool::acquire).
-    pub fn acquire_warm<Q>(&self, query: &Q) -> Option<Lease<'_, K, R, C, E>>
-    where
-        Q: Query<K> + ?Sized,
-    {
-        let hash = query.hash_with(&self.hasher);
-        let leased = match self.take(query, hash) {
-            Ok(leased) => leased,
-            Err(found) => self.settle(query, hash, found).ok()?,
-        };
-        Some(Lease::new(self, leased))
-    }
-
-    /// Makes a lease independent of the borrow of the pool, for `'static` uses.
-    ///
-    /// # Panics
-    /// If it is a lease of another pool.
-    pub fn own(self: &Arc<Self>, lease: Lease<'_, K, R, C, E>) -> OwnedLease<K, R, C, E> {
-        lease.into_owned(self)
-    }
-
     /// Whether a resource of that key is warm: idle, or shared and leased. Nobody is asked for more than that: it may turn
     /// out to be unfit, to have expired, or to be shared no longer; and another thread may take it.
     ///
@@ -350,88 +197,6 @@ where
         let (warm, left_over) = self.enter(|desk| desk.state.is_warm(hash, |key| query.is_key(key)));
         self.finish(left_over);
         warm
-    }
-
-    /// Drops all idle resources and returns how many they were. Leases go on, and may come back later.
-    ///
-    /// # Panics
-    /// If a resource's `Drop` does, after all others have been dropped.
-    pub fn drain(&self) -> usize {
-        self.with_room(State::drain)
-    }
-
-    /// Drops the idle resources that have expired ([`IdleTimeout`](crate::eviction::IdleTimeout),
-    /// [`MaxAge`](crate::eviction::MaxAge)) and returns how many they were. Each acquire and release does so too; call
-    /// this where a pool may lie unused for long.
-    ///
-    /// # Panics
-    /// If a resource's `Drop` does, after all others have been dropped.
-    pub fn evict_expired(&self) -> u64 {
-        let nanos = self.nanos();
-        self.with_room(|state| state.evict_expired(nanos))
-    }
-
-    /// Drops the idle resources that are stale, as `is_stale` says, and returns how many they were: for those who know that
-    /// something has just made many of them so. Without it, each is found out when it is asked for.
-    ///
-    /// `is_stale` is called inside the pool's lock: it must be quick, and must not use the pool. What is dropped is dropped
-    /// outside.
-    ///
-    /// # Panics
-    /// If `is_stale` does, once it has been asked about all others (what it panicked at stays); or if a resource's `Drop` does, after
-    /// all others have been dropped.
-    pub fn drop_stale(&self, is_stale: impl FnMut(&K, &R) -> bool) -> usize {
-        self.with_room(|state| state.drop_stale(is_stale))
-    }
-
-    fn with_room<T>(&self, step: impl FnOnce(&mut State<K, R, C, E>) -> T) -> T {
-        let nanos = self.nanos();
-        let (result, left_over) = self.enter(|desk| desk.make_room(nanos, step));
-        self.finish(left_over);
-        result
-    }
-
-    /// Ends the pool: from now on it gives no lease, all who wait get [`Closed`](AcquireError::Closed), and what is idle is
-    /// dropped; returned is how many that were. Leases go on, and their resources are dropped when they end; so are those of
-    /// opens that run, whose callers get `Closed`. Closing a closed pool does nothing.
-    ///
-    /// # Panics
-    /// If a resource's `Drop` does, after all others have been dropped.
-    pub fn close(&self) -> usize {
-        let (dropped, left_over) = self.enter(Desk::close);
-        self.finish(left_over);
-        dropped
-    }
-
-    /// [Closes](Pool::close) the pool, and waits until nothing is leased or being opened; at most for `timeout`, by the
-    /// pool's clock.
-    ///
-    /// # Errors
-    /// What is still out when the time is over. The pool stays closed; this may be called again.
-    ///
-    /// # Panics
-    /// As [`close`](Pool::close).
-    pub fn close_and_wait(&self, timeout: Duration) -> Result<(), AcquireError<R::Error>> {
-        self.close();
-        let deadline = self.clock.nanos().saturating_add(patience::nanos(timeout));
-        let parking = Arc::new(Parking::new());
-        loop {
-            let now = self.clock.nanos();
-            let (over, left_over) = self.enter(|desk| {
-                let over = desk.is_over(&parking);
-                if !over && now >= deadline {
-                    desk.forget_closer(&parking);
-                    return Err(Box::new(desk.usage()));
-                }
-                Ok(over)
-            });
-            self.finish(left_over);
-            match over {
-                Ok(true) => return Ok(()),
-                Ok(false) => parking.park(Some(Duration::from_nanos(deadline - now))),
-                Err(usage) => return Err(AcquireError::TimedOut { step: Step::Wait, usage }),
-            }
-        }
     }
 
     /// Whether [`close`](Pool::close) was called.

@@ -2,6 +2,7 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 use super::Pool;
+use super::taking::Leased;
 use crate::capacity::Capacity;
 use crate::contain::{Panics, Payload};
 use crate::eviction::Eviction;
@@ -51,7 +52,8 @@ where
     E: Eviction<K>,
 {
     #[inline]
-    pub(super) fn new(pool: &'p Pool<K, R, C, E>, taken: Taken<K, R>, hit: bool) -> Self {
+    pub(super) fn new(pool: &'p Pool<K, R, C, E>, leased: Leased<K, R>) -> Self {
+        let Leased { taken, hit } = leased;
         let entry = taken.entry();
         let Taken { key, resource, .. } = taken;
         let made_while_panicking = std::thread::panicking();
@@ -59,9 +61,9 @@ where
     }
 
     /// What it was made of, to make it elsewhere.
-    pub(super) fn into_taken(mut self) -> Taken<K, R> {
+    pub(super) fn into_leased(mut self) -> Leased<K, R> {
         let (key, resource) = self.value.take().expect(HOLDS);
-        Taken::new(self.entry, key, resource)
+        Leased { taken: Taken::new(self.entry, key, resource), hit: self.hit }
     }
 
     /// The key that the resource was opened for.

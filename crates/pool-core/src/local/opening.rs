@@ -1,5 +1,6 @@
 //! A miss: room for an open, the open, and the lease that comes of it.
 
+use super::taking::Leased;
 use super::{Lease, Pool};
 use crate::capacity::Capacity;
 use crate::contain::{Panics, contain, hold_through, in_drop};
@@ -137,7 +138,7 @@ where
         let reserved = self.reserved.take().expect("a reservation is committed once");
         let reason = reserved.reason;
         let (entry, aftermath) = pool.enter(|state| state.commit(reserved, prototype, opened, nanos));
-        let lease = Lease::new(pool, Taken::new(entry, key, resource), false);
+        let lease = Lease::new(pool, Leased { taken: Taken::new(entry, key, resource), hit: false });
         hold_through(lease, |lease| {
             // The open is told before what it evicted, as it happened; a panic of either must not hide the other.
             let mut panics = Panics::default();

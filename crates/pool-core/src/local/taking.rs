@@ -24,6 +24,12 @@ pub(super) struct Found<K, R> {
     nanos: u64,
 }
 
+/// What a lease is made of.
+pub(super) struct Leased<K, R> {
+    pub(super) taken: Taken<K, R>,
+    pub(super) hit: bool,
+}
+
 impl<K, R, C, E> Pool<K, R, C, E>
 where
     K: Clone,
@@ -33,7 +39,7 @@ where
 {
     /// Takes a warm resource. `Err` is for [`settle`](Pool::settle).
     #[inline]
-    pub(super) fn take<Q>(&self, query: &Q, hash: u64) -> Result<Taken<K, R>, Found<K, R>>
+    pub(super) fn take<Q>(&self, query: &Q, hash: u64) -> Result<Leased<K, R>, Found<K, R>>
     where
         Q: Query<K> + ?Sized,
     {
@@ -44,7 +50,7 @@ where
             return Err(Found { taken: Some(taken), aftermath, health: None, nanos });
         }
         match contain(|| taken.resource.health()) {
-            Ok(Health::Reusable) => Ok(taken),
+            Ok(Health::Reusable) => Ok(Leased { taken, hit: true }),
             bad => Err(Found { taken: Some(taken), aftermath: None, health: Some(bad), nanos }),
         }
     }
@@ -57,16 +63,18 @@ where
         query: &Q,
         hash: u64,
         found: Found<K, R>,
-    ) -> Result<Taken<K, R>, Option<DropReason>>
+    ) -> Result<Leased<K, R>, Option<DropReason>>
     where
         Q: Query<K> + ?Sized,
     {
         let Found { mut taken, mut aftermath, mut health, nanos } = found;
         let mut unfit = None;
         while let Some(found) = taken {
-            let lease = hold_through(Lease::new(self, found, true), |_| self.finish(aftermath));
+            let lease = hold_through(Lease::new(self, Leased { taken: found, hit: true }), |_| {
+                self.finish(aftermath);
+            });
             match health.take().unwrap_or_else(|| contain(|| lease.health())) {
-                Ok(Health::Reusable) => return Ok(lease.into_taken()),
+                Ok(Health::Reusable) => return Ok(lease.into_leased()),
                 bad => unfit = Some(lease.end_unfit(bad, nanos)),
             }
             (taken, aftermath) = self.enter(|state| state.take(hash, |key| query.is_key(key), nanos));
@@ -75,7 +83,7 @@ where
         Err(unfit)
     }
 
-    /// The rest of an [`acquire`](Pool::acquire) that is not simply a hit; and whether it became one.
+    /// The rest of an [`acquire`](Pool::acquire) that is not simply a hit.
     #[cold]
     #[inline(never)]
     pub(super) fn acquire_slowly<Q>(
@@ -84,19 +92,18 @@ where
         hash: u64,
         found: Found<K, R>,
         open: impl FnOnce(&K) -> Result<R, R::Error>,
-    ) -> Result<(Taken<K, R>, bool), AcquireError<R::Error>>
+    ) -> Result<Leased<K, R>, AcquireError<R::Error>>
     where
         Q: Query<K> + ?Sized,
     {
         let lease = match self.settle(query, hash, found) {
-            Ok(taken) => {
-                let lease = Lease::new(self, taken, true);
+            Ok(leased) => {
+                let lease = Lease::new(self, leased);
                 drop(open);
                 lease
             }
             Err(unfit) => self.open(query, hash, unfit, open)?,
         };
-        let hit = lease.was_hit();
-        Ok((lease.into_taken(), hit))
+        Ok(lease.into_leased())
     }
 }
