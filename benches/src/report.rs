@@ -59,6 +59,14 @@ impl Report {
         self.target(what, value >= limit, &format!("{value:.3}, target at least {limit}"));
     }
 
+    /// What no keyed pool can be below, beside what it should be at most.
+    pub fn bound(&mut self, what: &str, value: f64, target: f64) {
+        let verdict = if value > target { "out of reach here" } else { "within reach" };
+        let line = format!("bound {what}: {value:.3}, so a target of {target} is {verdict}");
+        println!("{line}");
+        self.targets.push(line);
+    }
+
     fn target(&mut self, what: &str, reached: bool, numbers: &str) {
         let line = format!("target {what}: {} ({numbers})", if reached { "reached" } else { "not reached" });
         println!("{line}");

@@ -19,6 +19,7 @@ use crate::peers::{self, SLOTS};
 
 const FLOOR: &str = "keyed floor";
 const PARKING_LOT: &str = "parking_lot::Mutex<Vec>";
+const LOCKED: &str = "keyed floor, locked";
 const REFERENCE: &str = "reference design";
 const LOCAL: &str = "local, interned key";
 const LOCAL_STATIC: &str = "local, interned key, static Lru";
@@ -66,6 +67,8 @@ pub(crate) fn measure(options: &Options, report: &mut Report) {
         let what = format!("sync hit, uncontended, 20 names, {kind} policies / {PARKING_LOT}");
         report.at_most(&what, over(name, PARKING_LOT), 1.5);
     }
+    report.bound(&format!("{FLOOR} / {PARKING_LOT}"), over(FLOOR, PARKING_LOT), 0.7);
+    report.bound(&format!("{LOCKED} / {PARKING_LOT}"), over(LOCKED, PARKING_LOT), 1.5);
     for peer in ["r2d2", "deadpool managed"] {
         for name in [LOCAL, LOCAL_STATIC, SYNC, SYNC_STATIC] {
             report.at_least(&format!("{peer} / {name}, 20 names"), over(peer, name), 2.0);
@@ -129,6 +132,11 @@ fn keyed(count: usize) -> Vec<Subject<'static>> {
     floor.extend(keys.iter().enumerate().map(|(at, key)| (key.clone(), at)));
     let stacks: Vec<RefCell<Vec<Free>>> = keys.iter().map(|_| RefCell::new(vec![Free(0)])).collect();
 
+    let (locked_keys, locked) = (keys.clone(), {
+        let stacks: Vec<Vec<Free>> = keys.iter().map(|_| vec![Free(0)]).collect();
+        parking_lot::Mutex::new((floor.clone(), stacks))
+    });
+
     let reference = ReferencePool::new(SLOTS);
     let queries = slices(count);
     queries.iter().for_each(|query| drop(reference.acquire(query, || Free(0))));
@@ -136,12 +144,20 @@ fn keyed(count: usize) -> Vec<Subject<'static>> {
     let texts = texts(count);
     let pools: HashMap<Vec<String>, object_pool::Pool<Free>, foldhash::fast::RandomState> =
         texts.iter().map(|key| (key.clone(), object_pool::Pool::new(1, || Free(0)))).collect();
-    let (mut a, mut b, mut c) = (order(), order(), order());
+    let [mut a, mut b, mut c, mut d] = [order(), order(), order(), order()];
     vec![
         Subject::new(FLOOR, move || {
             let stack = &stacks[floor[black_box(&keys[a.turn()])]];
             let value = stack.borrow_mut().pop().unwrap();
             stack.borrow_mut().push(black_box(value));
+        }),
+        Subject::new(LOCKED, move || {
+            let (at, value) = {
+                let (keys, stacks) = &mut *locked.lock();
+                let at = keys[black_box(&locked_keys[d.turn()])];
+                (at, stacks[at].pop().unwrap())
+            };
+            locked.lock().1[at].push(black_box(value));
         }),
         Subject::new(REFERENCE, move || {
             used(reference.acquire(black_box(queries[b.turn()]), || unreachable!()));

@@ -14,7 +14,7 @@ pub(crate) const SETTINGS: &str = "Settings. *r2d2*: 8 of 8 idle, not tested on 
     *object-pool*: `try_pull`. *opool*: the thread-safe `Pool`, prefilled, `get`, no reset. *HashMap of object-pools*: \
     `HashMap<Vec<String>, object_pool::Pool>` with foldhash (std's SipHash takes twice as long), looked up by `&[String]` that is at \
     hand, so without allocating. *keyed floor*: one probe of a `HashMap<Imports, _>` with foldhash, and a pop and push of a \
-    `RefCell<Vec>`. *reference design*: see `benches/src/reference.rs`.";
+    `RefCell<Vec>`; *locked*: the same behind one `parking_lot::Mutex`, which is taken twice. *reference design*: see `benches/src/reference.rs`.";
 
 /// Nothing is ever wrong with it.
 #[derive(Debug)]
