@@ -1,28 +1,35 @@
 //! One scenario, so many times: for callgrind, by `benches/instructions`.
 //!
-//! `instructions SCENARIO default|static N`; without arguments it prints the scenarios.
+//! `instructions SCENARIO POLICIES N`; without arguments it prints what there is.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::hint::black_box;
 
 use benches::order::Cycle;
 use benches::{Free, imports, names, used};
+use parking_lot::Mutex;
 use pool_core::capacity::MaxIdle;
 use pool_core::eviction::Lru;
 use pool_core::{Capacity, Eviction, Imports, local, sync};
 
 const SCENARIOS: [&str; 4] = ["local-hit-interned", "local-hit-slices", "sync-hit", "miss-evict"];
+/// One probe of a table and a bare stack, alone and behind a lock: no keyed pool takes less.
+const FLOORS: [&str; 2] = ["keyed-floor", "keyed-floor-locked"];
 const SLOTS: u64 = 8;
 const NAMES: usize = 20;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [scenario, policies, times] = args.as_slice() else {
-        SCENARIOS.iter().for_each(|scenario| println!("{scenario}"));
+        FLOORS.iter().for_each(|floor| println!("{floor} none"));
+        SCENARIOS.iter().for_each(|scenario| println!("{scenario} default\n{scenario} static"));
         return;
     };
     let times = times.parse().expect("N is a number");
     match (scenario.as_str(), policies.as_str()) {
+        ("keyed-floor", _) => floor(times),
+        ("keyed-floor-locked", _) => floor_locked(times),
         ("sync-hit", "default") => sync_hit(&sync::Pool::with_max_idle(SLOTS), times),
         ("sync-hit", "static") => {
             let builder = sync::Pool::builder().static_policies(MaxIdle(SLOTS), Lru::new());
@@ -85,6 +92,35 @@ fn sync_hit<C: Capacity, E: Eviction<Imports>>(pool: &sync::Pool<Imports, Free, 
     for _ in 0..times {
         used(pool.acquire(black_box(&keys[4]), |_| unreachable!()).unwrap());
     }
+}
+
+fn floor(times: u64) {
+    let keys = keys();
+    let table = table(&keys);
+    let stacks: Vec<RefCell<Vec<Free>>> = keys.iter().map(|_| RefCell::new(vec![Free(0)])).collect();
+    for _ in 0..times {
+        let stack = &stacks[table[black_box(&keys[4])]];
+        let value = stack.borrow_mut().pop().unwrap();
+        stack.borrow_mut().push(black_box(value));
+    }
+}
+
+fn floor_locked(times: u64) {
+    let keys = keys();
+    let stacks: Vec<Vec<Free>> = keys.iter().map(|_| vec![Free(0)]).collect();
+    let both = Mutex::new((table(&keys), stacks));
+    for _ in 0..times {
+        let (at, value) = {
+            let (table, stacks) = &mut *both.lock();
+            let at = table[black_box(&keys[4])];
+            (at, stacks[at].pop().unwrap())
+        };
+        both.lock().1[at].push(black_box(value));
+    }
+}
+
+fn table(keys: &[Imports]) -> HashMap<Imports, usize, foldhash::fast::RandomState> {
+    keys.iter().enumerate().map(|(at, key)| (key.clone(), at)).collect()
 }
 
 fn keys() -> Vec<Imports> {
