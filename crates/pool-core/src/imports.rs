@@ -145,7 +145,14 @@ impl<S: AsRef<str>> Query<Imports> for [S] {
     }
 
     fn is_key(&self, key: &Imports) -> bool {
-        self.len() == key.len() && self.iter().zip(key.iter()).all(|(a, b)| a.as_ref() == b)
+        // By bytes: taking the names out as text would look for the bounds of characters.
+        let (text, ends) = (key.0.text.as_bytes(), &key.0.ends);
+        let mut start = 0;
+        self.len() == ends.len()
+            && self.iter().zip(ends).all(|(name, &end)| {
+                let name = name.as_ref().as_bytes();
+                text.get(std::mem::replace(&mut start, end)..end) == Some(name)
+            })
     }
 
     fn to_key(&self) -> Imports {
