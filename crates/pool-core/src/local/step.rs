@@ -27,7 +27,7 @@ where
             return self.give_back_slowly(entry, value, made_while_panicking);
         }
         match contain(|| judge(&value.1, false)) {
-            Ok(Ending::Return { weight }) => self.put_back(entry, value, weight, 0),
+            Ok(Ending::Return { weight }) => self.put_back(entry, value, weight),
             Ok(ending) => self.end(entry, value, ending, 0),
             Err(payload) => self.end_panicked(entry, value, payload),
         }
@@ -42,14 +42,14 @@ where
         });
     }
 
-    /// Ends a lease on a resource that is good for another one.
+    /// Ends a lease on a resource that is good for another one, where no time is wanted.
     #[inline(always)]
-    fn put_back(&self, entry: EntryId, value: (K, R), weight: u64, nanos: u64) {
-        let ending = Ending::Return { weight };
+    fn put_back(&self, entry: EntryId, value: (K, R), weight: u64) {
+        let (ending, nanos) = (Ending::Return { weight }, 0);
         let Ok(mut state) = self.state.try_borrow_mut() else {
             return self.postpone((entry, value, ending, nanos));
         };
-        let done = state.put_back(entry, value, weight, nanos);
+        let done = state.put_back(entry, value, weight);
         let aftermath = state.take_aftermath();
         drop(state);
         match done {

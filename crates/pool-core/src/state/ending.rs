@@ -42,21 +42,20 @@ where
     E: Eviction<K>,
 {
     /// Ends a lease whose resource is good for another one, if it is exclusive: the usual case, apart from the others to be short.
-    /// `Err` changed nothing.
+    /// Only where the policy wants no time. `Err` changed nothing.
     #[inline(always)]
-    pub(crate) fn put_back(
-        &mut self,
-        id: EntryId,
-        value: (K, R),
-        weight: u64,
-        nanos: u64,
-    ) -> Result<(), (K, R)> {
+    pub(crate) fn put_back(&mut self, id: EntryId, value: (K, R), weight: u64) -> Result<(), (K, R)> {
         let entry = &self.entries[id];
         if (R::SHAREABLE && entry.shared) || entry.doomed.is_some() {
             return Err(value);
         }
-        let give_back = |entry: &mut Entry<K, R>| entry.resource = Some(value);
-        let dropped = self.become_idle(id, give_back, weight, false, nanos);
+        let give_back = |entry: &mut Entry<K, R>| {
+            let none = entry.resource.replace(value);
+            debug_assert!(none.is_none(), "the lease had it");
+            // Nothing to drop, which the compiler can't know.
+            std::mem::forget(none);
+        };
+        let dropped = self.become_idle(id, give_back, weight, false, None);
         self.count_end(dropped);
         Ok(())
     }
@@ -100,7 +99,7 @@ where
                 let weight_before = self.entries[id].weight;
                 let weight = if let Ending::Return { weight } = ending { weight } else { weight_before };
                 if last {
-                    self.become_idle(id, |_| (), weight, waits, nanos)
+                    self.become_idle(id, |_| (), weight, waits, self.needs_clock.then_some(nanos))
                 } else {
                     self.entries[id].weight = weight;
                     self.usage.leased_weight =
@@ -141,7 +140,9 @@ where
             }
             (true, 0, None) => {
                 let weight = self.entries[id].weight;
-                if let Some(reason) = self.become_idle(id, |_| (), weight, false, nanos) {
+                if let Some(reason) =
+                    self.become_idle(id, |_| (), weight, false, self.needs_clock.then_some(nanos))
+                {
                     self.counters.idle_dropped.count(reason);
                 }
             }
@@ -165,7 +166,8 @@ where
     }
 
     /// An entry whose last lease ended, and which weighs `weight` bytes now, goes to the idle ones if there is room.
-    /// `give_back` gives it its resource, if it doesn't hold that. Returns why it was dropped otherwise.
+    /// `give_back` gives it its resource, if it doesn't hold that. `nanos` is the time, if the policy wants it. Returns why it was
+    /// dropped otherwise.
     #[inline(always)]
     fn become_idle(
         &mut self,
@@ -173,10 +175,10 @@ where
         give_back: impl FnOnce(&mut Entry<K, R>),
         weight: u64,
         waits: bool,
-        nanos: u64,
+        nanos: Option<u64>,
     ) -> Option<DropReason> {
-        let now = self.now(nanos);
-        let Self { entries, keys, usage, counters, eviction, capacity, aftermath, needs_clock, .. } = self;
+        let now = self.now(nanos.unwrap_or(0));
+        let Self { entries, keys, usage, counters, eviction, capacity, aftermath, .. } = self;
         let index = id.index() as u32;
         if R::SHAREABLE && entries[id].shared {
             // It was among the warm ones all the time, and is the latest to be released now.
@@ -202,7 +204,7 @@ where
         let fits = aftermath.contain(|| {
             eviction.on_release(id, key, &returned, now);
             // The usual case is over here, in one go. Whatever else is decided below, from the start.
-            !*needs_clock && (waits || capacity.keep(usage, weight) == Verdict::Fits)
+            nanos.is_none() && (waits || capacity.keep(usage, weight) == Verdict::Fits)
         });
         let dropped = if fits == Some(true) { None } else { self.offer(key, id, fits, waits, now) };
         self.counters.peaks.note_idle(&self.usage);

@@ -285,17 +285,11 @@ where
 
     /// A lease ends on a resource that is good for another one: if it is exclusive and nobody waits. `Err` changed nothing.
     #[inline(always)]
-    pub(super) fn put_back(
-        &mut self,
-        entry: EntryId,
-        value: (K, R),
-        weight: u64,
-        nanos: u64,
-    ) -> Result<(), (K, R)> {
+    pub(super) fn put_back(&mut self, entry: EntryId, value: (K, R), weight: u64) -> Result<(), (K, R)> {
         if self.closed || !self.waiting.is_empty() {
             return Err(value);
         }
-        self.state.put_back(entry, value, weight, nanos)
+        self.state.put_back(entry, value, weight)
     }
 
     /// A lease ends. Returned is what it carried, if that was only a handle.

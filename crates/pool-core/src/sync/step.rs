@@ -55,7 +55,7 @@ where
         let Some(mut desk) = self.desk.lock() else {
             return self.postpone((entry, value, ending, nanos));
         };
-        let done = desk.put_back(entry, value, weight, nanos);
+        let done = desk.put_back(entry, value, weight);
         let left_over = desk.take_left_over();
         drop(desk);
         match done {
