@@ -53,7 +53,7 @@ impl Usage {
         self.idle_weight.saturating_add(self.leased_weight).saturating_add(self.opening_weight)
     }
 
-    // Sums of weights wrap where they would overflow, which they can't (see `MAX_WEIGHT`): so what is added and taken away
+    // Sums of weights wrap where they would overflow, which honest ones can't (see `MAX_WEIGHT`): so what is added and taken away
     // again leaves no trace.
 
     /// One idle resource of `weight` bytes is leased.

@@ -23,8 +23,8 @@ pub struct Camp {
     precision: u32,
     prices: Prices,
     keys: Dense<KeyId, Place>,
-    /// Which entries are idle.
-    idle: Dense<EntryId, bool>,
+    /// Whose each idle entry is.
+    idle: Dense<EntryId, Option<KeyId>>,
     /// By rounded worth; the key that was released first at the back.
     queues: BTreeMap<u64, Chain>,
     links: Vec<Link>,
@@ -103,8 +103,8 @@ impl Camp {
     }
 
     /// A key with nothing idle is in no queue.
-    fn take(&mut self, entry: EntryId, key: KeyId) {
-        if std::mem::take(self.idle.at(entry)) {
+    fn take(&mut self, entry: EntryId) {
+        if let Some(key) = self.idle.at(entry).take() {
             let idle = &mut self.keys.at(key).idle;
             *idle = idle.saturating_sub(1);
             if *idle == 0 {
@@ -133,12 +133,16 @@ impl<K: ?Sized> Eviction<K> for Camp {
     }
 
     fn on_acquire(&mut self, entry: EntryId, key: KeyId, _: Now) {
-        self.take(entry, key);
+        self.take(entry);
         self.request(key);
     }
 
     fn on_release(&mut self, entry: EntryId, key: KeyId, returned: &Returned, _: Now) {
-        *self.idle.at(entry) = true;
+        if self.idle.get(entry).is_some_and(|of| of != key) {
+            // Its removal was missed, and its id is used again.
+            self.take(entry);
+        }
+        *self.idle.at(entry) = Some(key);
         let place = self.keys.at(key);
         place.idle = returned.idle_of_key;
         let (idle, requests) = (place.idle.max(1) as f64, place.requests.max(1) as f64);
@@ -146,8 +150,8 @@ impl<K: ?Sized> Eviction<K> for Camp {
         self.join(key, queue);
     }
 
-    fn on_remove(&mut self, entry: EntryId, key: KeyId) {
-        self.take(entry, key);
+    fn on_remove(&mut self, entry: EntryId, _: KeyId) {
+        self.take(entry);
     }
 
     fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<Victim> {

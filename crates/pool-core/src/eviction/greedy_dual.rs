@@ -42,14 +42,15 @@ impl GreedyDual {
 
     /// What a request for a key is worth from now on.
     pub(super) fn value(&mut self, key: KeyId, value: f64) {
-        let before = std::mem::replace(&mut self.keys.at(key).value, value);
+        let history = self.keys.at(key);
+        let before = std::mem::replace(&mut history.value, value);
         if value < before {
-            self.ranking.reprice(key);
+            self.ranking.lower(key, |idle| history.worth(idle));
         }
     }
 
-    pub(super) fn take(&mut self, entry: EntryId, key: KeyId) {
-        self.ranking.take(entry, key);
+    pub(super) fn take(&mut self, entry: EntryId) {
+        self.ranking.take(entry);
     }
 
     pub(super) fn release(&mut self, entry: EntryId, key: KeyId, idle_of_key: u64) {

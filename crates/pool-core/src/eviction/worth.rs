@@ -71,6 +71,11 @@ impl Record {
     }
 }
 
+/// As [`Record::worth`]; a key that this policy never heard of is worth nothing.
+fn worth_of(keys: &[Record], key: KeyId, idle: usize) -> u64 {
+    keys.get(key.index()).unwrap_or(&Record::NEW).worth(idle)
+}
+
 /// 2^512, where requests are counted in smaller units from then on: far from where numbers end.
 const LARGEST: f64 = f64::from_bits((1023 + 512) << 52);
 
@@ -234,7 +239,9 @@ impl<K: ?Sized, N: Names<K>> Eviction<K> for Worth<N> {
         let first = !std::mem::replace(&mut record.opened, true);
         record.live += 1;
         (record.cost, record.weight) = (opened.cost_nanos.max(1) as f64, weight);
-        self.ranking.reprice(key);
+        // Another one of the key may have come back while this was opened.
+        let Self { keys, ranking, .. } = self;
+        ranking.lower(key, |idle| keys[key.index()].worth(idle));
         if first {
             self.take_from_similar(key);
         }
@@ -242,7 +249,7 @@ impl<K: ?Sized, N: Names<K>> Eviction<K> for Worth<N> {
     }
 
     fn on_acquire(&mut self, entry: EntryId, key: KeyId, _: Now) {
-        self.ranking.take(entry, key);
+        self.ranking.take(entry);
         self.request(key);
     }
 
@@ -251,12 +258,12 @@ impl<K: ?Sized, N: Names<K>> Eviction<K> for Worth<N> {
             self.weigh(key, returned.weight);
         }
         let Self { keys, ranking, .. } = self;
-        let worth = |idle| keys.get(key.index()).unwrap_or(&Record::NEW).worth(idle);
+        let worth = |idle| worth_of(keys, key, idle);
         ranking.release(entry, key, returned.idle_of_key, worth);
     }
 
     fn on_remove(&mut self, entry: EntryId, key: KeyId) {
-        self.ranking.take(entry, key);
+        self.ranking.take(entry);
         let record = self.record(key);
         record.live = record.live.saturating_sub(1);
         if record.live == 0 {
@@ -266,7 +273,7 @@ impl<K: ?Sized, N: Names<K>> Eviction<K> for Worth<N> {
 
     fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<Victim> {
         let keys = &self.keys;
-        self.ranking.victim(|key, idle| keys[key.index()].worth(idle)).map(|(key, _)| Victim::OldestOf(key))
+        self.ranking.victim(|key, idle| worth_of(keys, key, idle)).map(|(key, _)| Victim::OldestOf(key))
     }
 }
 

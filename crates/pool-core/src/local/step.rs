@@ -54,7 +54,10 @@ where
         drop(state);
         match done {
             Ok(()) => self.finish(aftermath),
-            Err(value) => self.end(entry, value, ending, nanos),
+            Err(value) => {
+                debug_assert!(aftermath.is_none(), "nothing was done yet");
+                self.end(entry, value, ending, nanos);
+            }
         }
     }
 

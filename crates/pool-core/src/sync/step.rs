@@ -60,7 +60,10 @@ where
         drop(desk);
         match done {
             Ok(()) => self.finish(left_over),
-            Err(value) => self.end(entry, value, ending, since, nanos),
+            Err(value) => {
+                debug_assert!(left_over.is_none(), "nothing was done yet");
+                self.end(entry, value, ending, since, nanos);
+            }
         }
     }
 
