@@ -7,9 +7,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use pool_core::capacity::MaxIdle;
-use pool_core::eviction::Lru;
+use pool_core::eviction::{IdleTimeout, Lru};
 use pool_core::{
     DropReason, EntryId, Eviction, Health, Id, KeyId, MissReason, Now, Opened, Resource, Returned, Victim,
     local, sync,
@@ -241,6 +242,27 @@ macro_rules! postponed {
 }
 postponed!(lease_dropped_in_an_exclusive_hit_is_taken_in_at_once, local);
 postponed!(sync_lease_dropped_in_an_exclusive_hit_is_taken_in_at_once, sync);
+
+macro_rules! postponed_in_time {
+    ($name:ident, $pool:ident) => {
+        #[test]
+        fn $name() {
+            let made = Made::new();
+            let late = 1 << 40;
+            let builder = $pool::Pool::builder().capacity(MaxIdle(4)).clock(move || late);
+            let timeout = IdleTimeout::new(Duration::from_secs(1), Lru::new());
+            let pool: &'static $pool::Pool<Drops, Thing> =
+                Box::leak(Box::new(builder.eviction(timeout).build()));
+            let other = pool.acquire(&Drops(2), made.open()).unwrap();
+            drop(pool.acquire(&Drops(1), made.open()).unwrap());
+            KEPT.set(Some(Box::new(move || drop(other))));
+            drop(pool.acquire(&Drops(1), made.open()).unwrap());
+            assert_eq!((pool.evict_expired(), pool.usage().idle), (0, 2), "it came back just now");
+        }
+    };
+}
+postponed_in_time!(lease_whose_end_was_put_off_came_back_when_it_did, local);
+postponed_in_time!(sync_lease_whose_end_was_put_off_came_back_when_it_did, sync);
 
 /// All of one hash.
 #[derive(Clone, PartialEq, Eq, Debug)]

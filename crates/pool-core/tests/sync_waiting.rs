@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use pool_core::capacity::{Both, MaxIdle, MaxLive, MaxLiveWeight};
+use pool_core::eviction::{IdleTimeout, Lru};
 use pool_core::sync::{CancellationToken, OpenNow, WaitIfCheaper};
 use pool_core::{AcquireError, Capacity, Step};
 use threads::{Exclusive, Ledger, Time, builder, pool, until};
@@ -38,6 +39,26 @@ fn lease_that_ends_goes_to_who_waits_for_it() {
         assert_eq!((stats.opened(), stats.usage.waiting), (1, 0));
         pool.assert_consistent();
     }
+}
+
+/// What has expired is looked for at a return as well, where what somebody waits for is not asked whether it may stay.
+#[test]
+fn what_is_waited_for_is_handed_on_also_where_time_is_wanted_and_nothing_may_lie_idle() {
+    let ledger = Ledger::default();
+    let limits = Both(MaxIdle(0), MaxLive(1));
+    let pool: Exclusive = builder(limits, &Time::default())
+        .eviction(IdleTimeout::new(Duration::from_secs(1), Lru::new()))
+        .build();
+    let lease = pool.acquire(&1, |_| ledger.open()).unwrap();
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| pool.acquire(&1, |_| ledger.open()).unwrap().was_hit());
+        waiting(&pool, 1);
+        drop(lease);
+        assert!(waiter.join().unwrap());
+    });
+    let stats = pool.stats();
+    assert_eq!((stats.waits.hand_offs, stats.opened(), stats.usage.live()), (1, 1, 0));
+    pool.assert_consistent();
 }
 
 #[test]
