@@ -116,11 +116,12 @@ where
                 usage.idle_weight = usage.idle_weight.wrapping_sub(weight);
                 usage.note_evicted(weight);
                 record.idle -= 1;
+                record.entries -= 1;
             }
             Place::Leased => {
                 usage.leased -= 1;
                 usage.leased_weight = usage.leased_weight.wrapping_sub(weight);
-                record.leased -= 1;
+                record.entries -= 1;
             }
             Place::Nowhere => {}
         }
@@ -129,11 +130,12 @@ where
                 usage.idle += 1;
                 usage.idle_weight = usage.idle_weight.wrapping_add(weight);
                 record.idle += 1;
+                record.entries += 1;
             }
             Place::Leased => {
                 usage.leased += 1;
                 usage.leased_weight = usage.leased_weight.wrapping_add(weight);
-                record.leased += 1;
+                record.entries += 1;
             }
             Place::Nowhere => {}
         }

@@ -70,7 +70,7 @@ impl<K: ?Sized> Eviction<K> for Gdsf {
     }
 
     fn on_acquire(&mut self, entry: EntryId, key: KeyId, _: Now) {
-        self.ranks.take(entry);
+        self.ranks.take(entry, key);
         self.ranks.request(key);
     }
 
@@ -79,8 +79,8 @@ impl<K: ?Sized> Eviction<K> for Gdsf {
         self.ranks.release(entry, key, returned.idle_of_key);
     }
 
-    fn on_remove(&mut self, entry: EntryId, _: KeyId) {
-        self.ranks.take(entry);
+    fn on_remove(&mut self, entry: EntryId, key: KeyId) {
+        self.ranks.take(entry, key);
     }
 
     fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<Victim> {

@@ -49,8 +49,8 @@ impl GreedyDual {
         }
     }
 
-    pub(super) fn take(&mut self, entry: EntryId) {
-        self.ranking.take(entry);
+    pub(super) fn take(&mut self, entry: EntryId, key: KeyId) {
+        self.ranking.take(entry, key);
     }
 
     pub(super) fn release(&mut self, entry: EntryId, key: KeyId, idle_of_key: u64) {

@@ -13,7 +13,7 @@ use crate::id::{EntryId, Id, KeyId};
 pub(super) struct Ranking<W> {
     keys: Dense<KeyId, Rank<W>>,
     /// Whose each idle entry is: so that one whose removal was missed does not count for ever.
-    idle: Dense<EntryId, Option<KeyId>>,
+    idle: Dense<EntryId, Owner>,
     heap: BinaryHeap<Reverse<(Place<W>, KeyId)>>,
     /// Counts entries into the heap, so that of equal keys the one that was listed first goes first.
     clock: u64,
@@ -29,6 +29,23 @@ struct Rank<W> {
     place: Option<Place<W>>,
 }
 
+/// A key or none, in 32 bits: an `Option` is written in two pieces and read in one, which has to wait for both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Owner(u32);
+
+impl Owner {
+    #[inline]
+    fn of(key: KeyId) -> Self {
+        // An id is less than 2^32 - 2.
+        Self(key.index() as u32 + 1)
+    }
+
+    #[inline]
+    fn key(self) -> Option<KeyId> {
+        Some(KeyId::from_index(self.0.checked_sub(1)? as usize))
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Place<W> {
     worth: W,
@@ -39,8 +56,8 @@ impl<W: Copy + Ord> Ranking<W> {
     /// An entry became idle, with which `idle` of its key are. `worth` is that of its key's next entry to go, with so many idle.
     #[inline]
     pub(super) fn release(&mut self, entry: EntryId, key: KeyId, idle: u64, worth: impl FnOnce(usize) -> W) {
-        let before = self.idle.at(entry).replace(key);
-        if before.is_some_and(|before| before != key) {
+        let before = std::mem::replace(self.idle.at(entry), Owner::of(key));
+        if before != Owner::of(key) {
             self.leave(before);
         }
         let rank = self.keys.at(key);
@@ -51,17 +68,22 @@ impl<W: Copy + Ord> Ranking<W> {
         }
     }
 
-    /// An entry is leased, or gone.
+    /// An entry of `key` is leased, or gone.
     #[inline]
-    pub(super) fn take(&mut self, entry: EntryId) {
-        let key = self.idle.at(entry).take();
-        self.leave(key);
+    pub(super) fn take(&mut self, entry: EntryId, key: KeyId) {
+        let owner = std::mem::take(self.idle.at(entry));
+        if owner == Owner::of(key) {
+            // What the processor need not wait for.
+            self.leave(Owner::of(key));
+        } else {
+            self.leave(owner);
+        }
     }
 
-    /// One entry less of `key` is idle.
+    /// One entry less of its key is idle.
     #[inline]
-    fn leave(&mut self, key: Option<KeyId>) {
-        if let Some(key) = key {
+    fn leave(&mut self, owner: Owner) {
+        if let Some(key) = owner.key() {
             let idle = &mut self.keys.at(key).idle;
             *idle = idle.saturating_sub(1);
         }
@@ -172,7 +194,7 @@ mod tests {
         let mut order = Vec::new();
         while let Some((key, worth)) = ranking.victim(|key, _| worths[key.index()]) {
             order.push((key.index(), worth));
-            ranking.take(id(key.index()));
+            ranking.take(id(key.index()), key);
         }
         assert_eq!(order, [(1, 2), (2, 2), (0, 5), (3, 9)]);
     }
@@ -200,7 +222,7 @@ mod tests {
         let mut ranking = Ranking::default();
         ranking.release(id(0), id(0), 1, |_| 5);
         ranking.release(id(1), id(1), 1, |_| 3);
-        ranking.take(id(0));
+        ranking.take(id(0), id(0));
         ranking.reprice(id(0));
         ranking.release(id(0), id(0), 1, |_| 2);
         assert_eq!(ranking.victim(|key, _| [2, 3][key.index()]), Some((id(0), 2)));
@@ -213,7 +235,7 @@ mod tests {
         ranking.release(id(0), id(0), 1, full);
         ranking.release(id(1), id(0), 2, full);
         ranking.release(id(2), id(1), 1, |_| 4);
-        ranking.take(id(1));
+        ranking.take(id(1), id(0));
         // 8 with one idle, which is more than its place says; 4, then 3 with two and three.
         let lowered = |idle: usize| 8 / idle.max(1);
         ranking.lower(id(0), lowered);
@@ -231,7 +253,7 @@ mod tests {
         ranking.release(id(1), id(1), 1, |idle| worth(id(1), idle));
         ranking.release(id(2), id(1), 2, |idle| worth(id(1), idle));
         assert_eq!(ranking.victim(worth), Some((id(1), 6)), "the key that has two");
-        ranking.take(id(1));
+        ranking.take(id(1), id(1));
         assert_eq!(ranking.victim(worth), Some((id(0), 12)), "now it is a single one, and was listed later");
     }
 
@@ -242,7 +264,7 @@ mod tests {
         ranking.release(id(0), id(0), 1, |idle| worth(id(0), idle));
         ranking.release(id(1), id(0), 2, |idle| worth(id(0), idle));
         ranking.release(id(2), id(1), 1, |idle| worth(id(1), idle));
-        ranking.take(id(1));
+        ranking.take(id(1), id(0));
         assert_eq!(ranking.victim(worth), Some((id(1), 8)), "the other is worth 12 with one idle");
         ranking.release(id(1), id(0), 2, |idle| worth(id(0), idle));
         assert_eq!(ranking.victim(worth), Some((id(0), 6)));
@@ -291,7 +313,7 @@ mod tests {
                     0..=3 => match idle[key].pop() {
                         Some(entry) => {
                             values[key] += below(20);
-                            ranking.take(id(entry));
+                            ranking.take(id(entry), id(key));
                             out.push((entry, key));
                         }
                         None => {
@@ -317,7 +339,7 @@ mod tests {
                         let named = ranking.victim(|key: KeyId, idle| worth(&values, key.index(), idle));
                         assert_eq!(named.map(|(key, _)| now(key.index())), least);
                         if let Some((key, _)) = named {
-                            ranking.take(id(idle[key.index()].remove(0)));
+                            ranking.take(id(idle[key.index()].remove(0)), key);
                         }
                     }
                 }

@@ -249,7 +249,7 @@ impl<K: ?Sized, N: Names<K>> Eviction<K> for Worth<N> {
     }
 
     fn on_acquire(&mut self, entry: EntryId, key: KeyId, _: Now) {
-        self.ranking.take(entry);
+        self.ranking.take(entry, key);
         self.request(key);
     }
 
@@ -263,7 +263,7 @@ impl<K: ?Sized, N: Names<K>> Eviction<K> for Worth<N> {
     }
 
     fn on_remove(&mut self, entry: EntryId, key: KeyId) {
-        self.ranking.take(entry);
+        self.ranking.take(entry, key);
         let record = self.record(key);
         record.live = record.live.saturating_sub(1);
         if record.live == 0 {

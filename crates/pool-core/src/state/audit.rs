@@ -22,7 +22,7 @@ impl<K, R, C, E> State<K, R, C, E> {
             let of_key = || self.entries.iter().filter(|(_, entry)| entry.key == id);
             assert_eq!(u64::from(record.idle), of_key().filter(|(_, entry)| entry.is_idle()).count() as u64);
             assert_eq!(
-                u64::from(record.leased),
+                u64::from(record.leased()),
                 of_key().filter(|(_, entry)| entry.leases > 0).count() as u64
             );
             let warm = of_key().filter(|(_, entry)| entry.resource.is_some()).count();
@@ -30,7 +30,7 @@ impl<K, R, C, E> State<K, R, C, E> {
             assert_eq!(listed.count(), warm, "the warm ones are those that hold their resource");
             let listed = std::iter::successors(record.oldest(), |id| self.entries.newer(*id));
             assert_eq!(listed.count(), warm, "also from the other end");
-            let dormant = record.idle + record.leased + record.opening == 0;
+            let dormant = record.entries + record.opening == 0;
             assert_eq!(self.keys.is_dormant(id), dormant, "dormant is a key with nothing: {}", id.index());
             opening += u64::from(record.opening);
         }

@@ -193,7 +193,6 @@ where
         if !record.warm.push_only(&mut entry.link, index) {
             record.warm.push_front(entries, index);
         }
-        record.leased -= 1;
         record.idle += 1;
         usage.leased_to_idle(weight_before, weight);
         if weight > weight_before {

@@ -6,6 +6,8 @@ use crate::id::{EntryId, Id, KeyId};
 use crate::order::{Link, Links, after, before};
 use crate::stats::DropReason;
 
+/// In one cache line, where key and resource are a pointer each.
+#[repr(align(64))]
 pub(crate) struct Entry<K, R> {
     pub(super) key: KeyId,
     /// Neighbours among the key's warm entries.

@@ -8,24 +8,27 @@ use crate::order::{Chain, Order};
 use crate::stats::MissReason;
 use crate::usage::Opened;
 
+/// What a hit touches comes first, in half a cache line where a key is a pointer: among many keys each line is a wait for memory.
+#[repr(C, align(32))]
 pub(crate) struct KeyRecord<K> {
-    pub(super) key: K,
     hash: u64,
+    pub(super) key: K,
     /// The key's entries that an acquire can have, the most recently released first: all idle ones, and shared ones
     /// that are leased.
     pub(super) warm: Chain,
     pub(super) idle: u32,
+    /// Entries, idle or leased: so a hit and a return change only `idle`.
+    pub(super) entries: u32,
     pub(super) opening: u32,
-    pub(super) leased: u32,
-    /// What its last open took, if it was ever opened.
-    pub(super) opened: Option<Opened>,
     /// Whether its last open gave a resource that is not shared.
     pub(super) exclusive: bool,
+    /// Why the next miss is one, if nothing is leased.
+    pub(super) gone: MissReason,
+    /// What its last open took, if it was ever opened.
+    pub(super) opened: Option<Opened>,
     /// Leases whose length was measured, and their nanoseconds.
     pub(super) holds: u64,
     pub(super) hold_nanos: u64,
-    /// Why the next miss is one, if nothing is leased.
-    pub(super) gone: MissReason,
 }
 
 impl<K> KeyRecord<K> {
@@ -38,8 +41,12 @@ impl<K> KeyRecord<K> {
         self.warm.back().map(EntryId::linked)
     }
 
+    pub(super) fn leased(&self) -> u32 {
+        self.entries - self.idle
+    }
+
     fn is_in_use(&self) -> bool {
-        self.idle + self.leased + self.opening > 0
+        self.entries + self.opening > 0
     }
 }
 
@@ -100,7 +107,7 @@ impl<K> Keys<K> {
             hash,
             warm: Chain::new(),
             idle: 0,
-            leased: 0,
+            entries: 0,
             opening: 0,
             opened: None,
             exclusive: false,

@@ -94,7 +94,7 @@ where
             self.keys.wake(key);
             self.keys[key].opening += 1;
             let record = &self.keys[key];
-            let busy = record.leased > 0 || record.opening > 1;
+            let busy = record.leased() > 0 || record.opening > 1;
             reason = if busy { MissReason::Busy } else { record.gone };
             expected = record.opened;
         }

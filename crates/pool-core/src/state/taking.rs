@@ -39,21 +39,29 @@ where
     E: Eviction<K>,
 {
     /// Leases the warm resource of a key that is to go out next, if there is one.
-    ///
-    /// Not inlined, so that what calls it is: a lease is then made where its user keeps it, and never copied.
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn take(&mut self, hash: u64, is: impl FnMut(&K) -> bool, nanos: u64) -> Option<Taken<K, R>> {
+        if R::SHAREABLE { self.take_shareable(hash, is, nanos) } else { self.take_exclusive(hash, is, nanos) }
+    }
+
+    /// A look for a warm resource begins: what has expired goes before.
+    #[inline]
+    fn begin_take(&mut self, nanos: u64) -> Now {
         self.tick = self.tick.wrapping_add(1);
         let now = self.now(nanos);
         if self.needs_clock {
             self.reap(now, None);
         }
-        if R::SHAREABLE { self.take_shareable(hash, is, now) } else { self.take_exclusive(hash, is, now) }
+        now
     }
 
     /// Where nothing is ever shared, all that is warm is idle: the hit that is to be fast.
-    #[inline]
-    fn take_exclusive(&mut self, hash: u64, is: impl FnMut(&K) -> bool, now: Now) -> Option<Taken<K, R>> {
+    ///
+    /// Not inlined, so that what calls it is: a lease is then made where its user keeps it, and never copied. And itself, not
+    /// only what calls it: else it would make its result in one place, and copy it to another.
+    #[inline(never)]
+    fn take_exclusive(&mut self, hash: u64, is: impl FnMut(&K) -> bool, nanos: u64) -> Option<Taken<K, R>> {
+        let now = self.begin_take(nanos);
         // Key equality first, then the books, which can't panic, then the policy: nothing is ever half done.
         let Self { entries, keys, usage, counters, eviction, aftermath, .. } = self;
         let (key, record) = aftermath.contain(|| keys.find_mut(hash, is)).flatten()?;
@@ -66,7 +74,6 @@ where
         usage.idle_to_leased(entry.weight);
         counters.peaks.note_leased(usage);
         record.idle -= 1;
-        record.leased += 1;
         if !record.warm.remove_only(&mut entry.link) {
             record.warm.remove(entries, id.index() as u32);
         }
@@ -74,7 +81,9 @@ where
         Some(Taken::new(id, name, resource))
     }
 
-    fn take_shareable(&mut self, hash: u64, is: impl FnMut(&K) -> bool, now: Now) -> Option<Taken<K, R>> {
+    #[inline(never)]
+    fn take_shareable(&mut self, hash: u64, is: impl FnMut(&K) -> bool, nanos: u64) -> Option<Taken<K, R>> {
+        let now = self.begin_take(nanos);
         let Self { entries, keys, usage, counters, eviction, aftermath, .. } = self;
         // Whose `share` is being asked: still set if that panicked.
         let asked = Cell::new(None);
@@ -113,7 +122,6 @@ where
                     record.warm.remove(entries, id.index() as u32);
                 }
                 record.idle -= 1;
-                record.leased += 1;
                 usage.idle_to_leased(weight);
                 counters.peaks.note_leased(usage);
             }

@@ -33,7 +33,7 @@ where
         };
         let record = &self.keys[key];
         KeyFacts {
-            leased: record.leased.into(),
+            leased: record.leased().into(),
             opening: record.opening.into(),
             exclusive: record.exclusive,
             cost_nanos: record.opened.unwrap_or_else(|| self.mean_opened()).cost_nanos,
