@@ -30,7 +30,7 @@
 //! - [`local`]: the pool for one thread, its leases and its builder.
 //! - [`sync`]: the pool for many, with waiting.
 //! - [`capacity`]: may it exist, may it stay? One policy a file.
-//! - [`eviction`]: which idle one goes first? One policy a file; [`Order`] is what most are made of.
+//! - [`eviction`]: which idle one goes first? One policy a file; [`Order`] is what a new one is easily made of.
 //! - [`AcquireError`], [`Stats`], [`Event`]: what happened.
 //! - `state`: the sequential core, where every decision is made.
 //!
