@@ -174,12 +174,12 @@ pub(crate) fn replay_with(
     costs: CostModel,
     progress: impl FnMut(Progress) -> ControlFlow<()>,
 ) -> Report {
-    let backend = MockBackend::new(costs).sharing(options.share);
+    let backend = MockBackend::new(costs);
     run(trace, options, policy, &backend, Pool::builder(), progress)
 }
 
 fn backend(options: &Options) -> MockBackend {
-    MockBackend::new(CostModel::measured(options.regions)).sharing(options.share)
+    MockBackend::new(CostModel::measured(options.regions))
 }
 
 fn run(
@@ -198,6 +198,7 @@ fn run(
         Some(bytes) => builder.capacity(Both(MaxIdle(options.capacity), MaxIdleWeight(bytes))),
         None => builder.capacity(MaxIdle(options.capacity)),
     };
+    let builder = if options.share { builder.shared() } else { builder };
     let pool = builder.eviction(policy).clock(clock.clone()).build();
     let total = trace.requests.len() as u64 * u64::from(options.repeat);
     let last_second = trace.requests.last().map_or(0, |request| request.seconds);

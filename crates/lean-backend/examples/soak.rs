@@ -11,6 +11,7 @@ use lean_backend::{
     CheckOptions, Checked, Ended, EnvironmentKey, EnvironmentQuery, ImportOptions, InternedOptions,
     LeanCancellationToken, LeanError, LeanRuntime, SharedEnvironment, Sysroot, Watch, abi_model,
 };
+use pool_core::capacity::MaxIdle;
 use pool_core::sync::{Lease, Pool};
 
 const THREADS: u64 = 8;
@@ -26,7 +27,7 @@ fn main() -> Result<(), LeanError> {
     let (done, refused) = (DEEDS.map(|_| AtomicU64::new(0)), AtomicU64::new(0));
     {
         let options = InternedOptions::from(ImportOptions::new(Sysroot::at("/model")));
-        let pool = Pool::with_max_idle(3);
+        let pool = Pool::builder().capacity(MaxIdle(3)).shared().build();
         thread::scope(|scope| {
             for seed in 0..THREADS {
                 let (pool, options, done, refused) = (&pool, &options, &done, &refused);

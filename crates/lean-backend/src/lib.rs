@@ -11,12 +11,12 @@
 //! ```no_run
 //! use lean_backend::{CheckOptions, EnvironmentQuery, ImportOptions, InternedOptions, LeanRuntime};
 //! use lean_backend::{EnvironmentKey, LeanError, SharedEnvironment, Sysroot, Watch};
-//! use pool_core::sync::Pool;
+//! use pool_core::{capacity::MaxIdle, sync::Pool};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let runtime = LeanRuntime::init()?;
 //! let options = InternedOptions::from(ImportOptions::new(Sysroot::find()?));
-//! let pool: Pool<EnvironmentKey, SharedEnvironment> = Pool::with_max_idle(8);
+//! let pool: Pool<EnvironmentKey, SharedEnvironment> = Pool::builder().capacity(MaxIdle(8)).shared().build();
 //! let query = EnvironmentQuery { options: &options, imports: &["public Init", "public Lean"] };
 //! let environment = pool.acquire(&query, |key| {
 //!     SharedEnvironment::import(runtime, &key.options, &key.words(), &Watch::default())

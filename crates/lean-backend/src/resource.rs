@@ -46,8 +46,6 @@ macro_rules! as_resource {
     () => {
         type Error = LeanError;
 
-        const SHAREABLE: bool = true;
-
         fn weight(&self) -> u64 {
             self.facts().weight()
         }
@@ -60,11 +58,6 @@ macro_rules! as_resource {
             self.facts().health()
         }
 
-        /// One more reference to the same environment; calls no Lean code.
-        fn share(&self) -> Option<Self> {
-            Some(self.clone())
-        }
-
         /// An environment is a value that nothing changes, so a lease cannot leave it half-changed.
         fn survives_panic(&self) -> bool {
             true
@@ -72,7 +65,8 @@ macro_rules! as_resource {
     };
 }
 
-/// For a `local` pool: it stays on its thread. All leases of a key share one import.
+/// For a `local` pool: it stays on its thread. In a pool that is built as `shared` all leases of a key share one import: a clone
+/// is one more reference to the same environment, and calls no Lean code.
 ///
 /// Its weight is what its import took if that shared regions, else that is its residue; stale once an import has registered an
 /// extension since.
@@ -80,8 +74,8 @@ impl Resource for Environment<'_> {
     as_resource!();
 }
 
-/// For a `sync` pool, or a `local` one whose threads are not attached. All leases of a key share one import, and
-/// several threads may check in it at once. Otherwise as [`Environment`].
+/// For a `sync` pool, or a `local` one whose threads are not attached. Where leases share one import, several threads may
+/// check in it at once. Otherwise as [`Environment`].
 impl Resource for SharedEnvironment {
     as_resource!();
 }

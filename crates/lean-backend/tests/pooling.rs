@@ -9,6 +9,7 @@ use lean_backend::{
     CheckOptions, Environment, EnvironmentKey, EnvironmentQuery, ImportOptions, LeanError, Regions,
     SharedEnvironment, Watch,
 };
+use pool_core::capacity::MaxIdle;
 use pool_core::{AcquireError, Resource, local, sync};
 use support::{interned, options, runtime};
 
@@ -19,7 +20,7 @@ fn open(key: &EnvironmentKey) -> Result<SharedEnvironment, LeanError> {
 on_lean! {
     fn leases_of_a_key_share_one_import() {
         let options = interned();
-        let pool: local::Pool<EnvironmentKey, SharedEnvironment> = local::Pool::with_max_idle(2);
+        let pool: local::Pool<EnvironmentKey, SharedEnvironment> = local::Pool::builder().capacity(MaxIdle(2)).shared().build();
         let query = EnvironmentQuery { options: &options, imports: &["Init"] };
         let first = pool.acquire(&query, open).unwrap();
         let second = pool.acquire(&query, |_| panic!("a second import")).unwrap();
@@ -33,7 +34,7 @@ on_lean! {
         runtime()
             .run(|thread| {
                 let options = interned();
-                let pool: local::Pool<EnvironmentKey, Environment<'_>> = local::Pool::with_max_idle(2);
+                let pool: local::Pool<EnvironmentKey, Environment<'_>> = local::Pool::builder().capacity(MaxIdle(2)).shared().build();
                 let query = EnvironmentQuery { options: &options, imports: &["Init"] };
                 for round in 0..3 {
                     let open = |key: &EnvironmentKey| Environment::import(thread, &key.options, &key.words());
@@ -49,7 +50,7 @@ on_lean! {
     fn options_tell_keys_apart() {
         let shared = interned();
         let isolated = ImportOptions { regions: Regions::Isolated, ..options() }.into();
-        let pool: local::Pool<EnvironmentKey, SharedEnvironment> = local::Pool::with_max_idle(4);
+        let pool: local::Pool<EnvironmentKey, SharedEnvironment> = local::Pool::builder().capacity(MaxIdle(4)).shared().build();
         for options in [&shared, &isolated] {
             for imports in [&["Init"][..], &["public Init"], &["module", "public Init"]] {
                 let query = EnvironmentQuery { options, imports };
@@ -60,7 +61,7 @@ on_lean! {
 
     fn one_import_serves_many_attached_threads_at_once() {
         let options = interned();
-        let pool: sync::Pool<EnvironmentKey, SharedEnvironment> = sync::Pool::with_max_idle(2);
+        let pool: sync::Pool<EnvironmentKey, SharedEnvironment> = sync::Pool::builder().capacity(MaxIdle(2)).shared().build();
         thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
@@ -79,7 +80,7 @@ on_lean! {
 
     fn import_that_fails_is_the_pools_error_and_the_next_one_tries_again() {
         let options = interned();
-        let pool: sync::Pool<EnvironmentKey, SharedEnvironment> = sync::Pool::with_max_idle(2);
+        let pool: sync::Pool<EnvironmentKey, SharedEnvironment> = sync::Pool::builder().capacity(MaxIdle(2)).shared().build();
         let query = EnvironmentQuery { options: &options, imports: &["Nope"] };
         for _ in 0..2 {
             let error = pool.acquire(&query, open).unwrap_err();
@@ -106,7 +107,7 @@ on_lean! {
     fn cycles_of_import_and_drop_leave_nothing_behind() {
         // The model counts objects; real Lean is measured by the example `lean_numbers` of the crate host.
         let options = interned();
-        let pool: local::Pool<EnvironmentKey, SharedEnvironment> = local::Pool::with_max_idle(0);
+        let pool: local::Pool<EnvironmentKey, SharedEnvironment> = local::Pool::builder().capacity(MaxIdle(0)).shared().build();
         let query = EnvironmentQuery { options: &options, imports: &["Init"] };
         for _ in 0..20 {
             assert!(!pool.acquire(&query, open).unwrap().was_hit());
@@ -124,7 +125,8 @@ mod on_the_abi_model_alone {
     fn stale_environment_is_dropped_on_the_next_hit_and_imported_again() {
         let _one_at_a_time = support::begin();
         let options = interned();
-        let pool: local::Pool<EnvironmentKey, SharedEnvironment> = local::Pool::with_max_idle(4);
+        let pool: local::Pool<EnvironmentKey, SharedEnvironment> =
+            local::Pool::builder().capacity(MaxIdle(4)).shared().build();
         let acquire =
             |imports: &[&str]| pool.acquire(&EnvironmentQuery { options: &options, imports }, open).unwrap();
         let held = acquire(&["Init"]);
@@ -142,7 +144,8 @@ mod on_the_abi_model_alone {
     fn environment_without_extensions_does_not_become_stale() {
         let _one_at_a_time = support::begin();
         let options = ImportOptions { extensions: false, ..options() }.into();
-        let pool: local::Pool<EnvironmentKey, SharedEnvironment> = local::Pool::with_max_idle(4);
+        let pool: local::Pool<EnvironmentKey, SharedEnvironment> =
+            local::Pool::builder().capacity(MaxIdle(4)).shared().build();
         let query = EnvironmentQuery { options: &options, imports: &["Init"] };
         drop(pool.acquire(&query, open).unwrap());
         support::shared(&["Model.Extends.Without"]);
@@ -153,7 +156,8 @@ mod on_the_abi_model_alone {
     fn hit_calls_no_lean() {
         let _one_at_a_time = support::begin();
         let options = interned();
-        let pool: local::Pool<EnvironmentKey, SharedEnvironment> = local::Pool::with_max_idle(4);
+        let pool: local::Pool<EnvironmentKey, SharedEnvironment> =
+            local::Pool::builder().capacity(MaxIdle(4)).shared().build();
         let query = EnvironmentQuery { options: &options, imports: &["Init"] };
         drop(pool.acquire(&query, open).unwrap());
         let (imports, live) = (lean_backend::abi_model::imports(), lean_backend::abi_model::live());

@@ -13,6 +13,7 @@ mod on_real_lean {
         CheckOptions, EnvironmentKey, EnvironmentQuery, ImportOptions, InternedOptions, LeanError,
         SharedEnvironment, Watch,
     };
+    use pool_core::capacity::MaxIdle;
     use pool_core::{Health, MissReason, Resource, local};
 
     use crate::support::{begin, options, runtime, shared, sysroot};
@@ -52,7 +53,8 @@ initialize leanpoolTestExtension : SimplePersistentEnvExtension Name (Array Name
         let project = tempfile::tempdir().unwrap();
         let search_path = vec![build(project.path())];
         let options: InternedOptions = ImportOptions { search_path, ..options() }.into();
-        let pool: local::Pool<EnvironmentKey, SharedEnvironment> = local::Pool::with_max_idle(4);
+        let pool: local::Pool<EnvironmentKey, SharedEnvironment> =
+            local::Pool::builder().capacity(MaxIdle(4)).shared().build();
         let open = |key: &EnvironmentKey| {
             SharedEnvironment::import(runtime(), &key.options, &key.words(), &Watch::default())
         };

@@ -38,7 +38,6 @@ pub struct MockBackend(Arc<Shared>);
 
 struct Shared {
     model: CostModel,
-    sharing: bool,
     clock: VirtualClock,
     journal: Option<Journal>,
     inner: Mutex<Inner>,
@@ -61,12 +60,11 @@ struct Inner {
 }
 
 impl MockBackend {
-    /// A backend with that cost model, exclusive environments, no script and no journal.
+    /// A backend with that cost model, no script and no journal.
     #[must_use]
     pub fn new(model: CostModel) -> Self {
         Self(Arc::new(Shared {
             model,
-            sharing: false,
             clock: VirtualClock::new(),
             journal: None,
             inner: Mutex::default(),
@@ -74,19 +72,10 @@ impl MockBackend {
         }))
     }
 
-    /// The same, with environments that can be shared.
-    ///
-    /// # Panics
-    /// If the backend has been cloned: set it up first.
-    #[must_use]
-    pub fn sharing(self, sharing: bool) -> Self {
-        self.changed(|shared| shared.sharing = sharing)
-    }
-
     /// The same, writing to `journal` what it does.
     ///
     /// # Panics
-    /// As [`sharing`](MockBackend::sharing).
+    /// If the backend has been cloned: set it up first.
     #[must_use]
     pub fn with_journal(self, journal: Journal) -> Self {
         self.changed(|shared| shared.journal = Some(journal))
@@ -272,8 +261,6 @@ impl MockEnvironment {
 impl Resource for MockEnvironment {
     type Error = MockError;
 
-    const SHAREABLE: bool = true;
-
     fn weight(&self) -> u64 {
         self.step(Step::Weight);
         self.0.cost.weight
@@ -291,10 +278,13 @@ impl Resource for MockEnvironment {
         }
         if self.0.stale.load(Ordering::Relaxed) { Health::Stale } else { Health::Reusable }
     }
+}
 
-    fn share(&self) -> Option<Self> {
+/// Another handle to the same environment, for a pool that shares.
+impl Clone for MockEnvironment {
+    fn clone(&self) -> Self {
         self.step(Step::Share);
-        self.0.backend.0.sharing.then(|| Self(Arc::clone(&self.0)))
+        Self(Arc::clone(&self.0))
     }
 }
 

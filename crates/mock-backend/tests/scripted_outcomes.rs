@@ -57,7 +57,8 @@ fn fail_fails_an_open_and_breaks_a_resource() {
     let pool = pool(&backend);
     let open = |imports: &Imports| backend.open(imports);
     let error = pool.acquire(&imports, open).unwrap_err();
-    assert_eq!(error.clone().into_open(), Some(MockError::Scripted { imports: imports.clone() }));
+    let scripted = MockError::Scripted { imports: imports.clone() };
+    assert_eq!(error.clone().into_open().as_deref(), Some(&scripted));
     assert_eq!(error.to_string(), "the open failed: the script made the open of 'Init Lean' fail");
     assert_eq!(backend.clock().nanos(), SECOND, "a failure takes its time too");
 
@@ -70,12 +71,12 @@ fn fail_fails_an_open_and_breaks_a_resource() {
 
 #[test]
 fn stale_opens_what_is_stale_or_makes_it_so_for_all_handles() {
-    let (backend, imports) = (backend().sharing(true), lean());
+    let (backend, imports) = (backend(), lean());
     backend.script(Script::new().next_of(&imports, Step::Open, [Outcome::Stale]));
     assert_eq!(backend.open(&imports).unwrap().health(), Health::Stale);
 
     let fine = backend.open(&imports).unwrap();
-    let other = fine.share().unwrap();
+    let other = fine.clone();
     assert_eq!(other.health(), Health::Reusable);
     backend.script(Script::new().next(Step::Health, [Outcome::Stale]));
     assert_eq!((fine.health(), fine.health(), other.health()), (Health::Stale, Health::Stale, Health::Stale));
@@ -83,8 +84,8 @@ fn stale_opens_what_is_stale_or_makes_it_so_for_all_handles() {
 
 #[test]
 fn panic_panics_in_each_step_and_loses_nothing() {
-    let (backend, imports) = (backend().sharing(true), lean());
-    let pool = pool(&backend);
+    let (backend, imports) = (backend(), lean());
+    let pool: Pool<_, _> = Pool::builder().clock(backend.clock()).shared().build();
     let open = |imports: &Imports| backend.open(imports);
     for step in [Step::Open, Step::Weight, Step::Share, Step::Health, Step::Drop] {
         backend.script(Script::new().next(step, [Outcome::Panic]));
@@ -93,7 +94,7 @@ fn panic_panics_in_each_step_and_loses_nothing() {
             pool.drain();
         });
         assert_eq!(message, format!("the script made {step:?} of 'Init Lean' panic"));
-        pool.assert_consistent();
+        pool.assert_sound();
         pool.drain();
         assert_eq!(backend.live(), 0, "{step:?}");
     }
@@ -114,12 +115,10 @@ fn never_hangs_until_it_is_abandoned() {
 }
 
 #[test]
-fn sharing_gives_handles_to_one_environment_or_none() {
-    let exclusive = backend().open(&lean()).unwrap();
-    assert!(exclusive.share().is_none());
-    let backend = backend().sharing(true);
+fn clones_are_handles_to_one_environment() {
+    let backend = backend();
     let shared = backend.open(&lean()).unwrap();
-    let handle = shared.share().unwrap();
+    let handle = shared.clone();
     drop(shared);
     assert_eq!((backend.live(), handle.number()), (1, 1), "one is enough to live");
     drop(handle);

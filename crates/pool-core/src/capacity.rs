@@ -33,12 +33,18 @@ use crate::usage::{Opened, Usage};
 /// Both questions are asked inside the pool's borrow or lock: answer in O(1) and call nothing of the pool's. The same
 /// question is asked again after each eviction, until the answer is [`Verdict::Fits`]. Before it evicts anything the
 /// pool asks once as if nothing else were idle: where that doesn't fit either, nothing is evicted. So an answer must
-/// not turn from `Fits` to something else when *less* is idle. A panic counts as [`Verdict::Never`] and goes on to
-/// the caller once the pool is consistent.
+/// not turn from `Fits` to something else when *less* is idle. To find the first of many who wait that can be served, the pool
+/// asks about the least that any of them needs: so nor when less is *expected*. A panic counts as [`Verdict::Never`] and
+/// goes on to the caller once the pool is consistent.
+///
+/// A victim holds its place until its destructor has ended. Whether one more may be opened is therefore asked twice where
+/// something must go first: before evictions, of what there will be once all victims are gone
+/// ([`Usage::dropping`] is 0 then, and [`Usage::opening`] has those who were promised room); and before the open begins, of what there is.
 pub trait Capacity {
     /// Whether one more may be opened. Asked on each miss, before the open; `usage` does not count it yet.
     ///
-    /// `expected` is what the last open of this key took; for a key not opened yet, the mean of all opens so far.
+    /// `expected` is what the last open of this key took, and its weight what the caller says if it does; for a key not
+    /// opened yet it is the upper quartile of the last 64 opens.
     fn admit(&self, usage: &Usage, expected: &Opened) -> Verdict;
 
     /// Whether what is idle may stay. Asked at each release, when `usage` already counts the incoming resource as
@@ -48,6 +54,12 @@ pub trait Capacity {
 
     /// The most idle resources there can be, if this policy bounds their number. Asked once, when the pool is built.
     fn max_idle(&self) -> Option<u64> {
+        None
+    }
+
+    /// The most bytes that one resource may weigh. A key that was never opened is not expected to weigh more, so that what
+    /// others weighed does not keep it out for ever.
+    fn max_weight(&self) -> Option<u64> {
         None
     }
 
@@ -84,6 +96,10 @@ impl<T: Capacity + ?Sized> Capacity for Box<T> {
 
     fn max_idle(&self) -> Option<u64> {
         (**self).max_idle()
+    }
+
+    fn max_weight(&self) -> Option<u64> {
+        (**self).max_weight()
     }
 
     fn needs_process_memory(&self) -> bool {

@@ -27,6 +27,27 @@ impl Panics {
         contain(f).map_err(|payload| self.keep(payload)).ok()
     }
 
+    /// Drops a value of the user's.
+    pub(crate) fn drop<T>(&mut self, value: T) {
+        self.contain(|| drop(value));
+    }
+
+    /// Drops values of the user's, each by itself.
+    pub(crate) fn drop_each<T>(&mut self, values: impl IntoIterator<Item = T>) {
+        values.into_iter().for_each(|value| self.drop(value));
+    }
+
+    /// Those of `other` came later.
+    pub(crate) fn add(&mut self, mut other: Self) {
+        other.first.take().into_iter().for_each(|payload| self.keep(payload));
+    }
+
+    /// Lets the panic that was kept go on.
+    pub(crate) fn go_on(self) -> ! {
+        self.resume();
+        unreachable!("there was one")
+    }
+
     /// Lets the first panic go on.
     pub(crate) fn resume(mut self) {
         if let Some(payload) = self.first.take() {
@@ -53,9 +74,8 @@ pub(crate) fn hold_through<T>(held: T, rest: impl FnOnce(&T)) -> T {
         Err(payload) => {
             let mut panics = Panics::default();
             panics.keep(payload);
-            panics.contain(|| drop(held));
-            panics.resume();
-            unreachable!("the panic that was kept has gone on")
+            panics.drop(held);
+            panics.go_on()
         }
     }
 }

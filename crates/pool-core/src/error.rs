@@ -1,6 +1,7 @@
 //! Why an acquire gave no lease.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::process_memory::ProcessMemoryError;
 use crate::usage::Usage;
@@ -15,14 +16,15 @@ pub enum AcquireError<E> {
     /// The open itself failed. The next acquire of that key tries again.
     #[error("the open failed: {error}")]
     Open {
-        /// What the open returned.
+        /// What the open returned: the same for all who waited for it.
         #[source]
-        error: E,
+        error: Arc<E>,
         /// What the pool held.
         usage: Box<Usage>,
     },
 
-    /// There is no room now: all that the limit allows is in use. End a lease, or raise the limit.
+    /// There is no room now: all that the limit allows is in use, or idle and not given up by the eviction policy. End a lease, or
+    /// raise the limit.
     #[error(
         "the pool is exhausted: {by} allows no further open now ({usage}); end a lease or raise the limit"
     )]
@@ -66,18 +68,19 @@ pub enum AcquireError<E> {
         usage: Box<Usage>,
     },
 
-    /// The pool [is closed](crate::sync::Pool::close): it gives no further lease. Make a new one.
+    /// The pool [is closed](crate::pool::Pool::close): it gives no further lease. Make a new one.
     #[error("the pool is closed ({usage}); make a new one")]
     Closed {
         /// What the pool held.
         usage: Box<Usage>,
     },
 
-    /// This thread is opening that key itself, and would wait for itself for ever. Use what the open has in hand.
+    /// This thread would wait for itself for ever: it asks from inside an open, or the destructor of a victim, that holds what it
+    /// would wait for; or from inside an open for what another thread opens that waits for this one.
     #[error(
-        "this thread is opening that key already, and would wait for itself ({usage}); acquire it after the open"
+        "this thread would wait for itself: it asks from inside an open or a destructor, and what it asks for can't be had          before that ends ({usage}); acquire it before or after"
     )]
-    OwnOpen {
+    Deadlock {
         /// What the pool held.
         usage: Box<Usage>,
     },
@@ -99,7 +102,8 @@ pub enum AcquireError<E> {
 pub enum Step {
     /// It waited for a resource, for room, or for the open of another.
     Wait,
-    /// Its own open ran. That is never broken off: what came of it is in the pool, for others.
+    /// Its own open ran. That is never broken off: what came of it is in the pool, for others. (One whose time was over meanwhile
+    /// gets it all the same: see [`was_late`](crate::pool::LeaseOf::was_late).)
     Open,
 }
 
@@ -114,6 +118,7 @@ impl fmt::Display for Step {
 
 impl<E> AcquireError<E> {
     /// What the pool held when it happened.
+    #[must_use]
     pub fn usage(&self) -> &Usage {
         match self {
             Self::Open { usage, .. }
@@ -122,13 +127,14 @@ impl<E> AcquireError<E> {
             | Self::TimedOut { usage, .. }
             | Self::Cancelled { usage, .. }
             | Self::Closed { usage }
-            | Self::OwnOpen { usage }
+            | Self::Deadlock { usage }
             | Self::Memory { usage, .. } => usage,
         }
     }
 
     /// The error of the open, if that is what failed.
-    pub fn into_open(self) -> Option<E> {
+    #[must_use]
+    pub fn into_open(self) -> Option<Arc<E>> {
         match self {
             Self::Open { error, .. } => Some(error),
             _ => None,

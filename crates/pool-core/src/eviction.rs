@@ -101,6 +101,9 @@ pub trait Eviction<K: ?Sized> {
         let _ = now;
         None
     }
+
+    /// Gives back the memory of entries and keys that are gone. Asked after the pool was drained.
+    fn shrink_to_fit(&mut self) {}
 }
 
 impl<K: ?Sized, T: Eviction<K> + ?Sized> Eviction<K> for Box<T> {
@@ -138,6 +141,10 @@ impl<K: ?Sized, T: Eviction<K> + ?Sized> Eviction<K> for Box<T> {
 
     fn expired(&mut self, now: Now) -> Option<EntryId> {
         (**self).expired(now)
+    }
+
+    fn shrink_to_fit(&mut self) {
+        (**self).shrink_to_fit();
     }
 }
 

@@ -22,36 +22,39 @@
 //!
 //! # The words
 //! *Open* makes a resource; *acquire* gives a *lease*; dropping it *releases*, `into_inner` *detaches*. *Idle*: in the
-//! pool with no lease. *Warm*: to be had without opening. *Live*: idle, leased or opening. *Weight*: bytes that dropping
+//! pool with no lease. *Warm*: to be had without opening. *Live*: idle, leased, opening or being dropped. *Weight*: bytes that dropping
 //! gives back. *Residue*: bytes that opening leaves for good. *Cost*: nanoseconds that opening took.
 //!
 //! # Where things are
 //! - [`Resource`], [`Query`], [`Imports`]: what you bring, or bring it as.
-//! - [`local`]: the pool for one thread, its leases and its builder.
-//! - [`sync`]: the pool for many, with waiting.
+//! - [`local`]: the pool for one thread; [`sync`]: the pool for many, with waiting.
+//! - [`pool`]: what both are and can do.
 //! - [`capacity`]: may it exist, may it stay? One policy a file.
 //! - [`eviction`]: which idle one goes first? One policy a file; [`Order`] is what a new one is easily made of.
 //! - [`AcquireError`], [`Stats`], [`Event`]: what happened.
-//! - `state`: the sequential core, where every decision is made.
+//! - `core`: the sequential core, where every decision is made; `pool` is the shell around it.
 //!
 //! No unsafe code; no clock read on a hit unless a policy asks for time; no allocation on a hit, but what cloning the
 //! key takes where the resource is shared.
 #![forbid(unsafe_code)]
 
-mod aftermath;
 pub mod capacity;
 mod contain;
+mod core;
+mod create_or_wait;
 mod error;
 pub mod eviction;
+mod guard;
 mod id;
 mod imports;
 mod key;
 pub mod local;
 mod observer;
+mod options;
 mod order;
+pub mod pool;
 mod process_memory;
 mod resource;
-mod state;
 mod stats;
 pub mod sync;
 mod time;
@@ -64,9 +67,10 @@ pub use id::{EntryId, Id, KeyId};
 pub use imports::Imports;
 pub use key::{KeyHasher, Query};
 pub use observer::{Event, Observer};
+pub use options::AcquireOptions;
 pub use order::Order;
 pub use process_memory::{ProcessMemoryError, private_dirty_bytes};
 pub use resource::{Health, Resource};
 pub use stats::{Counts, DropReason, MissReason, Peaks, Reason, Stats, Waits};
 pub use time::{Clock, Now, SystemClock};
-pub use usage::{MAX_WEIGHT, Opened, Returned, Usage};
+pub use usage::{Opened, Returned, Usage};

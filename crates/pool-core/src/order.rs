@@ -207,6 +207,13 @@ impl<I: Id> Order<I> {
         removed
     }
 
+    /// Gives back the memory of ids above the highest that is in it.
+    pub fn shrink_to_fit(&mut self) {
+        let end = self.links.iter().rposition(|link| link.is_linked()).map_or(0, |last| last + 1);
+        self.links.truncate(end);
+        self.links.shrink_to_fit();
+    }
+
     /// To be put in again.
     fn detach(&mut self, id: I) -> u32 {
         if id.index() >= self.links.len() {

@@ -1,23 +1,21 @@
 //! What a pool must know of the values it keeps.
 
 use crate::contain::{Panics, Payload};
+use crate::core::Ending;
 use crate::stats::DropReason;
-use crate::usage::{MAX_WEIGHT, Opened};
+use crate::usage::Opened;
 
 /// A value that is expensive to open.
 ///
-/// The pool never opens one itself: what opens a resource is lent to each acquire as a closure. All methods but
-/// [`share`](Resource::share) are called outside the pool's borrow or lock, so they may take their time and may use
-/// the pool; a panic in any of them is contained, leaves the pool as it was but for that one resource, and then goes
-/// on to the caller.
+/// The pool never opens one itself: what opens a resource is lent to each acquire as a closure. All methods are called outside
+/// the pool's borrow or lock, so they may take their time and may use the pool; a panic in any of them is contained, leaves
+/// the pool as it was but for that one resource, and then goes on to the caller.
+///
+/// A resource is exclusive, one lease at a time, unless its pool was built as [`shared`](crate::pool::Builder::shared).
 pub trait Resource: Sized {
     /// Why an open failed. One fixed type, so that a failure can be handed to all who waited for that open. With an
     /// [`std::error::Error`], [`AcquireError`](crate::AcquireError) is one too.
     type Error;
-
-    /// Whether [`share`](Resource::share) may give a handle; it is not called otherwise. With `true`, concurrent
-    /// acquires of a key in a [`sync::Pool`](crate::sync::Pool) wait for the one open that runs, and share what it gives.
-    const SHAREABLE: bool = false;
 
     /// Bytes that dropping this resource gives back, now.
     ///
@@ -35,15 +33,6 @@ pub trait Resource: Sized {
     /// Whether this resource may be used again. Asked on each hit and at each release: keep it cheap.
     fn health(&self) -> Health {
         Health::Reusable
-    }
-
-    /// Another handle to the same resource, if it is immutable and a handle is cheap.
-    ///
-    /// `None` (the default) makes the resource exclusive: one lease at a time. With `Some`, all leases of a key share
-    /// one resource, and the pool counts it once. Called only if [`SHAREABLE`](Resource::SHAREABLE): after the open, and on each hit **inside** the pool's borrow or
-    /// lock: it must be O(1) (a reference count) and must not call the pool.
-    fn share(&self) -> Option<Self> {
-        None
     }
 
     /// Whether a lease that is dropped by a panic may give this resource back all the same. `false` unless nothing
@@ -65,10 +54,17 @@ pub enum Health {
     Broken,
 }
 
-/// The handle that the pool is to keep, or a lease to get, if the resource is shared.
+/// How a lease on `resource` ends: asked outside the borrow or lock.
 #[inline]
-pub(crate) fn handle<R: Resource>(resource: &R) -> Option<R> {
-    if R::SHAREABLE { resource.share() } else { None }
+pub(crate) fn ending_of<R: Resource>(resource: &R, panicked: bool) -> Ending {
+    if panicked && !resource.survives_panic() {
+        return Ending::Drop(DropReason::Panicked);
+    }
+    match resource.health() {
+        Health::Reusable => Ending::Return { weight: resource.weight() },
+        Health::Stale => Ending::Drop(DropReason::Stale),
+        Health::Broken => Ending::Drop(DropReason::Broken),
+    }
 }
 
 /// Why a resource whose health was asked is unfit for use; a panic is kept.
@@ -83,14 +79,13 @@ pub(crate) fn unfit(health: Result<Health, Payload>, panics: &mut Panics) -> Dro
     }
 }
 
-/// What has just been opened, asked outside the borrow or lock: the figures, and the handle that the pool is to keep if
-/// it is shared.
+/// What has just been opened, asked outside the borrow or lock: the figures, and what the pool is to keep if it is shared.
 pub(crate) fn measure<K: Clone, R: Resource>(
     key: &K,
     resource: &R,
     cost_nanos: u64,
+    share: Option<fn(&R) -> R>,
 ) -> (Opened, Option<(K, R)>) {
-    let weight = resource.weight().min(MAX_WEIGHT);
-    let opened = Opened { cost_nanos, weight, residue: resource.residue() };
-    (opened, handle(resource).map(|handle| (key.clone(), handle)))
+    let opened = Opened { cost_nanos, weight: resource.weight(), residue: resource.residue() };
+    (opened, share.map(|share| (key.clone(), share(resource))))
 }

@@ -56,11 +56,11 @@ reasons! {
         Stale = "stale",
         /// [`Health::Broken`](crate::Health::Broken).
         Broken = "broken",
-        /// [`Lease::discard`](crate::local::Lease::discard).
+        /// [`Lease::discard`](crate::pool::LeaseOf::discard).
         Discarded = "discarded",
         /// Its lease was dropped by a panic, or its own code panicked when the pool asked it something.
         Panicked = "panicked",
-        /// [`drain`](crate::local::Pool::drain), or [`close`](crate::sync::Pool::close).
+        /// [`drain`](crate::pool::Pool::drain), or [`close`](crate::pool::Pool::close).
         Drained = "drained",
     }
 }
@@ -88,7 +88,7 @@ reasons! {
         Panicked = "panicked",
         /// The last one was [`DropReason::Drained`].
         Drained = "drained",
-        /// The last one was taken out by [`Lease::into_inner`](crate::local::Lease::into_inner).
+        /// The last one was taken out by [`Lease::into_inner`](crate::pool::LeaseOf::into_inner).
         Detached = "detached",
     }
 }
@@ -207,12 +207,12 @@ pub struct Stats {
     pub releases_dropped: Counts<DropReason>,
     /// Leases on a shared resource that ended when it had been found unfit, and others were still out: it is dropped with
     /// the last of them.
-    pub releases_doomed: u64,
-    /// Leases that ended with [`Lease::into_inner`](crate::local::Lease::into_inner).
+    pub releases_deferred: u64,
+    /// Leases that ended with [`Lease::into_inner`](crate::pool::LeaseOf::into_inner).
     pub detached: u64,
     /// Resources that were dropped while idle.
     pub idle_dropped: Counts<DropReason>,
-    /// Calls of [`drain`](crate::local::Pool::drain).
+    /// Calls of [`drain`](crate::pool::Pool::drain).
     pub drains: u64,
     /// Nanoseconds spent in opens that succeeded.
     pub opening_nanos: u64,
@@ -244,7 +244,7 @@ impl Stats {
     /// Leases that ended with the resource dropped, or to be dropped with the last lease on it.
     #[must_use]
     pub fn released_dropped(&self) -> u64 {
-        self.releases_dropped.total().saturating_add(self.releases_doomed)
+        self.releases_dropped.total().saturating_add(self.releases_deferred)
     }
 
     /// Leases that ended.
@@ -274,7 +274,7 @@ pub struct Waits {
     pub hand_offs: u64,
     /// Acquires whose time was over while they waited.
     pub timed_out_waiting: u64,
-    /// Acquires whose time was over when their open ended.
+    /// Acquires whose time was over when their open ended: they got what it gave, late.
     pub timed_out_opening: u64,
     /// Acquires that were cancelled while they waited.
     pub cancelled_waiting: u64,
@@ -332,7 +332,7 @@ pub(crate) struct Counters {
     pub(crate) refused: u64,
     pub(crate) released_to_pool: u64,
     pub(crate) releases_dropped: Counts<DropReason>,
-    pub(crate) releases_doomed: u64,
+    pub(crate) releases_deferred: u64,
     pub(crate) detached: u64,
     pub(crate) idle_dropped: Counts<DropReason>,
     pub(crate) drains: u64,
@@ -341,7 +341,7 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    pub(crate) fn snapshot(&self, usage: Usage, known_keys: u64) -> Stats {
+    pub(crate) fn snapshot(&self, usage: Usage, waits: Waits, known_keys: u64) -> Stats {
         Stats {
             reused: self.taken.saturating_sub(self.unfit),
             misses: self.misses,
@@ -349,13 +349,13 @@ impl Counters {
             refused: self.refused,
             released_to_pool: self.released_to_pool,
             releases_dropped: self.releases_dropped,
-            releases_doomed: self.releases_doomed,
+            releases_deferred: self.releases_deferred,
             detached: self.detached,
             idle_dropped: self.idle_dropped,
             drains: self.drains,
             opening_nanos: self.opening_nanos,
             saved_nanos: self.taken_nanos.saturating_sub(self.unfit_nanos),
-            waits: Waits::default(),
+            waits,
             usage,
             known_keys,
             peaks: self.peaks,
@@ -380,7 +380,7 @@ mod tests {
 
         let mut counters = Counters { taken: u64::MAX, misses: counts, ..Counters::default() };
         add(&mut counters.taken, 1);
-        let stats = counters.snapshot(Usage::default(), 0);
+        let stats = counters.snapshot(Usage::default(), Waits::default(), 0);
         assert_eq!((stats.reused, stats.acquired()), (u64::MAX, u64::MAX));
     }
 

@@ -15,8 +15,9 @@ pub struct Now {
 
 /// Where a pool's nanoseconds come from.
 ///
-/// Read twice around each open, to measure its cost. Only if the eviction policy
-/// [needs it](crate::Eviction::needs_clock), also at each acquire and release, and twice more on a miss. Called outside the pool's borrow or lock. Time that runs backwards does
+/// Read twice around each open, to measure its cost, and by acquires that wait. Only if the eviction policy
+/// [needs it](crate::Eviction::needs_clock), also at each acquire and release, twice more on a miss, and once for each victim that is
+/// gone. Called outside the pool's borrow or lock. Time that runs backwards does
 /// no harm: differences are cut off at 0.
 pub trait Clock {
     /// Nanoseconds since a moment of the clock's own choice.

@@ -2,13 +2,10 @@
 
 use std::fmt;
 
-/// The largest weight one resource is counted with, in bytes (256 TiB): sums of weights can't overflow before memory
-/// does.
-pub const MAX_WEIGHT: u64 = 1 << 48;
-
 /// What a pool holds at a moment. Counts are of resources, weights are bytes.
 ///
-/// A shared resource counts once, however many leases it has. *Live* is idle + leased + opening.
+/// A shared resource counts once, however many leases it has. *Live* is idle + leased + opening + being dropped. Weights of
+/// all that is live add up to `u64::MAX` at most: what would go beyond is not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Usage {
@@ -18,12 +15,16 @@ pub struct Usage {
     pub leased: u64,
     /// Opens that are running.
     pub opening: u64,
+    /// Resources that have left the pool and whose destructors have not ended yet. They hold their places until then.
+    pub dropping: u64,
     /// Bytes of the idle resources.
     pub idle_weight: u64,
     /// Bytes of the leased resources, as measured at their last open or release.
     pub leased_weight: u64,
     /// Estimated bytes of the opens that are running.
     pub opening_weight: u64,
+    /// Bytes of the resources that are being dropped.
+    pub dropping_weight: u64,
     /// Opens that succeeded, ever.
     pub opens: u64,
     /// Bytes that those opens left for good.
@@ -34,35 +35,42 @@ pub struct Usage {
     pub idle_of_key: u64,
     /// Acquires that wait, in a [`sync::Pool`](crate::sync::Pool).
     pub waiting: u64,
-    /// Private dirty bytes of the process as measured on this miss, less the weights that were evicted for it since.
+    /// Private dirty bytes of the process as measured on this miss, less the weights of victims that will be gone before it opens.
     /// `None` but while a miss asks to be admitted, by a policy that
     /// [wants it](crate::Capacity::needs_process_memory).
     pub process_bytes: Option<u64>,
 }
 
 impl Usage {
-    /// Idle, leased and opening resources together.
+    /// Idle, leased, opening and dropping resources together.
     #[must_use]
     pub fn live(&self) -> u64 {
-        self.idle.saturating_add(self.leased).saturating_add(self.opening)
+        let Self { idle, leased, opening, dropping, .. } = self;
+        idle.saturating_add(*leased).saturating_add(*opening).saturating_add(*dropping)
     }
 
-    /// Bytes of the idle, leased and opening resources together.
+    /// Bytes of the idle, leased, opening and dropping resources together.
     #[must_use]
     pub fn live_weight(&self) -> u64 {
-        self.idle_weight.saturating_add(self.leased_weight).saturating_add(self.opening_weight)
+        let Self { idle_weight, leased_weight, opening_weight, dropping_weight, .. } = self;
+        idle_weight
+            .saturating_add(*leased_weight)
+            .saturating_add(*opening_weight)
+            .saturating_add(*dropping_weight)
     }
 
-    // Sums of weights wrap where they would overflow, which honest ones can't (see `MAX_WEIGHT`): so what is added and taken away
-    // again leaves no trace.
+    /// Bytes that can be added to what is live without an overflow.
+    pub(crate) fn weight_left(&self) -> u64 {
+        u64::MAX - self.live_weight()
+    }
 
     /// One idle resource of `weight` bytes is leased.
     #[inline]
     pub(crate) fn idle_to_leased(&mut self, weight: u64) {
         self.idle -= 1;
         self.leased += 1;
-        self.idle_weight = self.idle_weight.wrapping_sub(weight);
-        self.leased_weight = self.leased_weight.wrapping_add(weight);
+        self.idle_weight -= weight;
+        self.leased_weight += weight;
     }
 
     /// A leased resource, of `before` bytes at its last measurement and of `weight` bytes now, becomes idle.
@@ -70,21 +78,15 @@ impl Usage {
     pub(crate) fn leased_to_idle(&mut self, before: u64, weight: u64) {
         self.leased -= 1;
         self.idle += 1;
-        self.leased_weight = self.leased_weight.wrapping_sub(before);
-        self.idle_weight = self.idle_weight.wrapping_add(weight);
+        self.leased_weight -= before;
+        self.idle_weight += weight;
     }
 
     /// The same with `idle` idle resources of `weight` bytes, all of the key in question.
     pub(crate) fn with_idle(&self, idle: u64, weight: u64) -> Self {
         let evicted = self.idle_weight.saturating_sub(weight);
-        let mut usage = Self { idle, idle_weight: weight, idle_of_key: idle, ..*self };
-        usage.note_evicted(evicted);
-        usage
-    }
-
-    /// An idle resource of `weight` bytes goes.
-    pub(crate) fn note_evicted(&mut self, weight: u64) {
-        self.process_bytes = self.process_bytes.map(|bytes| bytes.saturating_sub(weight));
+        let process_bytes = self.process_bytes.map(|bytes| bytes.saturating_sub(evicted));
+        Self { idle, idle_weight: weight, idle_of_key: idle, process_bytes, ..*self }
     }
 }
 
@@ -92,6 +94,9 @@ impl fmt::Display for Usage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { idle, leased, opening, opens, .. } = self;
         write!(f, "{idle} idle, {leased} leased, {opening} opening, {opens} opened so far")?;
+        if self.dropping > 0 {
+            write!(f, ", {} being dropped", self.dropping)?;
+        }
         if self.waiting > 0 {
             write!(f, ", {} waiting", self.waiting)?;
         }

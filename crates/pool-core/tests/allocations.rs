@@ -14,16 +14,11 @@ impl Resource for Exclusive {
     type Error = ();
 }
 
-struct Shared(Rc<()>);
+#[derive(Clone)]
+struct Shared(#[allow(dead_code, reason = "what counts is how it is made")] Rc<()>);
 
 impl Resource for Shared {
     type Error = ();
-
-    const SHAREABLE: bool = true;
-
-    fn share(&self) -> Option<Self> {
-        Some(Self(Rc::clone(&self.0)))
-    }
 }
 
 #[test]
@@ -62,7 +57,7 @@ fn a_hit_by_borrowed_names_allocates_nothing() {
 
 #[test]
 fn a_hit_on_a_shared_resource_and_its_return_allocate_nothing() {
-    let pool: Pool<Imports, Shared> = Pool::with_max_idle(8);
+    let pool: Pool<Imports, Shared> = Pool::builder().shared().build();
     let key = Imports::new(["Init"]);
     let hit = || pool.acquire(&key, |_| Err(())).unwrap();
     drop(pool.acquire(&key, |_| Ok(Shared(Rc::new(())))).unwrap());

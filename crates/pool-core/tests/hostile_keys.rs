@@ -94,7 +94,7 @@ fn keys_of_one_hash_are_told_apart_also_when_forgotten_and_known_again() {
             number.insert(name, lease.id());
             drop(lease);
             assert!(pool.stats().known_keys <= 5 + 3);
-            pool.assert_consistent();
+            pool.assert_sound();
         }
     }
     assert!(pool.stats().misses.get(MissReason::Cold) > 11 && pool.stats().reused > 11);
@@ -166,7 +166,7 @@ fn hooks_for_keys_are_balanced_and_ids_are_used_again() {
                 3 if step % 4 == 0 => assert!(pool.drain() <= 2),
                 _ => drop(pool.acquire(&key, ledger.open()).unwrap()),
             }
-            pool.assert_consistent();
+            pool.assert_sound();
             let known = pool.stats().known_keys;
             assert_eq!(heard.keys.get() - heard.forgotten.get(), known);
             assert!(known <= remembered as u64 + 2);
@@ -175,10 +175,11 @@ fn hooks_for_keys_are_balanced_and_ids_are_used_again() {
     }
 }
 
-/// Steps of all kinds, on exclusive and shared resources; returns how many panicked.
-fn mixed_steps(manners: &Rc<Manners>) -> u32 {
+/// Steps of all kinds, on exclusive or shared resources; returns how many panicked.
+fn mixed_steps(manners: &Rc<Manners>, shared: bool) -> u32 {
     let ledger = Ledger::default();
-    let pool: Keyed = Pool::builder().capacity(Both(MaxIdle(2), MaxLive(4))).remembered_keys(2).build();
+    let builder = Pool::builder().capacity(Both(MaxIdle(2), MaxLive(4))).remembered_keys(2);
+    let pool: Keyed = if shared { builder.shared() } else { builder }.build();
     let (mut leases, mut panics, mut random) = (Vec::<Lease<'_, Key, Thing>>::new(), 0, 0x9E37_79B9_u64);
     for _ in 0..150 {
         random ^= random << 13;
@@ -186,7 +187,7 @@ fn mixed_steps(manners: &Rc<Manners>) -> u32 {
         random ^= random << 17;
         let (name, what) = ((random >> 32) as u32 % 6, (random >> 20) % 14);
         let last = (what > 8).then(|| leases.pop()).flatten();
-        let open = ledger.open_with(move |knobs| knobs.shared.set(name % 2 == 0));
+        let open = ledger.open();
         let result = caught(|| {
             let key = manners.key(name);
             match (what, last) {
@@ -200,7 +201,7 @@ fn mixed_steps(manners: &Rc<Manners>) -> u32 {
             }
         });
         panics += u32::from(result.is_err());
-        pool.assert_consistent();
+        pool.assert_sound();
         let usage = pool.usage();
         assert!(usage.idle <= 2 && usage.live() <= 4 && usage.opening == 0, "{usage}");
         assert_eq!(ledger.live(), usage.live(), "no resource is lost");
@@ -216,7 +217,7 @@ fn mixed_steps(manners: &Rc<Manners>) -> u32 {
 
 #[test]
 fn keys_that_are_cloned_are_dropped() {
-    assert_eq!(mixed_steps(&Rc::default()), 0);
+    assert_eq!(mixed_steps(&Rc::default(), false) + mixed_steps(&Rc::default(), true), 0);
 }
 
 #[test]
@@ -224,10 +225,12 @@ fn key_that_panics_once_in_anything_it_is_asked_costs_no_more_than_that_step() {
     for collide in [false, true] {
         for name in ["hash", "eq", "clone", "drop"] {
             for nth in 1..=60 {
-                let manners = Rc::<Manners>::default();
-                manners.collide.set(collide);
-                manners.panics.set(Some((name, nth)));
-                assert_eq!(mixed_steps(&manners), 1, "call {nth} of {name} reaches one caller");
+                for shared in [false, true] {
+                    let manners = Rc::<Manners>::default();
+                    manners.collide.set(collide);
+                    manners.panics.set(Some((name, nth)));
+                    assert_eq!(mixed_steps(&manners, shared), 1, "call {nth} of {name} reaches one caller");
+                }
             }
         }
     }
@@ -235,10 +238,10 @@ fn key_that_panics_once_in_anything_it_is_asked_costs_no_more_than_that_step() {
 
 /// A pool whose keys call it, as `act` has it, in the function of that name.
 fn calling(name: &'static str, shared: bool) -> (Rc<Keyed>, Ledger, Rc<Manners>, Rc<Cell<u32>>) {
-    let (pool, ledger, manners) = keyed();
+    let (ledger, manners) = (Ledger::default(), Rc::<Manners>::default());
+    let pool = if shared { Pool::builder().shared().build() } else { Pool::with_max_idle(8) };
     let (pool, calls) = (Rc::new(pool), Rc::new(Cell::new(0)));
-    let open = ledger.open_with(move |knobs| knobs.shared.set(shared));
-    drop(pool.acquire(&manners.key(1), open).unwrap());
+    drop(pool.acquire(&manners.key(1), ledger.open()).unwrap());
     let (weak, books, count) = (Rc::downgrade(&pool), ledger.clone(), Rc::clone(&calls));
     let (plain, busy) = (Rc::<Manners>::default(), Cell::new(false));
     *manners.act.borrow_mut() = Some(Rc::new(move |asked| {
@@ -293,7 +296,7 @@ fn eq_that_panics_while_the_thread_unwinds_says_what_it_panicked_with() {
         caught(|| drop(pool.acquire(&manners.key(1), ledger.open())))
     });
     *manners.act.borrow_mut() = None;
-    pool.assert_consistent();
+    pool.assert_sound();
     assert_eq!(result, Err("expected panic in eq".to_owned()));
 }
 

@@ -11,7 +11,7 @@
 //! 6. `opened + reused == acquired`, and the leases that ended are those released, dropped or detached; counters
 //!    equal those that the model counts one by one.
 //! 7. The high-water marks are the largest sums that there were.
-//! 8. The books agree with what is there (`assert_consistent`).
+//! 8. The books agree with what is there (`assert_sound`).
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -404,7 +404,8 @@ impl Run {
                 Ok(None)
             }
             Err((_, false)) if fails => {
-                prop_assert_eq!(result.err().and_then(AcquireError::into_open), Some("scripted"));
+                let failed = result.err().and_then(AcquireError::into_open);
+                prop_assert_eq!(failed.as_deref(), Some(&"scripted"));
                 self.model.count("failed");
                 Ok(None)
             }
@@ -430,7 +431,7 @@ impl Run {
     }
 
     fn compare(&mut self, pool: &Pool<u8, Item>, leases: u64, before: usize) -> Result<(), TestCaseError> {
-        pool.assert_consistent();
+        pool.assert_sound();
         let sorted = |serials: &[u64]| {
             let mut serials = serials.to_vec();
             serials.sort_unstable();

@@ -103,12 +103,12 @@ fn nothing_is_evicted_if_all_of_it_would_not_help() {
     let pool = pool(&process, ProcessMemory::evict_above(100));
     drop(pool.acquire(&1, open(&process, 10)).unwrap());
     let lease = pool.acquire(&2, open(&process, 60)).unwrap();
-    process.bytes.set(130);
-    // 130 and the mean of 35: the idle 10 don't help, the leased 60 would.
+    process.bytes.set(95);
+    // 95 and the 60 that are typical: the idle 10 don't help, the leased 60 would.
     let error = pool.acquire(&3, open(&process, 10)).err().unwrap();
     let AcquireError::Exhausted { by: "ProcessMemory", usage } = error else { panic!("{error}") };
-    assert_eq!((usage.process_bytes, usage.idle), (Some(130), 1));
-    assert!(usage.to_string().ends_with(", 130 private dirty bytes in the process"));
+    assert_eq!((usage.process_bytes, usage.idle), (Some(95), 1));
+    assert!(usage.to_string().ends_with(", 95 private dirty bytes in the process"));
     // The rest of the process is too large: nothing of the pool's helps.
     process.bytes.set(500);
     let error = pool.acquire(&3, open(&process, 10)).err().unwrap();

@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use pool_core::capacity::MaxLive;
 use pool_core::{AcquireError, Step};
-use threads::{Exclusive, Ledger, Shared, Time, builder, pool, until};
+use threads::{Exclusive, Ledger, Shared, Time, builder, pool, until, watchdog};
 
 #[test]
 fn closed_pool_gives_nothing_out_and_keeps_nothing() {
+    let _watchdog = watchdog();
     let (pool, ledger): (Exclusive, _) = (pool(MaxLive(3)), Ledger::default());
     for key in 1..=2 {
         drop(pool.acquire(&key, |_| ledger.open()).unwrap());
@@ -31,12 +32,13 @@ fn closed_pool_gives_nothing_out_and_keeps_nothing() {
     assert_eq!(lease.id(), 3, "leases go on");
     drop(lease);
     assert_eq!((ledger.live(), pool.close()), (0, 0), "closing twice does nothing");
-    pool.assert_consistent();
+    pool.assert_sound();
     ledger.assert_all_dropped_once();
 }
 
 #[test]
 fn all_who_wait_are_told() {
+    let _watchdog = watchdog();
     let (pool, ledger): (Shared, _) = (pool(MaxLive(2)), Ledger::default());
     let lease = pool.acquire(&1, |_| ledger.open()).unwrap();
     thread::scope(|scope| {
@@ -63,12 +65,13 @@ fn all_who_wait_are_told() {
     });
     assert_eq!(ledger.live(), 1, "what was opened in vain is dropped");
     drop(lease);
-    pool.assert_consistent();
+    pool.assert_sound();
     ledger.assert_all_dropped_once();
 }
 
 #[test]
 fn closing_waits_for_the_last_lease_and_the_last_open() {
+    let _watchdog = watchdog();
     let (pool, ledger): (Exclusive, _) = (pool(MaxLive(2)), Ledger::default());
     let lease = pool.acquire(&1, |_| ledger.open()).unwrap();
     let over = AtomicBool::new(false);
@@ -94,6 +97,7 @@ fn closing_waits_for_the_last_lease_and_the_last_open() {
 
 #[test]
 fn closing_that_times_out_says_what_is_out_and_may_be_tried_again() {
+    let _watchdog = watchdog();
     let (time, ledger) = (Time::default(), Ledger::default());
     let pool: Exclusive = builder(MaxLive(2), &time).build();
     let lease = pool.acquire(&1, |_| ledger.open()).unwrap();
@@ -106,6 +110,7 @@ fn closing_that_times_out_says_what_is_out_and_may_be_tried_again() {
 
 #[test]
 fn pool_that_is_dropped_drops_what_is_idle() {
+    let _watchdog = watchdog();
     let (pool, ledger) = (Arc::new(pool::<false>(MaxLive(2))), Ledger::default());
     drop(pool.acquire(&1, |_| ledger.open()).unwrap());
     let lease = pool.own(pool.acquire(&2, |_| ledger.open()).unwrap());

@@ -17,7 +17,7 @@ use pool_core::sync::{Lease, Pool};
 use pool_core::{
     Capacity, EntryId, Event, Eviction, KeyId, Now, Opened, Resource, Returned, Usage, Verdict, Victim,
 };
-use threads::{Bomb, Exclusive, Expected, Ledger, Shared, Thing, panicked, pool, until};
+use threads::{Bomb, Exclusive, Expected, Ledger, Shared, Thing, panicked, pool, until, watchdog};
 
 /// While another waits for `key`, does what panics; that other must be served, and nothing may be lost.
 fn survives<const SHARED: bool>(
@@ -42,7 +42,7 @@ fn survives<const SHARED: bool>(
         waiter.join().unwrap();
     });
     assert!(ledger.bomb().went_off(), "{what}");
-    pool.assert_consistent();
+    pool.assert_sound();
     assert_eq!((pool.usage().live(), pool.usage().waiting, ledger.live()), (1, 0, 1), "{what}");
     let again = pool.acquire(&key, |_| ledger.open()).unwrap();
     assert!(again.was_hit(), "{what}: the pool is as good as new");
@@ -67,12 +67,14 @@ fn survives_in_an_open<const SHARED: bool>(step: &'static str) {
 /// r2d2 and bb8 lose a place when `connect` panics.
 #[test]
 fn panic_in_an_open_loses_no_place() {
+    let _watchdog = watchdog();
     survives_in_an_open::<false>("open");
     survives_in_an_open::<true>("open");
 }
 
 #[test]
 fn panic_while_what_was_opened_is_measured_loses_no_place() {
+    let _watchdog = watchdog();
     for step in ["weight", "residue"] {
         survives_in_an_open::<false>(step);
         survives_in_an_open::<true>(step);
@@ -95,6 +97,7 @@ fn ends(step: &'static str, end: impl FnOnce(&Bomb, Lease<'_, u32, Thing<false>>
 /// r2d2 and bb8 lose a place when `has_broken` panics.
 #[test]
 fn panic_in_health_or_weight_at_a_release_loses_no_place() {
+    let _watchdog = watchdog();
     ends("health", |_, lease| drop(lease));
     ends("weight", |_, lease| drop(lease));
 }
@@ -102,12 +105,13 @@ fn panic_in_health_or_weight_at_a_release_loses_no_place() {
 /// r2d2 and bb8 lose a place when `is_valid` panics.
 #[test]
 fn panic_in_health_at_an_acquire_loses_no_place() {
+    let _watchdog = watchdog();
     let (pool, ledger): (Exclusive, _) = (pool(MaxLive(1)), Ledger::default());
     drop(pool.acquire(&1, |_| ledger.open()).unwrap());
     ledger.bomb().arm("health");
     assert!(panicked(|| drop(pool.acquire(&1, |_| ledger.open()))));
     assert_eq!((pool.usage().live(), ledger.live()), (0, 0));
-    pool.assert_consistent();
+    pool.assert_sound();
 
     // The same where the resource was handed to one who waited.
     let lease = pool.acquire(&1, |_| ledger.open()).unwrap();
@@ -121,18 +125,20 @@ fn panic_in_health_at_an_acquire_loses_no_place() {
         assert!(struck.join().unwrap());
     });
     assert_eq!((pool.usage().live(), pool.usage().waiting), (1, 0), "the other was served");
-    pool.assert_consistent();
+    pool.assert_sound();
     drop(pool);
     ledger.assert_all_dropped_once();
 }
 
 #[test]
 fn panic_in_a_destructor_loses_no_place() {
+    let _watchdog = watchdog();
     ends("drop", |_, lease| lease.discard());
 }
 
 #[test]
 fn panic_of_a_leases_holder_loses_no_place() {
+    let _watchdog = watchdog();
     ends("holder", |bomb, lease| {
         let _lease = lease;
         bomb.step("holder");
@@ -141,6 +147,7 @@ fn panic_of_a_leases_holder_loses_no_place() {
 
 #[test]
 fn panic_in_an_observer_loses_no_place() {
+    let _watchdog = watchdog();
     for kind in ["opened", "dropped", "failed", "refused"] {
         let ledger = Ledger::default();
         let bomb = ledger.bomb().clone();
@@ -225,6 +232,7 @@ impl Capacity for FragileLimit {
 /// deadpool is poisoned by a closure that panics under its lock.
 #[test]
 fn panic_in_a_policy_poisons_nothing_and_everybody_is_served() {
+    let _watchdog = watchdog();
     for hook in ["on_open", "on_acquire", "on_release", "on_remove", "victim", "admit", "keep"] {
         let ledger = Ledger::default();
         let eviction = Fragile { inner: Lru::new(), bomb: ledger.bomb().clone() };
@@ -250,7 +258,7 @@ fn panic_in_a_policy_poisons_nothing_and_everybody_is_served() {
                 waiter.join().unwrap();
             }
         });
-        pool.assert_consistent();
+        pool.assert_sound();
         assert_eq!(pool.usage().waiting, 0, "{hook}");
         assert_eq!(pool.usage().live(), ledger.live(), "{hook}");
         for key in [10, 10, 11, 12, 12] {
@@ -266,6 +274,7 @@ fn panic_in_a_policy_poisons_nothing_and_everybody_is_served() {
 /// bb8, and deadpool's `resize`, run destructors under the lock: one that uses the pool hangs.
 #[test]
 fn destructor_may_use_the_pool() {
+    let _watchdog = watchdog();
     struct Nosy(std::sync::Weak<Pool<u32, Nosy>>, Arc<AtomicBool>);
     impl Resource for Nosy {
         type Error = ();
@@ -273,7 +282,7 @@ fn destructor_may_use_the_pool() {
     impl Drop for Nosy {
         fn drop(&mut self) {
             if let Some(pool) = self.0.upgrade() {
-                pool.assert_consistent();
+                pool.assert_sound();
                 self.1.store(pool.stats().opened() > 0, SeqCst);
             }
         }
@@ -288,6 +297,7 @@ fn destructor_may_use_the_pool() {
 
 #[test]
 fn panic_of_one_thread_is_not_taken_for_that_of_another() {
+    let _watchdog = watchdog();
     let (pool, ledger): (Shared, _) = (pool(MaxLive(1)), Ledger::default());
     let lease = pool.acquire(&1, |_| ledger.open()).unwrap();
     thread::scope(|scope| {
@@ -303,5 +313,5 @@ fn panic_of_one_thread_is_not_taken_for_that_of_another() {
     assert_eq!((ledger.live(), pool.usage().leased), (1, 1));
     drop(lease);
     assert_eq!(ledger.live(), 0);
-    pool.assert_consistent();
+    pool.assert_sound();
 }

@@ -64,8 +64,11 @@ impl<'a> Run<'a> {
         token: &'a LeanCancellationToken,
     ) -> Self {
         let names = |key: &EnvironmentKey, each: &mut dyn FnMut(&str)| key.imports.iter().for_each(each);
-        let pool =
-            Pool::builder().capacity(MaxIdle(settings.capacity)).eviction(Worth::with_names(names)).build();
+        let pool = Pool::builder()
+            .capacity(MaxIdle(settings.capacity))
+            .eviction(Worth::with_names(names))
+            .shared()
+            .build();
         Self { runtime, settings, token, pool, epoch: AtomicU64::new(0) }
     }
 

@@ -9,7 +9,7 @@ use lean_backend::{
 };
 use pool_core::eviction::Worth;
 use pool_core::local::Pool;
-use pool_core::{AcquireError, DropReason, Health, Resource, Stats};
+use pool_core::{AcquireError, DropReason, Health, Resource as _, Stats};
 
 use super::capabilities::profile;
 use super::pool_stats::{Misses, PoolStats, SessionPoolKeyMissReason};
@@ -25,7 +25,7 @@ use super::{LeanCapabilities, PooledSession, SessionPoolConfig, SessionPoolMemor
 /// Neither `Send` nor `Sync`, as in lean-rs-host.
 pub struct SessionPool<'lean> {
     runtime: &'lean LeanRuntime,
-    pool: Pool<EnvironmentKey, Pooled>,
+    pool: Pool<EnvironmentKey, SharedEnvironment>,
     capacity: usize,
     memory_policy: SessionPoolMemoryPolicy,
     sharing: bool,
@@ -33,39 +33,6 @@ pub struct SessionPool<'lean> {
     /// Environments dropped because they were stale, and the epoch of the last import, when that was looked at last.
     stale: Cell<u64>,
     epoch: Cell<u64>,
-}
-
-/// An environment in the pool. Whether leases share it is the pool's to say.
-#[derive(Clone)]
-pub(super) struct Pooled {
-    pub(super) environment: SharedEnvironment,
-    sharing: bool,
-}
-
-impl Resource for Pooled {
-    type Error = LeanError;
-
-    const SHAREABLE: bool = true;
-
-    fn weight(&self) -> u64 {
-        self.environment.weight()
-    }
-
-    fn residue(&self) -> u64 {
-        self.environment.residue()
-    }
-
-    fn health(&self) -> Health {
-        self.environment.health()
-    }
-
-    fn share(&self) -> Option<Self> {
-        self.sharing.then(|| self.clone())
-    }
-
-    fn survives_panic(&self) -> bool {
-        self.environment.survives_panic()
-    }
 }
 
 impl<'lean> SessionPool<'lean> {
@@ -98,10 +65,9 @@ impl<'lean> SessionPool<'lean> {
     pub fn with_config(runtime: &'lean LeanRuntime, config: SessionPoolConfig) -> Self {
         let SessionPoolConfig { capacity, memory_policy, sharing } = config;
         let names = |key: &EnvironmentKey, each: &mut dyn FnMut(&str)| key.imports.iter().for_each(each);
-        let pool = Pool::builder()
-            .capacity(memory_policy.capacity(capacity))
-            .eviction(Worth::with_names(names))
-            .build();
+        let pool =
+            Pool::builder().capacity(memory_policy.capacity(capacity)).eviction(Worth::with_names(names));
+        let pool = if sharing { pool.shared() } else { pool }.build();
         let (misses, stale, epoch) = (Cell::default(), Cell::new(0), Cell::new(0));
         Self { runtime, pool, capacity, memory_policy, sharing, misses, stale, epoch }
     }
@@ -134,15 +100,14 @@ impl<'lean> SessionPool<'lean> {
         let query = EnvironmentQuery { options: caps.options(), imports };
         let lease = self.pool.acquire(&query, |_| {
             self.note_miss();
-            let environment = caps.import(imports, cancellation, progress)?;
-            Ok(Pooled { environment, sharing: self.sharing })
+            caps.import(imports, cancellation, progress)
         });
         let lease = lease.map_err(|error| self.failed(error))?;
         let hit = lease.was_hit();
         if hit {
             self.misses.set(self.misses.get().but_hit());
         } else {
-            self.sweep_stale(lease.environment.epoch());
+            self.sweep_stale(lease.epoch());
         }
         tracing::debug!(target: "lean_rs", hit = hit, "lean_rs.host.pool.acquire.result");
         Ok(PooledSession::new(caps, self, lease))
@@ -222,7 +187,7 @@ impl<'lean> SessionPool<'lean> {
         if epoch == self.epoch.replace(epoch) {
             return;
         }
-        if self.pool.drop_stale(|_, pooled| pooled.health() != Health::Reusable) > 0 {
+        if self.pool.drop_stale(|_, environment| environment.health() != Health::Reusable) > 0 {
             self.note_stale(self.pool.stats().idle_dropped.get(DropReason::Stale));
         }
     }
@@ -235,7 +200,7 @@ impl<'lean> SessionPool<'lean> {
 
     fn failed(&self, error: AcquireError<LeanError>) -> LeanError {
         match error {
-            AcquireError::Open { error, .. } => error,
+            AcquireError::Open { error, .. } => (*error).clone(),
             refused => {
                 self.note_miss();
                 LeanError::resource_exhausted(&refused.to_string())

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-use lean_backend::EnvironmentKey;
+use lean_backend::{EnvironmentKey, SharedEnvironment};
 use pool_core::local::Lease;
 
-use super::pool::{Pooled, SessionPool};
+use super::pool::SessionPool;
 use super::{LeanCapabilities, LeanSession};
 
 /// A session of a [`SessionPool`]. Dropping it gives its environment back.
@@ -21,16 +21,16 @@ pub struct PooledSession<'lean, 'p, 'c> {
 
 struct Release<'lean, 'p> {
     pool: &'p SessionPool<'lean>,
-    lease: Option<Lease<'p, EnvironmentKey, Pooled>>,
+    lease: Option<Lease<'p, EnvironmentKey, SharedEnvironment>>,
 }
 
 impl<'lean, 'p, 'c> PooledSession<'lean, 'p, 'c> {
     pub(super) fn new(
         capabilities: &'c LeanCapabilities<'lean, '_>,
         pool: &'p SessionPool<'lean>,
-        lease: Lease<'p, EnvironmentKey, Pooled>,
+        lease: Lease<'p, EnvironmentKey, SharedEnvironment>,
     ) -> Self {
-        let session = LeanSession::new(capabilities, lease.environment.clone());
+        let session = LeanSession::new(capabilities, SharedEnvironment::clone(&lease));
         Self { session, lease: Release { pool, lease: Some(lease) } }
     }
 

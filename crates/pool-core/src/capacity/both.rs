@@ -16,14 +16,22 @@ impl<A: Capacity, B: Capacity> Capacity for Both<A, B> {
     }
 
     fn max_idle(&self) -> Option<u64> {
-        match (self.0.max_idle(), self.1.max_idle()) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        least(self.0.max_idle(), self.1.max_idle())
+    }
+
+    fn max_weight(&self) -> Option<u64> {
+        least(self.0.max_weight(), self.1.max_weight())
     }
 
     fn needs_process_memory(&self) -> bool {
         self.0.needs_process_memory() || self.1.needs_process_memory()
+    }
+}
+
+fn least(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
     }
 }
 

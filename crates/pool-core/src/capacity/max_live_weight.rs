@@ -5,7 +5,7 @@ use crate::usage::{Opened, Usage};
 ///
 /// An open is admitted on its expected weight. Where it turns out heavier, idle resources are dropped at once; what is
 /// leased may exceed the limit by the difference, until it comes back. A key whose resource alone is heavier than the
-/// limit is refused from its second open on.
+/// limit is refused from its second open on, unless the caller says that it expects less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MaxLiveWeight(pub u64);
 
@@ -19,5 +19,9 @@ impl Capacity for MaxLiveWeight {
 
     fn keep(&self, usage: &Usage, _: u64) -> Verdict {
         evict_any_if(usage.live_weight() > self.0, "MaxLiveWeight")
+    }
+
+    fn max_weight(&self) -> Option<u64> {
+        Some(self.0)
     }
 }

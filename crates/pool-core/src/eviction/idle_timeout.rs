@@ -8,7 +8,7 @@ use crate::time::Now;
 use crate::usage::{Opened, Returned};
 
 /// A filter: what has been idle for `limit` is dropped, at the pool's next acquire, release or
-/// [`evict_expired`](crate::local::Pool::evict_expired). Everything else is the inner policy's.
+/// [`evict_expired`](crate::pool::Pool::evict_expired). Everything else is the inner policy's.
 ///
 /// It adds O(log n) amortised to a hit: whether the one that is idle for longest has expired is asked each time.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use crate::time::Now;
 use crate::usage::{Opened, Returned};
 
 /// A filter: what was opened `limit` ago or earlier is dropped once it is idle, at its release or at the pool's next
-/// acquire, release or [`evict_expired`](crate::local::Pool::evict_expired). Everything else is the inner policy's.
+/// acquire, release or [`evict_expired`](crate::pool::Pool::evict_expired). Everything else is the inner policy's.
 #[derive(Clone, Debug)]
 pub struct MaxAge<E> {
     inner: E,

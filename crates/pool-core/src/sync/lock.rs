@@ -1,46 +1,51 @@
-//! The one place where a lock, and a place to park, are chosen: those of parking_lot and `std`, or those that loom and shuttle watch.
+//! The one place where a lock and what a thread sleeps on are chosen: those of parking_lot and `std`, or those that loom and shuttle watch.
 //!
 //! parking_lot's mutex is a third of `std`'s price where two threads want it at once (`benches/threads.rs`).
 
 #[cfg(pool_loom)]
-pub(super) use loom::sync::atomic::AtomicBool;
+pub(crate) use loom::sync::atomic::AtomicBool;
 #[cfg(pool_loom)]
-use loom::sync::{Condvar, Mutex, Mutex as Exclusive, MutexGuard as ExclusiveGuard};
+pub(super) use loom::sync::{Condvar, Mutex};
 #[cfg(pool_loom)]
-pub(super) use loom::thread::{ThreadId, current};
+use loom::sync::{Mutex as Exclusive, MutexGuard as ExclusiveGuard};
 #[cfg(not(any(pool_loom, pool_shuttle)))]
 use parking_lot::{Mutex as Exclusive, MutexGuard as ExclusiveGuard};
 #[cfg(pool_shuttle)]
-pub(super) use shuttle::sync::atomic::AtomicBool;
+pub(crate) use shuttle::sync::atomic::AtomicBool;
 #[cfg(pool_shuttle)]
-use shuttle::sync::{Condvar, Mutex, Mutex as Exclusive, MutexGuard as ExclusiveGuard};
+pub(super) use shuttle::sync::{Condvar, Mutex};
 #[cfg(pool_shuttle)]
-pub(super) use shuttle::thread::{ThreadId, current};
+use shuttle::sync::{Mutex as Exclusive, MutexGuard as ExclusiveGuard};
 #[cfg(not(any(pool_loom, pool_shuttle)))]
-pub(super) use std::sync::atomic::AtomicBool;
+pub(crate) use std::sync::atomic::AtomicBool;
 #[cfg(not(any(pool_loom, pool_shuttle)))]
-use std::sync::{Condvar, Mutex};
-#[cfg(not(any(pool_loom, pool_shuttle)))]
-pub(super) use std::thread::{ThreadId, current};
+pub(super) use std::sync::{Condvar, Mutex};
 
+use std::fmt;
 use std::ops::{Deref, DerefMut};
+#[cfg(any(pool_loom, pool_shuttle))]
 use std::sync::PoisonError;
-use std::time::Duration;
+
+use crate::guard::Guard;
 
 /// A mutex that no panic poisons: nothing unwinds through what it guards. It knows whether this thread holds it.
-pub(super) struct Lock<T> {
+pub struct Lock<T> {
     mutex: Exclusive<T>,
     holder: Holder,
 }
 
-impl<T> Lock<T> {
-    pub(super) fn new(value: T) -> Self {
+impl<T> Guard<T> for Lock<T> {
+    type Entered<'a>
+        = Held<'a, T>
+    where
+        T: 'a;
+
+    fn new(value: T) -> Self {
         Self { mutex: Exclusive::new(value), holder: Holder::default() }
     }
 
-    /// `None` if this thread holds it already.
     #[inline]
-    pub(super) fn lock(&self) -> Option<Held<'_, T>> {
+    fn enter(&self) -> Option<Held<'_, T>> {
         if self.holder.is_me() {
             return None;
         }
@@ -53,7 +58,14 @@ impl<T> Lock<T> {
     }
 }
 
-pub(super) struct Held<'a, T> {
+impl<T> fmt::Debug for Lock<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lock").finish_non_exhaustive()
+    }
+}
+
+/// Access to what a [`Lock`] guards.
+pub struct Held<'a, T> {
     guard: ExclusiveGuard<'a, T>,
     holder: &'a Holder,
 }
@@ -61,18 +73,21 @@ pub(super) struct Held<'a, T> {
 impl<T> Deref for Held<'_, T> {
     type Target = T;
 
+    #[inline]
     fn deref(&self) -> &T {
         &self.guard
     }
 }
 
 impl<T> DerefMut for Held<'_, T> {
+    #[inline]
     fn deref_mut(&mut self) -> &mut T {
         &mut self.guard
     }
 }
 
 impl<T> Drop for Held<'_, T> {
+    #[inline]
     fn drop(&mut self) {
         self.holder.clear();
     }
@@ -80,21 +95,32 @@ impl<T> Drop for Held<'_, T> {
 
 #[cfg(not(any(pool_loom, pool_shuttle)))]
 mod holder {
+    use std::cell::Cell;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    /// The thread that holds a lock, as an address that is its own; 0 for none. Only ever compared with the reader's own, so
-    /// no order is needed.
+    /// The thread that holds a lock; 0 for none. Only ever compared with the reader's own, so no order is needed.
     #[derive(Default)]
     pub(super) struct Holder(AtomicUsize);
 
     thread_local! {
-        static ME: u8 = const { 0 };
+        static ME: Cell<usize> = const { Cell::new(0) };
     }
 
+    /// This thread, as a number that no other thread ever has.
     #[inline]
-    fn me() -> usize {
-        // Where a thread ends, its destructors may still give back leases; they hold nothing then.
-        ME.try_with(|me| std::ptr::from_ref(me).addr()).unwrap_or(usize::MAX)
+    pub(crate) fn me() -> usize {
+        match ME.get() {
+            0 => number_this_thread(),
+            me => me,
+        }
+    }
+
+    #[cold]
+    fn number_this_thread() -> usize {
+        static THREADS: AtomicUsize = AtomicUsize::new(1);
+        let number = THREADS.fetch_add(1, Ordering::Relaxed);
+        ME.set(number);
+        number
     }
 
     impl Holder {
@@ -118,6 +144,17 @@ mod holder {
 /// Models don't call the pool from inside itself.
 #[cfg(any(pool_loom, pool_shuttle))]
 mod holder {
+    #[cfg(pool_loom)]
+    use loom::thread::current;
+    #[cfg(pool_shuttle)]
+    use shuttle::thread::current;
+
+    /// This thread, as a number that is its own.
+    pub(crate) fn me() -> usize {
+        use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+        BuildHasherDefault::<DefaultHasher>::default().hash_one(current().id()) as usize | 1
+    }
+
     #[derive(Default)]
     pub(super) struct Holder(());
 
@@ -133,34 +170,4 @@ mod holder {
 }
 
 use holder::Holder;
-
-/// Where one thread parks. A wake-up that comes first is kept.
-pub(super) struct Parking {
-    woken: Mutex<bool>,
-    wake: Condvar,
-}
-
-impl Parking {
-    pub(super) fn new() -> Self {
-        Self { woken: Mutex::new(false), wake: Condvar::new() }
-    }
-
-    /// Returns when woken, or after `timeout`.
-    pub(super) fn park(&self, timeout: Option<Duration>) {
-        let mut woken = self.woken.lock().unwrap_or_else(PoisonError::into_inner);
-        while !*woken {
-            let Some(timeout) = timeout else {
-                woken = self.wake.wait(woken).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            };
-            woken = self.wake.wait_timeout(woken, timeout).unwrap_or_else(PoisonError::into_inner).0;
-            break;
-        }
-        *woken = false;
-    }
-
-    pub(super) fn unpark(&self) {
-        *self.woken.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.wake.notify_one();
-    }
-}
+pub(super) use holder::me;

@@ -1,8 +1,10 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Waker;
 
-use super::lock::{AtomicBool, Lock, Parking};
+use super::lock::{AtomicBool, Held, Lock};
+use crate::guard::Guard as _;
 
 /// Tells acquires that nobody wants them any more. Clones are the same token; a cancelled one stays so.
 ///
@@ -16,14 +18,21 @@ use super::lock::{AtomicBool, Lock, Parking};
 pub struct CancellationToken(Arc<Inner>);
 
 struct Inner {
-    /// Set under the lock, so that nobody parks after the last who was parked has been woken.
+    /// Set under the lock, so that nobody sleeps after the last who slept has been woken.
     cancelled: AtomicBool,
-    parked: Lock<Vec<Arc<Parking>>>,
+    asleep: Lock<Asleep>,
+}
+
+#[derive(Default)]
+struct Asleep {
+    /// Each under a number of its own.
+    wakers: Vec<(u64, Waker)>,
+    last: u64,
 }
 
 impl Default for Inner {
     fn default() -> Self {
-        Self { cancelled: AtomicBool::new(false), parked: Lock::new(Vec::new()) }
+        Self { cancelled: AtomicBool::new(false), asleep: Lock::new(Asleep::default()) }
     }
 }
 
@@ -36,12 +45,12 @@ impl CancellationToken {
 
     /// Cancels it, and wakes all acquires that wait with it.
     pub fn cancel(&self) {
-        let parked = {
-            let mut parked = self.parked();
+        let wakers = {
+            let mut asleep = self.asleep();
             self.0.cancelled.store(true, Ordering::Release);
-            std::mem::take(&mut *parked)
+            std::mem::take(&mut asleep.wakers)
         };
-        parked.iter().for_each(|parking| parking.unpark());
+        wakers.into_iter().for_each(|(_, waker)| waker.wake());
     }
 
     /// Whether it was cancelled. Reads one atomic.
@@ -50,20 +59,24 @@ impl CancellationToken {
         self.0.cancelled.load(Ordering::Acquire)
     }
 
-    /// Has `parking` woken when this is cancelled, until what is returned is dropped. At once, if it is already.
-    pub(super) fn wakes(&self, parking: &Arc<Parking>) -> Wakes<'_> {
-        let mut parked = self.parked();
-        if self.is_cancelled() {
-            parking.unpark();
+    /// Has `waker` woken when this is cancelled, until what is returned is dropped. At once, if it is already.
+    pub(crate) fn wakes(&self, waker: Waker) -> Wakes<'_> {
+        let mut asleep = self.asleep();
+        asleep.last += 1;
+        let number = asleep.last;
+        let at_once = if self.is_cancelled() {
+            Some(waker)
         } else {
-            parked.push(Arc::clone(parking));
-        }
-        drop(parked);
-        Wakes { token: self, parking: Arc::clone(parking) }
+            asleep.wakers.push((number, waker));
+            None
+        };
+        drop(asleep);
+        at_once.into_iter().for_each(Waker::wake);
+        Wakes { token: self, number }
     }
 
-    fn parked(&self) -> super::lock::Held<'_, Vec<Arc<Parking>>> {
-        self.0.parked.lock().expect("nothing that runs under this lock comes here again")
+    fn asleep(&self) -> Held<'_, Asleep> {
+        self.0.asleep.enter().expect("nothing that runs under this lock comes here again")
     }
 }
 
@@ -73,13 +86,18 @@ impl fmt::Debug for CancellationToken {
     }
 }
 
-pub(super) struct Wakes<'t> {
+pub(crate) struct Wakes<'t> {
     token: &'t CancellationToken,
-    parking: Arc<Parking>,
+    number: u64,
 }
 
 impl Drop for Wakes<'_> {
     fn drop(&mut self) {
-        self.token.parked().retain(|parking| !Arc::ptr_eq(parking, &self.parking));
+        let mut asleep = self.token.asleep();
+        let place = asleep.wakers.iter().position(|(number, _)| *number == self.number);
+        let waker = place.map(|place| asleep.wakers.swap_remove(place));
+        // A waker is dropped outside.
+        drop(asleep);
+        drop(waker);
     }
 }

@@ -19,6 +19,8 @@ pub(crate) struct Plan {
     /// This hook panics the n-th time from now.
     pub(crate) once: Cell<Option<(&'static str, u32)>>,
     pub(crate) always: Cell<bool>,
+    /// Whether leases share a resource.
+    pub(crate) shared: Cell<bool>,
     /// Whether a panic came while the thread was unwinding already.
     pub(crate) hidden: Cell<bool>,
     /// Called at each hook.

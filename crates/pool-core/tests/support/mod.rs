@@ -80,7 +80,6 @@ pub(crate) struct Knobs {
     pub(crate) health: Cell<Health>,
     pub(crate) weight: Cell<u64>,
     pub(crate) residue: Cell<u64>,
-    pub(crate) shared: Cell<bool>,
     pub(crate) survives_panic: Cell<bool>,
     /// The method that panics, as long as it is set.
     pub(crate) panics_in: Cell<Option<&'static str>>,
@@ -94,7 +93,6 @@ impl Default for Knobs {
             health: Cell::new(Health::Reusable),
             weight: Cell::new(0),
             residue: Cell::new(0),
-            shared: Cell::new(false),
             survives_panic: Cell::new(false),
             panics_in: Cell::new(None),
             asked: RefCell::new(None),
@@ -149,8 +147,6 @@ impl fmt::Debug for Thing {
 impl Resource for Thing {
     type Error = &'static str;
 
-    const SHAREABLE: bool = true;
-
     fn weight(&self) -> u64 {
         self.0.knobs.ask("weight");
         self.0.knobs.weight.get()
@@ -166,14 +162,17 @@ impl Resource for Thing {
         self.0.knobs.health.get()
     }
 
-    fn share(&self) -> Option<Self> {
-        self.0.knobs.ask("share");
-        self.0.knobs.shared.get().then(|| Self(Rc::clone(&self.0)))
-    }
-
     fn survives_panic(&self) -> bool {
         self.0.knobs.ask("survives_panic");
         self.0.knobs.survives_panic.get()
+    }
+}
+
+/// Another handle, for pools that share.
+impl Clone for Thing {
+    fn clone(&self) -> Self {
+        self.0.knobs.ask("share");
+        Self(Rc::clone(&self.0))
     }
 }
 
@@ -227,7 +226,7 @@ where
     C: Capacity,
     E: Eviction<K>,
 {
-    pool.assert_consistent();
+    pool.assert_sound();
     assert_sums(&pool.stats());
     pool.drain();
     let before = pool.stats();
@@ -239,7 +238,7 @@ where
     let after = pool.stats();
     assert_eq!((after.opened() - before.opened(), after.reused - before.reused), (1, 1));
     assert_eq!(after.ended() - before.ended(), 2);
-    pool.assert_consistent();
+    pool.assert_sound();
 }
 
 /// Drops of `reason`, idle or returned.

@@ -3,8 +3,9 @@
 #![allow(dead_code, reason = "each test target uses a part of it")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 use pool_core::sync::{Builder, Pool};
 use pool_core::{Capacity, Clock, Health, Resource};
@@ -18,11 +19,36 @@ pub(crate) fn builder<const SHARED: bool>(
     capacity: impl Capacity + Send + 'static,
     time: &Time,
 ) -> Builder<u32, Thing<SHARED>> {
-    Pool::builder().capacity(capacity).eviction(pool_core::eviction::Lru::new()).clock(time.clone())
+    let builder =
+        Pool::builder().capacity(capacity).eviction(pool_core::eviction::Lru::new()).clock(time.clone());
+    if SHARED { builder.shared() } else { builder }
 }
 
 pub(crate) fn pool<const SHARED: bool>(capacity: impl Capacity + Send + 'static) -> Pool<u32, Thing<SHARED>> {
     builder(capacity, &Time::default()).build()
+}
+
+/// Ends the process if it is not dropped within half a minute: a test that hangs fails.
+#[must_use]
+pub(crate) struct Watchdog(Option<mpsc::Sender<()>>);
+
+#[track_caller]
+pub(crate) fn watchdog() -> Watchdog {
+    watchdog_that_says(String::new)
+}
+
+/// The same, and prints what `says` says then.
+#[track_caller]
+pub(crate) fn watchdog_that_says(says: impl FnOnce() -> String + Send + 'static) -> Watchdog {
+    let (alive, gone) = mpsc::channel();
+    let test = std::panic::Location::caller();
+    std::thread::spawn(move || {
+        if gone.recv_timeout(Duration::from_secs(30)) == Err(mpsc::RecvTimeoutError::Timeout) {
+            eprintln!("{test}: nothing has moved for 30 s. {}", says());
+            std::process::exit(101);
+        }
+    });
+    Watchdog(Some(alive))
 }
 
 /// Returns when `there` is: other threads run meanwhile.
@@ -104,7 +130,6 @@ struct Books {
     dropped: Mutex<Vec<u64>>,
     bomb: Bomb,
     weight: AtomicU64,
-    shares_nothing: AtomicBool,
 }
 
 impl Ledger {
@@ -121,11 +146,6 @@ impl Ledger {
     /// What is opened from now on weighs that.
     pub(crate) fn weigh(&self, bytes: u64) {
         self.0.weight.store(bytes, SeqCst);
-    }
-
-    /// From now on `share` gives nothing.
-    pub(crate) fn share_nothing(&self) {
-        self.0.shares_nothing.store(true, SeqCst);
     }
 
     pub(crate) fn opened(&self) -> u64 {
@@ -168,7 +188,6 @@ impl<const SHARED: bool> Thing<SHARED> {
 
 impl<const SHARED: bool> Resource for Thing<SHARED> {
     type Error = Error;
-    const SHAREABLE: bool = SHARED;
 
     fn weight(&self) -> u64 {
         self.0.ledger.bomb().step("weight");
@@ -184,9 +203,12 @@ impl<const SHARED: bool> Resource for Thing<SHARED> {
         self.0.ledger.bomb().step("health");
         Health::Reusable
     }
+}
 
-    fn share(&self) -> Option<Self> {
+/// Another handle, for pools that share.
+impl<const SHARED: bool> Clone for Thing<SHARED> {
+    fn clone(&self) -> Self {
         self.0.ledger.bomb().step("share");
-        (!self.0.ledger.0.shares_nothing.load(SeqCst)).then(|| Self(Arc::clone(&self.0)))
+        Self(Arc::clone(&self.0))
     }
 }

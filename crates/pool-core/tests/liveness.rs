@@ -1,0 +1,614 @@
+//! Risk: the pool gets stuck, panics inside, exceeds its limits or loses a place, where several things come together.
+
+#[path = "support/threads.rs"]
+mod threads;
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Barrier, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use pool_core::capacity::{MaxIdle, MaxLive, MaxLiveWeight, ProcessMemory};
+use pool_core::eviction::{IdleTimeout, Lru, MaxAge, RejectIncoming};
+use pool_core::sync::{CancellationToken, Lease, OwnedLease, Pool, WaitIfCheaper};
+use pool_core::{AcquireError, AcquireOptions, ProcessMemoryError, Resource, local};
+use threads::{Expected, Time, panicked, until, watchdog};
+
+#[derive(Debug)]
+struct Thing {
+    weight: u64,
+}
+
+impl Resource for Thing {
+    type Error = &'static str;
+
+    fn weight(&self) -> u64 {
+        self.weight
+    }
+}
+
+fn thing(weight: u64) -> Result<Thing, &'static str> {
+    Ok(Thing { weight })
+}
+
+#[derive(Clone)]
+struct Handle(Arc<u64>);
+
+impl Resource for Handle {
+    type Error = &'static str;
+}
+
+fn handle(number: u64) -> Result<Handle, &'static str> {
+    Ok(Handle(Arc::new(number)))
+}
+
+fn sharing(max_idle: u64) -> Pool<u32, Handle> {
+    Pool::builder().capacity(MaxIdle(max_idle)).shared().build()
+}
+
+#[test]
+fn closed_pool_keeps_nothing_of_a_shared_resource_whose_last_lease_is_detached() {
+    let _watchdog = watchdog();
+    let pool = sharing(4);
+    let leases = [(); 2].map(|()| pool.acquire(&1, |_| handle(1)).unwrap());
+    pool.close();
+    let [one, two] = leases.map(Lease::into_inner);
+    assert_eq!(Arc::strong_count(&one.0), 2, "the pool has none");
+    assert_eq!(pool.usage().live(), 0);
+    assert!(pool.close_and_wait(Duration::ZERO).is_ok());
+    drop((one, two));
+    pool.assert_sound();
+}
+
+#[test]
+fn closing_ends_when_the_last_lease_is_detached() {
+    let _watchdog = watchdog();
+    let pool = sharing(4);
+    let lease = pool.acquire(&1, |_| handle(1)).unwrap();
+    thread::scope(|scope| {
+        let closer = scope.spawn(|| pool.close_and_wait(Duration::from_secs(3600)).is_ok());
+        until(|| pool.is_closed());
+        drop(lease.into_inner());
+        assert!(closer.join().unwrap());
+    });
+}
+
+#[test]
+fn closed_pool_gives_no_further_lease_on_what_is_shared_and_leased() {
+    let _watchdog = watchdog();
+    let pool = sharing(4);
+    let _lease = pool.acquire(&1, |_| handle(1)).unwrap();
+    pool.close();
+    assert!(pool.acquire_warm(&1).is_none());
+    assert!(matches!(pool.acquire(&1, |_| handle(2)), Err(AcquireError::Closed { .. })));
+}
+
+#[test]
+fn closed_pool_keeps_nothing_that_was_being_opened() {
+    let _watchdog = watchdog();
+    let pool = sharing(4);
+    let opened = pool.acquire(&1, |_| {
+        pool.close();
+        handle(1)
+    });
+    assert!(matches!(opened, Err(AcquireError::Closed { .. })));
+    assert_eq!(pool.usage().live(), 0);
+    pool.assert_sound();
+}
+
+/// An eviction policy may give up nothing. Then nobody waits for room that nobody will make, and what is warm can be had.
+#[test]
+fn nobody_waits_for_room_that_the_eviction_policy_never_gives_up() {
+    let _watchdog = watchdog();
+    let pool: Pool<u32, Thing> = Pool::builder().capacity(MaxLive(1)).eviction(RejectIncoming).build();
+    drop(pool.acquire(&1, |_| thing(0)).unwrap());
+    let other = pool.acquire(&2, |_| thing(0));
+    assert!(matches!(other, Err(AcquireError::Exhausted { by: "MaxLive", .. })), "{other:?}");
+    let held = pool.acquire(&1, |_| thing(0)).expect("it is warm");
+    // With a lease out there is something to wait for: what comes back may be rejected for one who waits.
+    thread::scope(|scope| {
+        let other = scope.spawn(|| pool.acquire(&2, |_| thing(0)).map(|lease| lease.was_hit()));
+        until(|| pool.usage().waiting == 1);
+        drop(held);
+        assert!(!other.join().unwrap().unwrap());
+    });
+    assert_eq!((pool.usage().live(), pool.usage().waiting), (1, 0));
+    pool.assert_sound();
+}
+
+#[test]
+fn one_heavy_open_keeps_no_unknown_key_out() {
+    let pool: local::Pool<u32, Thing> = local::Pool::builder().capacity(MaxLiveWeight(100)).build();
+    drop(pool.acquire(&0, |_| thing(1000)).unwrap());
+    assert_eq!(pool.usage().live(), 0);
+    for key in 1..100 {
+        drop(pool.acquire(&key, |_| thing(1)).expect("it counts as no more than the limit"));
+    }
+    // One that is known to be too heavy is told so, unless its caller knows better.
+    assert!(matches!(pool.acquire(&0, |_| thing(1)), Err(AcquireError::Refused { by: "MaxLiveWeight", .. })));
+    let light = AcquireOptions::new().expect_weight(1);
+    assert!(pool.acquire_with(&0, &light, |_| thing(1)).is_ok());
+}
+
+/// The same where the limit can't say what one resource may weigh.
+#[test]
+fn one_heavy_open_keeps_unknown_keys_out_of_a_memory_limit_for_a_few_tries_only() {
+    let pool: local::Pool<u32, Thing> =
+        local::Pool::builder().capacity(ProcessMemory::refuse_above(100)).process_memory(|| Ok(10)).build();
+    let unknown = AcquireOptions::new().expect_weight(1);
+    pool.acquire_with(&0, &unknown, |_| thing(1000)).unwrap().discard();
+    let tries = (1..100).find(|key| pool.acquire(key, |_| thing(1)).is_ok());
+    assert_eq!(tries, Some(5), "1000, 500, 250, 125, 62 with 10 that are there");
+}
+
+#[test]
+fn one_who_fails_to_measure_memory_hands_its_turn_on() {
+    let _watchdog = watchdog();
+    let memory = Arc::new(AtomicU64::new(0));
+    let fails = Arc::new(AtomicBool::new(false));
+    let (measured, fail) = (Arc::clone(&memory), Arc::clone(&fails));
+    let pool: Pool<u32, Thing> = Pool::builder()
+        .capacity(ProcessMemory::evict_above(100))
+        .process_memory(move || {
+            if fail.swap(false, SeqCst) {
+                return Err(ProcessMemoryError::Other("once".into()));
+            }
+            Ok(measured.load(SeqCst))
+        })
+        .build();
+    let lease = pool.acquire(&1, |_| thing(50)).unwrap();
+    memory.store(100, SeqCst);
+    thread::scope(|scope| {
+        let first = scope.spawn(|| pool.acquire(&2, |_| thing(50)).is_err());
+        until(|| pool.usage().waiting == 1);
+        let second = scope.spawn(|| pool.acquire(&3, |_| thing(50)).is_ok());
+        until(|| pool.usage().waiting == 2);
+        fails.store(true, SeqCst);
+        memory.store(50, SeqCst);
+        lease.discard();
+        assert!(first.join().unwrap(), "it could not measure");
+        assert!(second.join().unwrap(), "there was room, and it was told");
+    });
+    pool.assert_sound();
+}
+
+/// Also while the place of one who waited, and its lease, are on their way.
+#[test]
+fn clock_that_panics_at_any_of_its_reads_loses_no_place() {
+    let _watchdog = watchdog();
+    for nth in 0..14 {
+        let left = Arc::new(AtomicUsize::new(usize::MAX));
+        let count = Arc::clone(&left);
+        let clock = move || {
+            match count.load(SeqCst) {
+                usize::MAX => {}
+                0 => {
+                    count.store(usize::MAX, SeqCst);
+                    resume_unwind(Box::new(Expected));
+                }
+                more => count.store(more - 1, SeqCst),
+            }
+            0
+        };
+        let eviction = IdleTimeout::new(Duration::from_secs(1), Lru::new());
+        let pool: Pool<u32, Thing> =
+            Pool::builder().capacity(MaxLive(1)).clock(clock).eviction(eviction).build();
+        left.store(nth, SeqCst);
+        panicked(|| drop(pool.acquire_timeout(&1, Duration::from_secs(1), |_| thing(0))));
+        panicked(|| pool.acquire(&1, |_| thing(0)).map_or((), Lease::discard));
+        panicked(|| drop(pool.acquire(&2, |_| thing(0)).map(Lease::into_inner)));
+        left.store(usize::MAX, SeqCst);
+        let usage = pool.usage();
+        assert_eq!((usage.opening, usage.leased, usage.dropping), (0, 0, 0), "read {nth}: {usage}");
+        assert!(pool.try_acquire(&3, |_| thing(0)).is_ok(), "read {nth}");
+        pool.assert_sound();
+    }
+}
+
+#[derive(PartialEq, Eq, Hash)]
+struct Key(u32);
+
+thread_local! {
+    /// The key's drop that panics, counted down; 0 for none.
+    static DROPS_LEFT: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+}
+
+impl Clone for Key {
+    fn clone(&self) -> Self {
+        Self(self.0)
+    }
+}
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        let left = DROPS_LEFT.get();
+        DROPS_LEFT.set(left.saturating_sub(1));
+        if left == 1 && !thread::panicking() {
+            resume_unwind(Box::new(Expected));
+        }
+    }
+}
+
+#[test]
+fn key_whose_drop_panics_after_waiting_loses_no_lease() {
+    let _watchdog = watchdog();
+    for nth in 1..=8 {
+        for asked in [1, 2] {
+            let pool: Pool<Key, Thing> = Pool::builder().capacity(MaxLive(1)).build();
+            let lease = pool.acquire(&Key(1), |_| thing(0)).unwrap();
+            thread::scope(|scope| {
+                let waiter = scope.spawn(|| {
+                    let key = Key(asked);
+                    DROPS_LEFT.set(nth);
+                    panicked(|| drop(pool.acquire(&key, |_| thing(0))));
+                    DROPS_LEFT.set(0);
+                });
+                until(|| pool.usage().waiting == 1 || waiter.is_finished());
+                drop(lease);
+            });
+            let usage = pool.usage();
+            assert_eq!(usage.leased + usage.opening + usage.waiting, 0, "drop {nth}: {usage}");
+            pool.assert_sound();
+        }
+    }
+}
+
+/// A lease that is given back, and time that passes, while one who asks measures memory.
+fn key_that_expires_while_somebody_asks(remembered: usize, by_age: bool) {
+    type Held = Arc<Mutex<Option<OwnedLease<u32, Thing>>>>;
+    let (time, held) = (Time::default(), Held::default());
+    let (passing, given_back) = (time.clone(), Arc::clone(&held));
+    let builder = Pool::builder()
+        .capacity(ProcessMemory::evict_above(1000))
+        .process_memory(move || {
+            if let Some(lease) = given_back.lock().unwrap().take() {
+                passing.advance(9);
+                drop(lease);
+                passing.advance(10);
+            }
+            Ok(0)
+        })
+        .clock(time.clone())
+        .remembered_keys(remembered);
+    let limit = Duration::from_nanos(10);
+    let pool: Arc<Pool<u32, Thing>> = Arc::new(match by_age {
+        true => builder.eviction(MaxAge::new(limit, Lru::new())).build(),
+        false => builder.eviction(IdleTimeout::new(limit, Lru::new())).build(),
+    });
+    let lease = pool.own(pool.acquire(&1, |_| thing(1)).unwrap());
+    // Enough other keys for the pool to forget this one as soon as it is not in use.
+    (10..5000).for_each(|key| drop(pool.acquire(&key, |_| thing(0)).unwrap()));
+    *held.lock().unwrap() = Some(lease);
+    assert!(!pool.acquire(&1, |_| thing(1)).unwrap().was_hit());
+    pool.assert_sound();
+}
+
+#[test]
+fn key_that_is_forgotten_while_somebody_asks_for_it_harms_nobody() {
+    let _watchdog = watchdog();
+    for by_age in [false, true] {
+        key_that_expires_while_somebody_asks(0, by_age);
+        key_that_expires_while_somebody_asks(4096, by_age);
+    }
+}
+
+#[test]
+fn resource_that_expires_while_somebody_waits_behind_the_turnstile_leaves_nobody_asleep() {
+    let _watchdog = watchdog();
+    const HEAVY: u32 = 9;
+    let time = Time::default();
+    let pool: Pool<u32, Thing> = Pool::builder()
+        .capacity(MaxLiveWeight(10))
+        .eviction(IdleTimeout::new(Duration::from_nanos(10), Lru::new()))
+        .clock(time.clone())
+        .remembered_keys(0)
+        .build();
+    let expect = |weight| AcquireOptions::new().expect_weight(weight);
+    let newcomer = |key: u32| {
+        let get = || pool.acquire_with(&key, &expect(1), |_| thing(1)).unwrap();
+        thread::scope(|scope| scope.spawn(get).join().unwrap())
+    };
+    let token = CancellationToken::new();
+    thread::scope(|scope| {
+        let (mut two, one) = (newcomer(2), newcomer(1));
+        let heavy = scope.spawn(|| {
+            let options = expect(10).until_cancelled(&token);
+            pool.acquire_with(&HEAVY, &options, |_| thing(10)).is_ok()
+        });
+        until(|| pool.usage().waiting == 1);
+        for _ in 0..64 {
+            drop(two);
+            two = newcomer(2);
+        }
+        let late = scope.spawn(|| pool.acquire_with(&2, &expect(1), |_| thing(1)).is_ok());
+        until(|| pool.usage().waiting == 2);
+        drop(two); // idle, and not to be had before the heavy one
+        assert_eq!((pool.usage().idle, pool.usage().waiting), (1, 2));
+        time.advance(10); // it expires
+        token.cancel();
+        assert!(!heavy.join().unwrap());
+        assert!(late.join().unwrap(), "it was served when the heavy one left");
+        drop(one);
+    });
+    pool.assert_sound();
+}
+
+#[test]
+fn no_more_exists_than_max_live_while_a_victim_is_being_dropped() {
+    let _watchdog = watchdog();
+    static LIVE: AtomicUsize = AtomicUsize::new(0);
+    static MOST: AtomicUsize = AtomicUsize::new(0);
+    struct Port<'a>(&'a AtomicBool);
+    impl Resource for Port<'_> {
+        type Error = ();
+    }
+    impl Drop for Port<'_> {
+        fn drop(&mut self) {
+            until(|| self.0.load(SeqCst));
+            LIVE.fetch_sub(1, SeqCst);
+        }
+    }
+    let go_on = AtomicBool::new(false);
+    let open = |_: &u32| {
+        MOST.fetch_max(LIVE.fetch_add(1, SeqCst) + 1, SeqCst);
+        Ok(Port(&go_on))
+    };
+    let pool: Pool<u32, Port<'_>> = Pool::builder().capacity(MaxLive(1)).build();
+    let lease = pool.acquire(&1, open).unwrap();
+    thread::scope(|scope| {
+        let other = scope.spawn(|| drop(pool.acquire(&2, open).unwrap()));
+        until(|| pool.usage().waiting == 1);
+        scope.spawn(|| drop(lease)); // 1 is evicted for 2, by this thread; 2 is opened by the other one
+        until(|| pool.usage().dropping == 1);
+        let usage = pool.usage();
+        assert_eq!((usage.live(), usage.waiting, other.is_finished()), (1, 1, false), "{usage}");
+        assert!(pool.try_acquire(&3, open).is_err(), "the place is not free yet");
+        go_on.store(true, SeqCst);
+        other.join().unwrap();
+    });
+    assert_eq!(MOST.load(SeqCst), 1);
+    pool.assert_sound();
+}
+
+#[test]
+fn open_that_takes_longer_than_its_caller_has_is_not_lost_on_it() {
+    let time = Time::default();
+    let pool: Pool<u32, Thing> = Pool::builder().capacity(MaxLive(1)).clock(time.clone()).build();
+    let timeout = Duration::from_nanos(10);
+    let open = |_: &u32| {
+        time.advance(20);
+        thing(0)
+    };
+    let lease = pool.acquire_timeout(&1, timeout, open).unwrap();
+    assert!(lease.was_late() && !lease.was_hit());
+    drop(lease);
+    let lease = pool.acquire_timeout(&1, timeout, open).unwrap();
+    assert!(!lease.was_late() && lease.was_hit());
+    assert_eq!(pool.stats().waits.timed_out_opening, 1);
+}
+
+#[test]
+fn opens_that_wait_for_each_other_are_told_so() {
+    let _watchdog = watchdog();
+    let pool = sharing(4);
+    // Something else is out all the while, and ends by itself.
+    let _other = pool.acquire(&3, |_| handle(3)).unwrap();
+    let barrier = Barrier::new(2);
+    let told = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for (mine, others) in [(1_u32, 2_u32), (2, 1)] {
+            let (pool, barrier, told) = (&pool, &barrier, &told);
+            scope.spawn(move || {
+                let open = |_: &u32| {
+                    barrier.wait();
+                    match pool.acquire(&others, |_| handle(0)) {
+                        Err(AcquireError::Deadlock { .. }) => drop(told.fetch_add(1, SeqCst)),
+                        shared => assert!(shared.unwrap().was_hit()),
+                    }
+                    handle(mine.into())
+                };
+                drop(pool.acquire(&mine, open).unwrap());
+            });
+        }
+    });
+    assert_eq!(told.load(SeqCst), 1, "the one that came last; the other gets what that opens");
+    pool.assert_sound();
+}
+
+#[test]
+fn open_that_would_wait_for_its_own_place_is_told_so() {
+    let _watchdog = watchdog();
+    let pool: Pool<u32, Thing> = Pool::builder().capacity(MaxLive(2)).build();
+    let held = pool.acquire(&9, |_| thing(0)).unwrap();
+    let lease = pool.acquire(&1, |_| {
+        thread::scope(|scope| {
+            // While a lease is out there is something to wait for; when it has come back and gone again, there is not.
+            let inner = pool.acquire_with(&2, &AcquireOptions::new().never_wait(), |_| thing(0));
+            assert!(matches!(inner, Err(AcquireError::Exhausted { .. })));
+            let other = scope.spawn(|| pool.acquire(&9, |_| thing(0)).map(std::mem::forget));
+            until(|| pool.usage().waiting == 1);
+            drop(held);
+            other.join().unwrap().unwrap();
+        });
+        thing(0)
+    });
+    drop(lease.unwrap());
+    let alone: Pool<u32, Thing> = Pool::builder().capacity(MaxLive(1)).build();
+    let lease = alone.acquire(&1, |_| {
+        let inner = alone.acquire(&2, |_| thing(0));
+        assert!(matches!(inner, Err(AcquireError::Deadlock { .. })), "{inner:?}");
+        thing(0)
+    });
+    drop(lease.unwrap());
+    pool.assert_sound();
+    alone.assert_sound();
+}
+
+#[test]
+fn opens_that_hold_all_places_and_wait_for_another_are_told_so_one_after_the_other() {
+    let _watchdog = watchdog();
+    let pool: Pool<u32, Thing> = Pool::builder().capacity(MaxLive(2)).build();
+    let (barrier, told) = (Barrier::new(2), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for mine in [1_u32, 2] {
+            let (pool, barrier, told) = (&pool, &barrier, &told);
+            scope.spawn(move || {
+                let open = |_: &u32| {
+                    barrier.wait();
+                    match pool.acquire(&(mine + 10), |_| thing(0)) {
+                        Err(AcquireError::Deadlock { .. }) => drop(told.fetch_add(1, SeqCst)),
+                        lease => drop(lease.unwrap()),
+                    }
+                    thing(0)
+                };
+                drop(pool.acquire(&mine, open).unwrap());
+            });
+        }
+    });
+    assert!((1..=2).contains(&told.load(SeqCst)), "the other may find room once the first is done");
+    assert_eq!((pool.usage().waiting, pool.usage().opening), (0, 0));
+    pool.assert_sound();
+}
+
+/// A destructor runs while its resource still holds its place.
+#[test]
+fn destructor_that_would_wait_for_its_own_place_is_told_so() {
+    let _watchdog = watchdog();
+    type WeakPool = std::sync::Weak<Pool<u32, Nosy>>;
+    struct Nosy(Arc<Mutex<Option<WeakPool>>>, Arc<AtomicBool>);
+    impl Resource for Nosy {
+        type Error = ();
+    }
+    impl Drop for Nosy {
+        fn drop(&mut self) {
+            let pool = self.0.lock().unwrap().take().and_then(|pool| pool.upgrade());
+            if let Some(pool) = pool {
+                let got = pool.acquire(&7, |_| Ok(Nosy(Arc::default(), Arc::default())));
+                self.1.store(matches!(got, Err(AcquireError::Deadlock { .. })), SeqCst);
+            }
+        }
+    }
+    let told = Arc::new(AtomicBool::new(false));
+    let pool = Arc::new(Pool::builder().capacity(MaxLive(1)).build());
+    let weak = Arc::new(Mutex::new(Some(Arc::downgrade(&pool))));
+    drop(pool.acquire(&1, |_| Ok(Nosy(weak, Arc::clone(&told)))).unwrap());
+    drop(pool.acquire(&2, |_| Ok(Nosy(Arc::default(), Arc::default()))).unwrap());
+    assert!(told.load(SeqCst));
+    assert_eq!((pool.usage().live(), pool.usage().dropping), (1, 0));
+    pool.assert_sound();
+}
+
+#[test]
+fn what_expires_in_a_look_for_something_warm_serves_who_waits_for_its_room() {
+    let _watchdog = watchdog();
+    let time = Time::default();
+    let eviction = IdleTimeout::new(Duration::from_nanos(10), RejectIncoming);
+    let pool: Pool<u32, Thing> =
+        Pool::builder().capacity(MaxLive(2)).clock(time.clone()).eviction(eviction).build();
+    let held = pool.acquire(&9, |_| thing(0)).unwrap();
+    drop(pool.acquire(&1, |_| thing(0)).unwrap());
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| pool.acquire(&2, |_| thing(0)).map(drop));
+        until(|| pool.usage().waiting == 1);
+        time.advance(10);
+        assert!(pool.acquire_warm(&3).is_none(), "which drops 1, for it has expired");
+        assert!(waiter.join().unwrap().is_ok());
+    });
+    drop(held);
+    pool.assert_sound();
+}
+
+/// What leases share is said in one place, when the pool is built: a type can't contradict it.
+#[test]
+fn pool_that_is_built_as_shared_shares() {
+    let pool = sharing(2);
+    let one = pool.acquire(&1, |_| handle(1)).unwrap();
+    let two = pool.acquire(&1, |_| handle(2)).unwrap();
+    assert!(two.was_hit() && Arc::ptr_eq(&one.0, &two.0));
+    let exclusive: Pool<u32, Handle> = Pool::with_max_idle(2);
+    let _one = exclusive.acquire(&1, |_| handle(1)).unwrap();
+    assert!(!exclusive.acquire(&1, |_| handle(2)).unwrap().was_hit());
+}
+
+#[test]
+fn limit_on_weight_holds_though_the_eviction_policy_gives_up_nothing() {
+    let pool: Pool<u32, Thing> = Pool::builder().capacity(MaxLiveWeight(10)).eviction(RejectIncoming).build();
+    drop(pool.acquire(&1, |_| thing(6)).unwrap());
+    let light = AcquireOptions::new().expect_weight(1);
+    let heavier = pool.acquire_with(&2, &light, |_| thing(8)).unwrap();
+    assert_eq!(pool.usage().live_weight(), 8, "what was idle had to go");
+    drop(heavier);
+    assert_eq!(pool.usage().live_weight(), 8);
+    pool.assert_sound();
+    pool.assert_served(false);
+}
+
+#[test]
+fn lease_that_is_dropped_inside_the_pool_is_not_taken_for_one_of_no_length() {
+    type Slot = Arc<Mutex<Option<OwnedLease<u32, Thing>>>>;
+    struct DropsALease(Lru, Slot);
+    impl pool_core::Eviction<u32> for DropsALease {
+        fn on_acquire(&mut self, entry: pool_core::EntryId, key: pool_core::KeyId, now: pool_core::Now) {
+            pool_core::Eviction::<u32>::on_acquire(&mut self.0, entry, key, now);
+        }
+        fn on_release(
+            &mut self,
+            entry: pool_core::EntryId,
+            key: pool_core::KeyId,
+            returned: &pool_core::Returned,
+            now: pool_core::Now,
+        ) {
+            drop(self.1.lock().unwrap().take());
+            pool_core::Eviction::<u32>::on_release(&mut self.0, entry, key, returned, now);
+        }
+        fn on_remove(&mut self, entry: pool_core::EntryId, key: pool_core::KeyId) {
+            pool_core::Eviction::<u32>::on_remove(&mut self.0, entry, key);
+        }
+        fn victim(
+            &mut self,
+            incoming: Option<pool_core::EntryId>,
+            now: pool_core::Now,
+        ) -> Option<pool_core::Victim> {
+            pool_core::Eviction::<u32>::victim(&mut self.0, incoming, now)
+        }
+    }
+    let (time, slot) = (Time::default(), Slot::default());
+    let (clock, held) = (time.clone(), Arc::clone(&slot));
+    let open = move |_: &u32| {
+        clock.advance(60);
+        thing(0)
+    };
+    let pool: Arc<Pool<u32, Thing>> = Arc::new(
+        Pool::builder()
+            .eviction(DropsALease(Lru::new(), slot))
+            .create_or_wait(WaitIfCheaper)
+            .clock(time.clone())
+            .build(),
+    );
+    let one = pool.own(pool.acquire(&1, &open).unwrap());
+    let two = pool.acquire(&2, &open).unwrap();
+    time.advance(100);
+    *held.lock().unwrap() = Some(one);
+    drop(two); // and with it the other, inside
+    time.advance(1);
+    drop(pool.acquire(&2, &open).unwrap()); // which takes in what was put off
+    let _busy = pool.acquire(&1, &open).unwrap();
+    // A lease of key 1 takes 100 or more and not 0, against an open of 60: it does not wait.
+    let patient = pool.try_acquire(&1, &open).unwrap();
+    assert!(!patient.was_hit());
+    drop(patient);
+    assert!(pool.acquire_timeout(&1, Duration::from_nanos(1), &open).is_ok());
+}
+
+#[test]
+fn weights_that_would_overflow_a_sum_are_counted_as_far_as_there_is_room_for_them() {
+    let pool: local::Pool<u32, Thing> = local::Pool::builder().capacity(MaxLiveWeight(u64::MAX)).build();
+    let leases: Vec<_> = (0..3).map(|key| pool.acquire(&key, |_| thing(u64::MAX - 1)).unwrap()).collect();
+    assert_eq!(pool.usage().live_weight(), u64::MAX);
+    let outcome = catch_unwind(AssertUnwindSafe(|| drop(leases)));
+    assert!(outcome.is_ok());
+    pool.drain();
+    assert_eq!((pool.usage().live_weight(), pool.usage().live()), (0, 0));
+    pool.assert_sound();
+}
