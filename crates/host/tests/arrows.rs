@@ -6,11 +6,12 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Who may depend on whom; nothing else may, not even for tests.
-const ALLOWED: [(&str, &[&str]); 5] = [
+const ALLOWED: [(&str, &[&str]); 6] = [
     ("pool-core", &[]),
     ("mock-backend", &["pool-core"]),
     ("lean-backend", &["pool-core"]),
     ("host", &["lean-backend", "mock-backend", "pool-core"]),
+    ("simulation", &["pool-core"]),
     ("benches", &["host", "lean-backend", "mock-backend", "pool-core"]),
 ];
 

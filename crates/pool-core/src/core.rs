@@ -228,8 +228,8 @@ where
             return None;
         }
         let effects = self.effects.take();
-        let victims = effects.as_ref().map_or(0, |effects| effects.victims.len());
-        self.threads.drops(who, victims);
+        let victims = effects.as_ref().map_or(&[][..], |effects| &effects.victims);
+        self.threads.drops(who, victims.len() as u64, victims.iter().map(|victim| victim.weight).sum());
         effects
     }
 

@@ -22,6 +22,9 @@ pub trait Guard<T> {
 
     /// Access once nobody else has it; `None` if this thread has it already.
     fn enter(&self) -> Option<Self::Entered<'_>>;
+
+    /// Whether this thread has access already.
+    fn is_entered(&self) -> bool;
 }
 
 impl<T> Guard<T> for RefCell<T> {
@@ -37,6 +40,10 @@ impl<T> Guard<T> for RefCell<T> {
     #[inline]
     fn enter(&self) -> Option<RefMut<'_, T>> {
         self.try_borrow_mut().ok()
+    }
+
+    fn is_entered(&self) -> bool {
+        self.try_borrow_mut().is_err()
     }
 }
 

@@ -44,7 +44,8 @@ mod core;
 mod create_or_wait;
 mod error;
 pub mod eviction;
-mod guard;
+#[doc(hidden)]
+pub mod guard;
 mod id;
 mod imports;
 mod key;

@@ -168,6 +168,12 @@ where
         self.look(|core| core.assert_served(gives_up));
     }
 
+    /// Who waits for what, a line each.
+    #[doc(hidden)]
+    pub fn describe(&self) -> String {
+        self.look(Core::describe)
+    }
+
     fn observe(&self, event: Event<'_, K>) {
         if let Some(observer) = &self.observer {
             observer.observe(event);

@@ -11,8 +11,9 @@ use pool_core::{EntryId, Eviction, KeyId, Now, Resource, Returned, Victim};
 thread_local! {
     static CLONE_PANICS: Cell<bool> = const { Cell::new(false) };
     static KEY_DROP_PANICS: Cell<bool> = const { Cell::new(false) };
-    /// What the next handle to be dropped does.
-    static ON_DROP: RefCell<Option<Box<dyn FnOnce()>>> = RefCell::default();
+    static SHARE_PANICS: Cell<bool> = const { Cell::new(false) };
+    /// What the next key to be dropped does.
+    static ON_KEY_DROP: RefCell<Option<Box<dyn FnOnce()>>> = RefCell::default();
 }
 
 #[derive(PartialEq, Eq, Hash, Debug)]
@@ -27,23 +28,24 @@ impl Clone for Key {
 
 impl Drop for Key {
     fn drop(&mut self) {
+        if let Some(act) = ON_KEY_DROP.take() {
+            act();
+        }
         assert!(!KEY_DROP_PANICS.take(), "expected panic in a key's drop");
     }
 }
 
-#[derive(Clone)]
-struct Handle(#[allow(dead_code, reason = "what counts is when it is dropped")] Rc<()>);
+struct Handle(Rc<()>);
+
+impl Clone for Handle {
+    fn clone(&self) -> Self {
+        assert!(!SHARE_PANICS.take(), "expected panic in a resource's clone");
+        Self(Rc::clone(&self.0))
+    }
+}
 
 impl Resource for Handle {
     type Error = ();
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        if let Some(act) = ON_DROP.take() {
-            act();
-        }
-    }
 }
 
 /// Panics when anything becomes idle, if it is told to.
@@ -70,22 +72,35 @@ fn message(result: std::thread::Result<()>) -> &'static str {
 }
 
 #[test]
-fn handle_that_no_lease_came_of_is_dropped_outside_the_borrow() {
+fn key_that_no_lease_came_of_is_dropped_outside_the_borrow() {
     let pool: &'static Pool<Key, Handle> = Box::leak(Box::new(Pool::builder().shared().build()));
     drop(pool.acquire(&Key(1), |_| Ok(Handle(Rc::new(())))).unwrap());
     let seen = Rc::new(Cell::new(None));
     let see = Rc::clone(&seen);
-    ON_DROP.set(Some(Box::new(move || see.set(Some(pool.len())))));
+    ON_KEY_DROP.set(Some(Box::new(move || see.set(Some(pool.len())))));
+    SHARE_PANICS.set(true);
+    let key = Key(1);
+    let result = catch_unwind(AssertUnwindSafe(|| drop(pool.acquire(&key, |_| unreachable!()))));
+    assert_eq!((message(result), seen.get()), ("expected panic in a resource's clone", Some(0)));
+    pool.assert_sound();
+    assert_eq!(pool.len(), 0, "what can't be shared is not offered again");
+}
+
+#[test]
+fn key_that_panics_when_cloned_keeps_no_resource_from_others() {
+    let pool: Pool<Key, Handle> = Pool::builder().shared().build();
+    let all = Rc::new(());
+    drop(pool.acquire(&Key(1), |_| Ok(Handle(Rc::clone(&all)))).unwrap());
     CLONE_PANICS.set(true);
     let key = Key(1);
     let result = catch_unwind(AssertUnwindSafe(|| drop(pool.acquire(&key, |_| unreachable!()))));
-    assert_eq!((message(result), seen.get()), ("expected panic in clone", Some(1)));
+    assert_eq!((message(result), Rc::strong_count(&all)), ("expected panic in clone", 2));
     pool.assert_sound();
     assert!(pool.acquire(&key, |_| unreachable!()).unwrap().was_hit());
 }
 
 #[test]
-fn key_that_panics_when_dropped_does_not_hide_the_policys_panic_nor_keep_a_handle() {
+fn key_that_panics_when_dropped_keeps_no_handle_and_no_place() {
     let trips = Rc::new(Cell::new(false));
     let pool = Pool::builder().eviction(Trips(Lru::new(), Rc::clone(&trips))).shared().build();
     let all = Rc::new(());
@@ -93,8 +108,8 @@ fn key_that_panics_when_dropped_does_not_hide_the_policys_panic_nor_keep_a_handl
     trips.set(true);
     KEY_DROP_PANICS.set(true);
     let result = catch_unwind(AssertUnwindSafe(|| drop(lease)));
-    assert_eq!(message(result), "expected panic in on_release");
-    assert!(!KEY_DROP_PANICS.get(), "a key was dropped");
+    assert_eq!(message(result), "expected panic in a key's drop", "the first of two");
+    assert!(!trips.get(), "the lease has ended all the same");
     assert_eq!((Rc::strong_count(&all), pool.usage().live()), (1, 0), "every handle is gone");
     pool.assert_sound();
 }

@@ -83,7 +83,7 @@ fn spoiled(reason: DropReason, spoil: impl FnOnce(Lease<'_, u32, Thing>)) {
     spoil(one);
     pool.assert_sound();
     assert!(!pool.is_warm(&1) && pool.acquire_warm(&1).is_none());
-    assert_eq!((two.id(), three.id(), ledger.live(), two.handles()), (1, 1, 1, 2), "the pool's own is gone");
+    assert_eq!((two.id(), three.id(), ledger.live(), two.handles()), (1, 1, 1, 3), "the pool keeps its own");
     let fresh = pool.acquire(&1, open_shared(&ledger)).unwrap();
     assert_eq!((fresh.was_hit(), fresh.id(), pool.usage().leased), (false, 2, 2));
     assert_eq!(hit(&pool, &1), 2);
@@ -156,7 +156,7 @@ fn resource_found_stale_on_a_hit_with_siblings_out_is_replaced_and_dropped_with_
         (stats.reused, stats.ended(), stats.misses.get(MissReason::Stale)),
         (before.reused, before.ended(), 1)
     );
-    assert_eq!((hit(&pool, &1), one.handles()), (2, 2));
+    assert_eq!((hit(&pool, &1), one.handles()), (2, 3));
     drop(one);
     assert_eq!((two.id(), ledger.dropped().len()), (1, 0));
     drop(two);

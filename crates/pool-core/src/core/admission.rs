@@ -4,6 +4,7 @@
 //! what there will be once all victims are gone and all those have opened who were promised room. Whether an
 //! open may begin is asked about what there is now.
 
+use super::deadlock::InHand;
 use super::first_fit::Need;
 use super::open::Denied;
 use super::{Core, EntryId};
@@ -46,7 +47,8 @@ pub(super) enum Admission {
 }
 
 impl<K, R, F, C, E> Core<K, R, F, C, E> {
-    /// What there will be once all victims are gone and all have opened who were promised room.
+    /// What there will be once victims are gone and all have opened who were promised room. Victims in the hands of threads that
+    /// wait stay.
     pub(super) fn once_victims_are_gone(&self) -> Usage {
         let (usage, promised) = (&self.usage, self.queue.promised_in_all());
         let saturated = |sum: u128| u64::try_from(sum).unwrap_or(u64::MAX);
@@ -54,8 +56,9 @@ impl<K, R, F, C, E> Core<K, R, F, C, E> {
             opening: usage.opening + promised.count,
             opening_weight: saturated(u128::from(usage.opening_weight) + promised.weight),
             opening_residue: saturated(u128::from(usage.opening_residue) + promised.residue),
-            dropping: 0,
-            dropping_weight: 0,
+            dropping: self.threads.stuck().drops,
+            dropping_weight: self.threads.stuck().weight,
+            idle_of_key: 0,
             ..*usage
         }
     }
@@ -81,26 +84,24 @@ where
         Opened { weight: declared_weight.unwrap_or(expected.weight), ..expected }
     }
 
-    /// Evicts until the capacity policy admits an open; if it never will, evicts nothing. One that may not wait gets only what
-    /// its caller can make room for itself: victims that others are dropping count for it. `incoming` has just been returned.
+    /// Evicts until the capacity policy admits an open; if it never will, evicts nothing. Whoever asks can't wait for the victims
+    /// that `stay`. `incoming` has just been returned.
     pub(super) fn admit(
         &mut self,
         key: Option<KeyId>,
         need: &Need,
-        may_wait: bool,
+        stays: InHand,
         mut incoming: Option<EntryId>,
         now: Now,
     ) -> Admission {
-        let others_drop = if may_wait { (0, 0) } else { (self.usage.dropping, self.usage.dropping_weight) };
-        let mut process_bytes = need
-            .process_bytes
-            .map(|measured| measured.saturating_sub(if may_wait { self.usage.dropping_weight } else { 0 }));
+        let goes = self.usage.dropping_weight - stays.weight;
+        let mut process_bytes = need.process_bytes.map(|measured| measured.saturating_sub(goes));
         let (mut could_fit, mut evicted) = (false, false);
         loop {
             let usage = Usage {
                 idle_of_key: key.map_or(0, |key| u64::from(self.keys[key].idle)),
-                dropping: others_drop.0,
-                dropping_weight: others_drop.1,
+                dropping: stays.drops,
+                dropping_weight: stays.weight,
                 process_bytes,
                 ..self.once_victims_are_gone()
             };
@@ -132,7 +133,7 @@ where
             process_bytes = process_bytes.map(|bytes| bytes.saturating_sub(weight));
         }
         let need = Need { process_bytes, ..*need };
-        if !evicted && (!may_wait || self.fits_now(&need)) {
+        if !evicted && (stays.drops == self.usage.dropping || self.fits_now(&need)) {
             return Admission::Now;
         }
         Admission::OnceVictimsAreGone(process_bytes)
@@ -146,20 +147,20 @@ where
 
     pub(super) fn ask_admit(&mut self, usage: &Usage, expected: &Opened) -> Verdict {
         let Self { capacity, effects, .. } = self;
-        effects.contain(|| capacity.admit(usage, expected)).unwrap_or(PANICKED)
+        effects.contain(|| capacity.admit(usage, expected)).unwrap_or(Verdict::Never(PANICKED))
     }
 
     pub(super) fn exhausted(&self, by: &'static str, need: &Need) -> Denied {
         Denied::Exhausted { by, usage: Usage { process_bytes: need.process_bytes, ..self.usage() } }
     }
 
-    fn refused(&self, by: &'static str, need: &Need) -> Denied {
+    pub(super) fn refused(&self, by: &'static str, need: &Need) -> Denied {
         Denied::Refused { by, usage: Usage { process_bytes: need.process_bytes, ..self.usage() } }
     }
 }
 
-/// What a policy that panicked is taken to have said.
-pub(super) const PANICKED: Verdict = Verdict::Never("a panic in the capacity policy");
+/// The limit that a policy is taken to have named that panicked.
+pub(super) const PANICKED: &str = "a panic in the capacity policy";
 
 /// Whether an open that needs `need` may begin with `usage`, victims that are not gone included.
 pub(super) fn fits_now<C: Capacity>(

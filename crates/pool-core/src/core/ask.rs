@@ -3,6 +3,7 @@
 use std::task::Waker;
 
 use super::admission::Admission;
+use super::deadlock::InHand;
 use super::first_fit::Need;
 use super::open::Denied;
 use super::queue::{Grant, Waiter, WaiterId, WaitsFor};
@@ -130,7 +131,8 @@ where
             );
         }
         if let Some(key) = found {
-            if let Some(taken) = self.take_known(key, ask.who, now) {
+            if self.keys[key].newest().is_some() {
+                let Some(taken) = self.take_known(key, ask.who, now) else { return Answer::Panicked };
                 self.queue.overtake(ask.arrival);
                 return Answer::Granted(Grant::Warm(taken));
             }
@@ -151,7 +153,15 @@ where
             }
         }
         let reason = self.miss_reason(found, ask.unfit);
-        match self.admit(found, &need, ask.may_wait, None, now) {
+        let stays = if !ask.may_wait {
+            // What others drop is not waited for.
+            InHand { opens: 0, drops: self.usage.dropping, weight: self.usage.dropping_weight }
+        } else if ask.blocks {
+            self.threads.stuck_if_waits(ask.who)
+        } else {
+            self.threads.stuck()
+        };
+        match self.admit(found, &need, stays, None, now) {
             Admission::Now => {
                 let key = found.unwrap_or_else(|| self.insert(ask.hash, name));
                 self.queue.overtake(ask.arrival);
@@ -198,7 +208,8 @@ where
     /// For how long to wait for a lease of the key to end, rather than open another one.
     fn should_wait_for_lease(&mut self, ask: &Ask<'_>, key: KeyId, expected: &Opened) -> Option<u64> {
         let record = &self.keys[key];
-        if record.busy() == 0 || !ask.may_wait || !ask.may_wait_for_lease {
+        // A shared one that is leased and not warm serves nobody any more.
+        if self.share.is_some() || record.busy() == 0 || !ask.may_wait || !ask.may_wait_for_lease {
             return None;
         }
         let queue = Queue {
@@ -227,7 +238,7 @@ where
             return self.deny(denied);
         }
         if self.outstanding_if_waits(ask.who, ask.blocks) == 0 {
-            if self.outstanding() > 0 || self.threads.stuck() > 0 {
+            if self.outstanding() > 0 || self.threads.stuck().count() > 0 {
                 return Answer::Granted(Grant::Deadlock);
             }
             let denied = self.exhausted(by, &need);

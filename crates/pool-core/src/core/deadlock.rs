@@ -14,46 +14,86 @@ use crate::id::KeyId;
 #[derive(Debug, Default)]
 pub(super) struct Threads {
     busy: BTreeMap<Who, Busy>,
-    /// Opens and drops in the hands of threads that wait.
-    stuck: u64,
+    /// What is in the hands of threads that wait.
+    stuck: InHand,
+}
+
+/// What threads are in the middle of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct InHand {
+    pub(super) opens: u64,
+    /// Victims that are not gone, and their bytes.
+    pub(super) drops: u64,
+    pub(super) weight: u64,
+}
+
+impl InHand {
+    pub(super) fn count(&self) -> u64 {
+        self.opens + self.drops
+    }
+
+    pub(super) fn plus(self, other: Self) -> Self {
+        Self {
+            opens: self.opens + other.opens,
+            drops: self.drops + other.drops,
+            weight: self.weight + other.weight,
+        }
+    }
+
+    fn minus(self, other: Self) -> Self {
+        Self {
+            opens: self.opens - other.opens,
+            drops: self.drops - other.drops,
+            weight: self.weight - other.weight,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
 struct Busy {
-    /// Opens that run and victims that are not gone.
-    work: u64,
+    work: InHand,
     /// As whom it waits, and what it was in the middle of when it began to. It waits only as the last; the others are what it
     /// does something else for first, such as dropping a victim whose destructor waits.
-    waits: Vec<(WaiterId, u64)>,
+    waits: Vec<(WaiterId, InHand)>,
 }
 
 impl Busy {
-    fn stuck(&self) -> u64 {
-        self.waits.last().map_or(0, |(_, work)| *work)
+    fn stuck(&self) -> InHand {
+        self.waits.last().map_or(InHand::default(), |(_, work)| *work)
     }
 }
 
 impl Threads {
     /// A thread opens.
     pub(super) fn opens(&mut self, who: Who) {
-        self.busy.entry(who).or_default().work += 1;
+        self.busy.entry(who).or_default().work.opens += 1;
     }
 
-    /// A thread has so many more victims to drop.
-    pub(super) fn drops(&mut self, who: Who, victims: usize) {
+    /// An open of it has ended.
+    pub(super) fn opened(&mut self, who: Who) {
+        self.change(who, |busy| busy.work.opens -= 1);
+    }
+
+    /// A thread has so many more victims to drop, of so many bytes.
+    pub(super) fn drops(&mut self, who: Who, victims: u64, weight: u64) {
         if victims > 0 {
-            self.busy.entry(who).or_default().work += victims as u64;
+            let work = &mut self.busy.entry(who).or_default().work;
+            work.drops += victims;
+            work.weight += weight;
         }
     }
 
-    /// An open has ended, or a victim is gone.
-    pub(super) fn done(&mut self, who: Who) {
-        self.change(who, |busy| busy.work -= 1);
+    /// A victim that it had to drop is gone.
+    pub(super) fn dropped(&mut self, who: Who, weight: u64) {
+        self.change(who, |busy| {
+            busy.work.drops -= 1;
+            busy.work.weight -= weight;
+        });
     }
 
     /// What a thread is in the middle of.
-    pub(super) fn work_of(&self, who: Who) -> u64 {
-        self.busy.get(&who).map_or(0, |busy| busy.work)
+    pub(super) fn work_of(&self, who: Who) -> InHand {
+        self.busy.get(&who).map_or(InHand::default(), |busy| busy.work)
     }
 
     /// A thread waits. That matters only where it is in the middle of something.
@@ -69,14 +109,22 @@ impl Threads {
         let Some(busy) = self.busy.get_mut(&who) else { return };
         let before = busy.stuck();
         change(busy);
-        self.stuck = self.stuck - before + busy.stuck();
-        if busy.work == 0 && busy.waits.is_empty() {
+        self.stuck = self.stuck.minus(before).plus(busy.stuck());
+        if busy.work == InHand::default() && busy.waits.is_empty() {
             self.busy.remove(&who);
         }
     }
 
-    pub(super) fn stuck(&self) -> u64 {
+    pub(super) fn stuck(&self) -> InHand {
         self.stuck
+    }
+
+    /// The same if `who` waited as well, all that it is in the middle of included.
+    pub(super) fn stuck_if_waits(&self, who: Who) -> InHand {
+        match self.busy.get(&who) {
+            Some(busy) => self.stuck.minus(busy.stuck()).plus(busy.work),
+            None => self.stuck,
+        }
     }
 
     fn waiters(&self) -> impl Iterator<Item = WaiterId> + '_ {
@@ -87,24 +135,30 @@ impl Threads {
         self.busy.get(&who)?.waits.last().map(|(waiter, _)| *waiter)
     }
 
-    /// What all threads are in the middle of, and how much of that is stuck, counted again.
-    pub(super) fn recount(&self) -> (u64, u64) {
+    /// What all threads are in the middle of, and what of that is stuck, counted again.
+    pub(super) fn recount(&self) -> (InHand, InHand) {
         let all = self.busy.values();
-        all.fold((0, 0), |(work, stuck), busy| (work + busy.work, stuck + busy.stuck()))
+        all.fold(Default::default(), |(work, stuck): (InHand, InHand), busy| {
+            (work.plus(busy.work), stuck.plus(busy.stuck()))
+        })
     }
 }
 
 impl<K, R, F, C, E> Core<K, R, F, C, E> {
     /// What will end by itself and serve the queue then: all but what is in the hands of threads that wait.
     pub(super) fn outstanding(&self) -> u64 {
-        let usage = &self.usage;
-        let work = (usage.opening + usage.dropping).saturating_sub(self.threads.stuck());
-        usage.leased + work + u64::from(self.measuring.is_some())
+        self.outstanding_but(self.threads.stuck())
     }
 
     /// The same if `who`, a thread, waited as well.
     pub(super) fn outstanding_if_waits(&self, who: Who, blocks: bool) -> u64 {
-        self.outstanding().saturating_sub(if blocks { self.threads.work_of(who) } else { 0 })
+        if blocks { self.outstanding_but(self.threads.stuck_if_waits(who)) } else { self.outstanding() }
+    }
+
+    fn outstanding_but(&self, stuck: InHand) -> u64 {
+        let usage = &self.usage;
+        let work = (usage.opening + usage.dropping).saturating_sub(stuck.count());
+        usage.leased + work + u64::from(self.measuring.is_some())
     }
 
     /// Whether the open of `key` waits, over any number of others, for an open of `who`.

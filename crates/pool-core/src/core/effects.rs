@@ -13,8 +13,6 @@ pub(crate) struct Effects<K, R> {
     /// Wakers that are not needed any more: dropping one is user code.
     pub(crate) stale_wakers: Vec<Waker>,
     pub(crate) victims: Vec<Victim<K, R>>,
-    /// Handles of resources that live on.
-    pub(crate) handles: Vec<R>,
     pub(crate) keys: Vec<K>,
     pub(crate) panics: Panics,
 }
@@ -34,7 +32,6 @@ impl<K, R> Effects<K, R> {
             wakes: Vec::new(),
             stale_wakers: Vec::new(),
             victims: Vec::new(),
-            handles: Vec::new(),
             keys: Vec::new(),
             panics: Panics::default(),
         }

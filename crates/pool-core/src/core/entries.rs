@@ -19,7 +19,7 @@ pub(crate) struct Entry<K, R> {
     pub(super) holder: Holder,
     /// Set for a leased entry that goes with its last lease and serves no further acquire.
     pub(super) leaving: Option<DropReason>,
-    /// The resource, with a key of its own, while it is idle or shared. An exclusive lease carries both.
+    /// The resource, with a key of its own. An exclusive lease carries both; a lease on a shared one a handle.
     pub(super) resource: Option<(K, R)>,
     /// Bytes, as last measured.
     pub(super) weight: u64,

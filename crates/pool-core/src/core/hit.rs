@@ -1,7 +1,5 @@
 //! An acquire comes: which warm resource does it get?
 
-use std::cell::Cell;
-
 use super::keys::{KeyRecord, Keys};
 use super::{Core, LeaseId, Who};
 use crate::capacity::Capacity;
@@ -60,9 +58,13 @@ where
             return None;
         }
         let key = self.find(hash, is)?;
-        let taken = self.take_known(key, who, now)?;
-        self.queue.overtake(None);
-        Some(taken)
+        let taken = self.take_known(key, who, now);
+        match taken {
+            Some(_) => self.queue.overtake(None),
+            // What can't be handed out has gone, perhaps.
+            None => self.settle(now),
+        }
+        taken
     }
 
     /// Leases the warm resource of a known key that is to go out next, if there is one.
@@ -105,25 +107,13 @@ where
         let Self { entries, keys, usage, counters, eviction, effects, shared_leases, .. } = self;
         let id = keys[key].newest()?;
         let (own_key, own) = entries[id].resource.as_ref()?;
-        // Set while the resource is asked for a handle: still, if that panicked.
-        let asked = Cell::new(false);
-        // The handle, where it is safe should the key's `clone` panic.
-        let mut handle = None;
-        let name = effects.contain(|| {
-            asked.set(true);
-            handle = Some(share(own));
-            asked.set(false);
-            own_key.clone()
-        });
-        let (Some(name), true) = (name, handle.is_some()) else {
-            effects.get().handles.extend(handle);
-            if asked.get() {
-                // What panicked when it was asked for a handle is not offered again.
-                self.withdraw(id, DropReason::Panicked);
-            }
+        let name = effects.contain(|| own_key.clone())?;
+        let Some(resource) = effects.contain(|| share(own)) else {
+            effects.get().keys.push(name);
+            // What panicked when it was asked for a handle is not offered again.
+            self.withdraw(id, DropReason::Panicked);
             return None;
         };
-        let resource = handle.take()?;
         let entry = &mut entries[id];
         entry.leases += 1;
         count(&mut counters.taken);

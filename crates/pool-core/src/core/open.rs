@@ -80,7 +80,7 @@ where
         record.opening -= 1;
         record.opener = None;
         if let Some(thread) = reserved.thread {
-            self.threads.done(thread);
+            self.threads.opened(thread);
         }
         let usage = &mut self.usage;
         usage.opening -= 1;

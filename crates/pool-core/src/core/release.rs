@@ -42,15 +42,9 @@ where
         self.count_end(dropped);
     }
 
-    /// Ends a lease that carries `value`, unless its user keeps that. Returned is `value` if it was only a handle, for the caller
-    /// to drop.
-    pub(crate) fn ended(
-        &mut self,
-        lease: LeaseId,
-        value: Option<(K, R)>,
-        ending: Ending,
-        nanos: u64,
-    ) -> Option<(K, R)> {
+    /// Ends a lease. `value` is what an exclusive one carried, unless its user keeps that. The handle of a shared resource has been
+    /// dropped before: so the pool's own is the last, and the place is taken until that is gone.
+    pub(crate) fn ended(&mut self, lease: LeaseId, value: Option<(K, R)>, ending: Ending, nanos: u64) {
         let now = self.now(nanos);
         let (id, shared) = (lease.entry(), self.share.is_some());
         if shared {
@@ -74,29 +68,22 @@ where
             self.leave_with_last_lease(id, reason);
         }
         let leaves = self.entries[id].leaving.or(reason);
-        let mut handle = None;
         let dropped = match (leaves, ending) {
             (_, Ending::Detach) if !shared => {
                 self.remove(id, MissReason::Detached);
                 None
             }
             (Some(reason), _) if last => {
-                let weight = self.remove(id, reason.into()).weight;
-                if let Some(value) = value {
+                let Entry { resource, weight, .. } = self.remove(id, reason.into());
+                if let Some(value) = value.or(resource) {
                     self.drop_later(value, reason, weight);
                 }
                 Some(reason)
             }
             (_, Ending::Return { weight }) if last => {
-                let own = if shared {
-                    handle = value;
-                    None
-                } else {
-                    value
-                };
                 let give_back = |entry: &mut Entry<K, R>| {
-                    if own.is_some() {
-                        entry.resource = own;
+                    if value.is_some() {
+                        entry.resource = value;
                     }
                 };
                 self.become_idle(id, give_back, weight, Some(now))
@@ -111,11 +98,12 @@ where
             }
             (leaves, _) => {
                 // Others have leases on it.
-                handle = value;
+                self.entries[id].leases -= 1;
                 if let Ending::Return { weight } = ending {
                     self.weigh_leased(id, weight);
+                    // What has grown may leave too little for what is idle.
+                    self.make_room(Some(key), None, now);
                 }
-                self.entries[id].leases -= 1;
                 leaves
             }
         };
@@ -131,7 +119,6 @@ where
         }
         self.freed = true;
         self.settle(now);
-        handle
     }
 
     #[inline]
@@ -172,14 +159,9 @@ where
             self.leaving += 1;
             self.plain = false;
         }
-        let (key, prototype) = (entry.key, entry.resource.take());
+        let key = entry.key;
         self.keys[key].warm.remove(&mut self.entries, id.index() as u32);
         self.keys[key].gone = reason.into();
-        if let Some((name, handle)) = prototype {
-            let effects = self.effects.get();
-            effects.handles.push(handle);
-            effects.keys.push(name);
-        }
     }
 
     /// An entry whose last lease ends, and which weighs `weight` bytes now, becomes idle if there is room. `give_back` gives it
@@ -231,6 +213,15 @@ where
     /// What has just become idle goes to one who waits, or stays if there is room.
     #[inline(never)]
     fn offer(&mut self, id: EntryId, fits: Option<bool>, now: Now) -> Option<DropReason> {
+        let dropped = self.keep_or_drop(id, fits, now);
+        if self.queue.is_empty() {
+            // There is nobody to offer anything to.
+            self.freed = false;
+        }
+        dropped
+    }
+
+    fn keep_or_drop(&mut self, id: EntryId, fits: Option<bool>, now: Now) -> Option<DropReason> {
         let key = self.entries[id].key;
         if fits.is_none() {
             // The policy panicked. It may not know it now, and then could never name it.
@@ -246,11 +237,7 @@ where
         }
         // It may have gone to one who waits, or have made room for one.
         let is_idle = self.entries.get(id).is_some_and(Entry::is_idle);
-        let dropped = if is_idle { self.make_room(Some(key), Some(id), now) } else { None };
-        if self.queue.is_empty() {
-            // There is nobody to offer it to.
-            self.freed = false;
-        }
-        dropped
+        // If so, it may have grown, and leave too little for others that are idle. The key may be forgotten then.
+        if is_idle { self.make_room(Some(key), Some(id), now) } else { self.make_room(None, None, now) }
     }
 }

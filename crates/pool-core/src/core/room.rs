@@ -20,7 +20,7 @@ where
     pub(crate) fn dropped(&mut self, weight: u64, who: Who, nanos: u64) {
         self.usage.dropping -= 1;
         self.usage.dropping_weight -= weight;
-        self.threads.done(who);
+        self.threads.dropped(who, weight);
         self.freed = true;
         self.settle(self.now(nanos));
     }
@@ -144,12 +144,14 @@ where
 
     fn ask_keep(&mut self, usage: &Usage, weight: u64) -> Verdict {
         let Self { capacity, effects, .. } = self;
-        effects.contain(|| capacity.keep(usage, weight)).unwrap_or(super::admission::PANICKED)
+        effects.contain(|| capacity.keep(usage, weight)).unwrap_or(Verdict::Never(super::admission::PANICKED))
     }
 
     /// Asks the eviction policy for a victim. If it panics or names what is not idle, the incoming entry goes, or
     /// without one any: a broken policy must not make the pool outgrow its limits.
     pub(super) fn choose(&mut self, incoming: Option<EntryId>, now: Now) -> Option<EntryId> {
+        // It may have gone to one who waits by now, or for one.
+        let incoming = incoming.filter(|&id| self.is_idle(id));
         let Self { effects, eviction, .. } = &mut *self;
         let named = match effects.contain(|| eviction.victim(incoming, now)) {
             Some(None) => return None,

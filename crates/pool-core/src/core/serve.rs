@@ -1,8 +1,9 @@
 //! Who is served next? What is free goes to those who wait.
 
+use std::cell::Cell;
 use std::task::Waker;
 
-use super::admission::{Admission, fits_now};
+use super::admission::{Admission, PANICKED, fits_now};
 use super::first_fit::Need;
 use super::open::Denied;
 use super::queue::{Grant, WaiterId, WaitsFor};
@@ -11,6 +12,10 @@ use crate::capacity::{Capacity, Verdict};
 use crate::eviction::Eviction;
 use crate::stats::{DropReason, add};
 use crate::time::Now;
+
+/// The capacity policy panicked when it was asked about somebody.
+#[derive(Clone, Copy)]
+struct Panicked;
 
 impl<K, R, F, C, E> Core<K, R, F, C, E>
 where
@@ -44,12 +49,17 @@ where
             let by_key = self.first_for_warm();
             let for_room = self.first_for_room(evicts);
             let key_is_first = match (by_key, for_room) {
-                (Some((by_key, _)), Some((for_room, _))) => by_key <= for_room,
+                (Some((by_key, _)), Some((for_room, ..))) => by_key <= for_room,
                 (by_key, _) => by_key.is_some(),
             };
             match (by_key, for_room) {
                 (Some((_, waiter)), _) if key_is_first => self.give_warm(waiter, now),
-                (_, Some((_, waiter))) => {
+                (_, Some((_, waiter, Some(Panicked)))) => {
+                    let denied = self.refused(PANICKED, &self.queue[waiter].need);
+                    self.count_refused();
+                    self.give(waiter, Grant::Denied(denied));
+                }
+                (_, Some((_, waiter, None))) => {
                     if !self.give_room(waiter, incoming, now) {
                         if !evicts {
                             break;
@@ -116,22 +126,36 @@ where
     }
 
     /// The first of those who wait for room that can be served, perhaps after evictions, or must be refused.
-    fn first_for_room(&mut self, evicts: bool) -> Option<(u64, WaiterId)> {
+    fn first_for_room(&mut self, evicts: bool) -> Option<(u64, WaiterId, Option<Panicked>)> {
         if self.queue.room.is_empty() || self.needs_process_memory {
             return None;
         }
         let usage = self.once_victims_are_gone();
         let least = usage.with_idle(0, 0);
         let Self { queue, capacity, effects, .. } = &mut *self;
+        let panicked = Cell::new(false);
         let mut ask = |usage, need: &Need| {
-            effects.contain(|| capacity.admit(usage, &need.expected)).unwrap_or(super::admission::PANICKED)
+            let verdict = effects.contain(|| capacity.admit(usage, &need.expected));
+            panicked.set(panicked.get() || verdict.is_none());
+            verdict
         };
-        let never = queue.room.first_that_exceeds(|need| matches!(ask(&least, need), Verdict::Never(_)));
-        if never.is_some() {
-            return never;
-        }
+        let never =
+            queue.room.first_that_exceeds(|need| matches!(ask(&least, need), Some(Verdict::Never(_))));
         let usage = if evicts { &least } else { &usage };
-        queue.room.first_that_fits(|need| ask(usage, need) == Verdict::Fits)
+        let found =
+            never.or_else(|| queue.room.first_that_fits(|need| ask(usage, need) == Some(Verdict::Fits)));
+        if let Some((arrival, waiter)) = found {
+            return Some((arrival, waiter, None));
+        }
+        if !panicked.get() {
+            return None;
+        }
+        // A panic counts against those alone about whom it is.
+        queue.room.iter().find_map(|(arrival, waiter)| match ask(usage, &queue[waiter].need) {
+            None => Some((arrival, waiter, Some(Panicked))),
+            Some(Verdict::Fits | Verdict::Never(_)) => Some((arrival, waiter, None)),
+            Some(_) => None,
+        })
     }
 
     fn give_warm(&mut self, waiter: WaiterId, now: Now) {
@@ -154,7 +178,7 @@ where
     /// False if the eviction policy gives up nothing, and it was not served for that.
     fn give_room(&mut self, waiter: WaiterId, incoming: Option<EntryId>, now: Now) -> bool {
         let (key, need) = (self.queue[waiter].key, self.queue[waiter].need);
-        match self.admit(Some(key), &need, true, incoming, now) {
+        match self.admit(Some(key), &need, self.threads.stuck(), incoming, now) {
             Admission::Now => self.give_reserved(waiter),
             Admission::OnceVictimsAreGone(process_bytes) => {
                 let need = Need { process_bytes, ..need };
@@ -238,6 +262,10 @@ where
             self.serve(None, now);
         }
         self.ask_next_to_measure();
+        // Who asks may have been the last who was to end by itself: it measured.
+        while self.refuse_stuck() {
+            self.serve_all(None, now);
+        }
     }
 
     /// Where memory has to be measured for an open: one after the other of those who wait for room does so, and asks again.

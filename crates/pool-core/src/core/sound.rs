@@ -1,6 +1,6 @@
 //! What always holds after an event, by brute force. Slow: for tests and simulations.
 
-use super::queue::{WaiterId, WaitsFor};
+use super::queue::{Waiter, WaiterId, WaitsFor};
 use super::{Core, Who};
 use crate::capacity::{Capacity, Verdict};
 use crate::eviction::Eviction;
@@ -28,6 +28,22 @@ where
         assert!(!self.freed && self.touched.is_empty(), "what was freed was offered to those who wait");
     }
 
+    /// Who waits for what, a line each, for whoever looks at a pool that does not move.
+    pub(crate) fn describe(&self) -> String {
+        let mut text = format!("{}\nin the hands of who waits: {:?}\n", self.usage, self.threads);
+        for (_, waiter) in self.queue.iter() {
+            let Waiter { arrival, key, waits_for, who, given, .. } = waiter;
+            let given = if given.is_some() { ", and was given something" } else { "" };
+            let line = format!(
+                "number {arrival} of thread {} waits for key {}: {waits_for:?}{given}\n",
+                who.0,
+                key.index()
+            );
+            text.push_str(&line);
+        }
+        text
+    }
+
     fn assert_books(&self) {
         let usage = &self.usage;
         let sum = |idle: bool| {
@@ -43,7 +59,12 @@ where
             assert_eq!(usage.dropping_weight, 0, "victims that are gone weigh nothing");
         }
         let (work, stuck) = self.threads.recount();
-        assert!(work <= usage.opening + usage.dropping, "threads do nothing that is not in the books");
+        assert!(
+            work.opens <= usage.opening
+                && work.drops <= usage.dropping
+                && work.weight <= usage.dropping_weight,
+            "threads do nothing that is not in the books"
+        );
         assert_eq!(self.threads.stuck(), stuck, "what is in the hands of threads that wait");
 
         let stats = self.counters.snapshot(*usage, self.waits, 0);
@@ -73,9 +94,10 @@ where
             let of_key = || self.entries.iter().filter(|(_, entry)| entry.key == id);
             assert_eq!(u64::from(record.idle), of_key().filter(|(_, entry)| entry.is_idle()).count() as u64);
             assert_eq!(u64::from(record.entries), of_key().count() as u64);
-            let warm = of_key().filter(|(_, entry)| entry.resource.is_some()).count();
+            let warm =
+                of_key().filter(|(_, entry)| entry.resource.is_some() && entry.leaving.is_none()).count();
             let listed = std::iter::successors(record.newest(), |id| self.entries.older(*id));
-            assert_eq!(listed.count(), warm, "the warm ones are those that hold their resource");
+            assert_eq!(listed.count(), warm, "the warm ones are those that hold their resource, and stay");
             let listed = std::iter::successors(record.oldest(), |id| self.entries.newer(*id));
             assert_eq!(listed.count(), warm, "also from the other end");
             let waiters = self.queue.iter().filter(|(_, waiter)| waiter.key == id).count();
@@ -151,7 +173,7 @@ where
         if self.usage.waiting > 0 {
             assert!(self.outstanding() > 0, "somebody waits, and nothing will end: {}", self.usage);
         }
-        assert_eq!(self.threads.work_of(Who::UNKNOWN), 0, "who opens or drops is known");
+        assert_eq!(self.threads.work_of(Who::UNKNOWN).count(), 0, "who opens or drops is known");
     }
 
     /// What only the capacity policy can tell: what is idle stays only within the limits, and nobody waits for room who could
@@ -161,7 +183,7 @@ where
     /// If that is not so.
     pub(crate) fn assert_served(&self, gives_up: bool) {
         let usage = self.once_victims_are_gone();
-        let kept = self.capacity.keep(&Usage { idle_of_key: 0, ..usage }, 0);
+        let kept = self.capacity.keep(&Usage { dropping: 0, dropping_weight: 0, ..usage }, 0);
         assert!(kept == Verdict::Fits || usage.idle == 0, "{kept:?} with {usage}");
         if self.needs_process_memory {
             return;

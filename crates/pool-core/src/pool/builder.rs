@@ -46,6 +46,18 @@ impl<K, R, C, E, M: Mode> Builder<K, R, C, E, M> {
         }
     }
 
+    /// For another [`Mode`], as simulations have.
+    #[doc(hidden)]
+    pub fn of_mode(
+        capacity: C,
+        eviction: E,
+        clock: Box<M::Clock>,
+        observer: Box<M::Observer<K>>,
+        process_memory: Box<M::ReadMemory>,
+    ) -> Self {
+        Self { observer: Some(observer), ..Self::new(capacity, eviction, clock, process_memory) }
+    }
+
     /// Both policies as types of their own, called without a virtual call.
     pub fn static_policies<C2: Capacity, E2: Eviction<K>>(
         self,

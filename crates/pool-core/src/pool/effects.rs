@@ -82,19 +82,20 @@ where
     /// Ends a lease, or puts that off if it happens inside.
     #[inline(never)]
     pub(super) fn end(&self, lease: LeaseId, value: (K, R), ending: Ending, nanos: u64) {
-        let Some(mut core) = self.core.enter() else {
+        if self.core.is_entered() {
             return self.postpone(Postponed { lease, value, ending, nanos });
-        };
-        let handle = core.ended(lease, Some(value), ending, nanos);
-        let mut effects = core.take_effects(Who(M::me()));
-        drop(core);
-        // What panicked inside came first.
-        let mut panics =
-            effects.as_mut().map(|effects| std::mem::take(&mut effects.panics)).unwrap_or_default();
-        if let Some((key, resource)) = handle {
-            panics.drop(resource);
-            panics.drop(key);
         }
+        let mut panics = Panics::default();
+        let value = if self.share.is_some() {
+            // Only a handle. The pool has its own, so the resource lives on until the pool lets go of it.
+            let (key, handle) = value;
+            panics.drop(handle);
+            panics.drop(key);
+            None
+        } else {
+            Some(value)
+        };
+        let ((), effects) = self.enter(|core| core.ended(lease, value, ending, nanos));
         panics.contain(|| self.finish(effects));
         panics.resume();
     }
@@ -170,7 +171,7 @@ where
         let mut todo = VecDeque::from_iter(effects);
         loop {
             while let Some(effects) = todo.pop_front() {
-                let Effects { wakes, stale_wakers, victims, handles, keys, panics: theirs } = *effects;
+                let Effects { wakes, stale_wakers, victims, keys, panics: theirs } = *effects;
                 panics.add(theirs);
                 // Others go on at once.
                 for waker in wakes {
@@ -180,7 +181,6 @@ where
                 for victim in victims {
                     todo.extend(self.drop_victim(victim, &mut panics));
                 }
-                panics.drop_each(handles);
                 panics.drop_each(keys);
             }
             self.any_postponed.store(false, Ordering::Relaxed);

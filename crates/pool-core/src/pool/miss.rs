@@ -197,7 +197,7 @@ where
             panics.contain(|| pool.finish(effects));
             panics.resume();
         });
-        asked.expect("key equality panicked, and that panic has gone on")
+        asked.expect("user code panicked inside, and that panic has gone on")
     }
 
     /// Only the victims that it has just dropped itself were in the way.

@@ -55,24 +55,26 @@ where
 {
     /// What lies there for it, if anything.
     pub(super) fn collect(&mut self) -> Option<Granted<'p, K, R, C, E, M>> {
-        self.take(|core, waiter, _| core.collect(waiter))
+        self.take(false, |core, waiter, _| core.collect(waiter))
     }
 
     /// Leaves the queue. What lies there for it is taken all the same.
     pub(super) fn leave(&mut self) -> Option<Granted<'p, K, R, C, E, M>> {
-        let granted = self.take(Core::leave);
-        self.waiter = None;
-        granted
+        self.take(true, Core::leave)
     }
 
     fn take(
         &mut self,
+        leaves: bool,
         event: impl FnOnce(&mut Inner<K, R, C, E>, WaiterId, u64) -> Option<Collected<K, R, Failure<R>>>,
     ) -> Option<Granted<'p, K, R, C, E, M>> {
         let (pool, waiter) = (self.pool, self.waiter?);
         let mut panics = Panics::default();
         let nanos = pool.nanos_or_panic_later(&mut panics);
         let (collected, effects) = pool.enter(|core| event(core, waiter, nanos));
+        if leaves {
+            self.waiter = None;
+        }
         // Guarded before anything else may panic.
         let granted = collected.map(|Collected { grant, arrival }| {
             self.arrival = Some(arrival);

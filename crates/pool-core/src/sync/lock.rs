@@ -56,6 +56,11 @@ impl<T> Guard<T> for Lock<T> {
         self.holder.set();
         Some(Held { guard, holder: &self.holder })
     }
+
+    #[inline]
+    fn is_entered(&self) -> bool {
+        self.holder.is_me()
+    }
 }
 
 impl<T> fmt::Debug for Lock<T> {
