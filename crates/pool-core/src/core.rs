@@ -224,9 +224,11 @@ where
     /// Takes what the events so far left to do, for `who` to do once the borrow or lock is over.
     #[inline]
     pub(crate) fn take_effects(&mut self, who: Who) -> Option<Box<Effects<K, R>>> {
-        if self.effects.is_none() {
-            return None;
-        }
+        if self.effects.is_none() { None } else { self.hand_out_effects(who) }
+    }
+
+    #[cold]
+    fn hand_out_effects(&mut self, who: Who) -> Option<Box<Effects<K, R>>> {
         let effects = self.effects.take();
         let victims = effects.as_ref().map_or(&[][..], |effects| &effects.victims);
         self.threads.drops(who, victims.len() as u64, victims.iter().map(|victim| victim.weight).sum());

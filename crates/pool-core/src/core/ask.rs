@@ -238,11 +238,14 @@ where
             return self.deny(denied);
         }
         if self.outstanding_if_waits(ask.who, ask.blocks) == 0 {
-            if self.outstanding() > 0 || self.threads.stuck().count() > 0 {
+            if ask.blocks && self.threads.work_of(ask.who).count() > 0 {
                 return Answer::Granted(Grant::Deadlock);
             }
-            let denied = self.exhausted(by, &need);
-            return self.deny(denied);
+            // Where others wait for themselves, one of them is told so at the end of this event.
+            if self.threads.stuck().count() == 0 {
+                let denied = self.exhausted(by, &need);
+                return self.deny(denied);
+            }
         }
         self.enqueue(ask, found, name, waits_for, need, true)
     }
