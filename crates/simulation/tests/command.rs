@@ -12,10 +12,10 @@ fn text(bytes: &[u8]) -> String {
 
 #[test]
 fn schedules_of_the_pool_as_it_is_pass_and_are_counted() {
-    let output = simulate(&["--seed", "1", "--schedules", "200", "--json"]);
+    let output = simulate(&["--seed", "1", "--schedules", "3000", "--json"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let totals: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((&totals["schedules"], &totals["seed"]), (&200.into(), &1.into()), "{totals}");
+    assert_eq!((&totals["schedules"], &totals["seed"]), (&3000.into(), &1.into()), "{totals}");
     for what in ["leases", "hits", "errors", "panics", "took_time"] {
         assert!(totals[what].as_u64().unwrap() > 100, "{what} are tried: {totals}");
     }
