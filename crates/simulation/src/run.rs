@@ -3,9 +3,9 @@
 use std::io::{IsTerminal as _, stderr};
 use std::process::ExitCode;
 use std::rc::Rc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::time::Instant;
+use std::sync::{Mutex, mpsc};
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -71,10 +71,18 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     let totals = Mutex::new(Totals { seed, combinations: Config::combinations(), ..Totals::default() });
     let tried = Mutex::new(vec![0_u64; Config::combinations()]);
     let bar = progress(args.schedules);
+    let watched: Vec<Watched> = (0..jobs).map(|_| Watched::default()).collect();
     let start = Instant::now();
     std::thread::scope(|scope| {
-        for _ in 0..jobs {
-            scope.spawn(|| {
+        let (alive, ended) = mpsc::channel::<()>();
+        scope.spawn(|| watch(&watched, &args.config, ended));
+        for watched in &watched {
+            let alive = alive.clone();
+            let (next, failed, failure, totals, tried, bar) =
+                (&next, &failed, &failure, &totals, &tried, &bar);
+            scope.spawn(move || {
+                // The watch ends when all of these have.
+                let _alive = alive;
                 let mut stage = Stage::default();
                 let tally = Rc::new(Tally::default());
                 let mut combinations = vec![0_u64; Config::combinations()];
@@ -87,6 +95,7 @@ pub(crate) fn run(args: &Args) -> ExitCode {
                     let seed = seed_of(seed, index);
                     let (config, script, choices) = drawn(seed, &args.config);
                     combinations[config.combination()] += 1;
+                    watched.begins(seed);
                     let played = play(&mut stage, &config, &script, choices, false, &tally);
                     schedules += 1;
                     steps += played.steps;
@@ -102,6 +111,7 @@ pub(crate) fn run(args: &Args) -> ExitCode {
                         }
                     }
                 }
+                watched.ends();
                 let mut totals = totals.lock().expect("nothing panics under it");
                 totals.schedules += schedules;
                 totals.steps += steps;
@@ -115,6 +125,7 @@ pub(crate) fn run(args: &Args) -> ExitCode {
                 tried.iter_mut().zip(combinations).for_each(|(sum, count)| *sum += count);
             });
         }
+        drop(alive);
     });
     bar.finish_and_clear();
     let mut totals = totals.into_inner().expect("nothing panics under it");
@@ -134,6 +145,46 @@ pub(crate) fn run(args: &Args) -> ExitCode {
             report(failure);
             ExitCode::FAILURE
         }
+    }
+}
+
+/// What one real thread does.
+#[derive(Default)]
+struct Watched {
+    begun: AtomicU64,
+    seed: AtomicU64,
+}
+
+impl Watched {
+    const DONE: u64 = u64::MAX;
+
+    fn ends(&self) {
+        self.begun.store(Self::DONE, Relaxed);
+    }
+
+    fn begins(&self, seed: u64) {
+        self.seed.store(seed, Relaxed);
+        self.begun.fetch_add(1, Relaxed);
+    }
+}
+
+/// A schedule takes less than a millisecond. One that takes half a minute is stuck inside one event, and ends the process.
+fn watch(all: &[Watched], fixed: &Fixed, ended: mpsc::Receiver<()>) {
+    let mut before: Vec<u64> = Vec::new();
+    while ended.recv_timeout(Duration::from_secs(30)) == Err(mpsc::RecvTimeoutError::Timeout) {
+        let begun: Vec<u64> = all.iter().map(|watched| watched.begun.load(Relaxed)).collect();
+        let stuck =
+            |place: &usize| before.get(*place) == Some(&begun[*place]) && begun[*place] != Watched::DONE;
+        if let Some(place) = (0..begun.len()).find(stuck) {
+            let watched = &all[place];
+            let seed = watched.seed.load(Relaxed);
+            let config = Config::drawn(&mut Rng::with_seed(seed)).with(fixed);
+            eprintln!(
+                "\nFAILED: an event does not end\nAgain: cargo simulate --schedules 1 --seed {seed} --config '{config}'"
+            );
+            std::process::exit(1);
+        }
+        before = begun;
     }
 }
 
