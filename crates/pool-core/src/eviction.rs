@@ -22,8 +22,10 @@ pub use max_age::MaxAge;
 
 use std::time::Duration;
 
+use crate::capacity::Bounds;
 use crate::id::{EntryId, KeyId};
 use crate::imports::Imports;
+use crate::stats::MissReason;
 use crate::time::Now;
 use crate::usage::{Opened, Returned};
 
@@ -35,6 +37,41 @@ pub enum Victim {
     /// Of that key's idle entries the one that has been idle for longest, which the pool knows: for policies that rank keys,
     /// and need not know their entries.
     OldestOf(KeyId),
+}
+
+/// Why an entry is gone, as far as a policy may want to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Removal {
+    /// It was idle and made room: what a policy named, or the pool in its place.
+    Evicted,
+    /// It came back and did not stay: there was no room for it, or the policy named it.
+    Rejected,
+    /// [`Eviction::expired`] named it.
+    Expired,
+    /// It could not be used any more: stale, broken, discarded, or something panicked.
+    Unfit,
+    /// Its user kept it ([`into_inner`](crate::local::Lease::into_inner)).
+    Taken,
+    /// The pool was drained or closed.
+    Drained,
+}
+
+impl From<MissReason> for Removal {
+    fn from(reason: MissReason) -> Self {
+        match reason {
+            MissReason::Evicted => Self::Evicted,
+            MissReason::Rejected => Self::Rejected,
+            MissReason::Expired => Self::Expired,
+            MissReason::Drained => Self::Drained,
+            MissReason::Detached => Self::Taken,
+            // Of a key that was never opened, or is in use, nothing was removed.
+            MissReason::Cold | MissReason::Busy => Self::Unfit,
+            MissReason::Stale | MissReason::Broken | MissReason::Discarded | MissReason::Panicked => {
+                Self::Unfit
+            }
+        }
+    }
 }
 
 /// Ranks idle resources for eviction. Order *within* a key is the pool's (the most recently released goes out first,
@@ -65,6 +102,12 @@ pub trait Eviction<K: ?Sized> {
         false
     }
 
+    /// How much may be idle at most, as far as the capacity policy knows. Called once before all else, when the pool is
+    /// built, and again whenever its limits change.
+    fn on_capacity(&mut self, capacity: &Bounds) {
+        let _ = capacity;
+    }
+
     /// A key was asked for that the pool did not know. `name` is the key itself, for policies that look into it.
     fn on_key(&mut self, key: KeyId, name: &K) {
         let _ = (key, name);
@@ -87,8 +130,8 @@ pub trait Eviction<K: ?Sized> {
     /// worth less than the first.
     fn on_release(&mut self, entry: EntryId, key: KeyId, returned: &Returned, now: Now);
 
-    /// An entry is gone, idle or leased before.
-    fn on_remove(&mut self, entry: EntryId, key: KeyId);
+    /// An entry is gone, idle or leased before; `why` tells an eviction from the rest.
+    fn on_remove(&mut self, entry: EntryId, key: KeyId, why: Removal);
 
     /// What goes, to make room: an idle entry, or the longest idle one of a key that has some. `incoming` is the one that was just released and caused this, if any (it
     /// has been announced by `on_release`, and may be named itself); with `None` an open needs room. Asked again until
@@ -101,11 +144,18 @@ pub trait Eviction<K: ?Sized> {
         let _ = now;
         None
     }
+
+    /// Memory kept for ids that are not in use may be given back. Called after a drain.
+    fn shrink_to_fit(&mut self) {}
 }
 
 impl<K: ?Sized, T: Eviction<K> + ?Sized> Eviction<K> for Box<T> {
     fn needs_clock(&self) -> bool {
         (**self).needs_clock()
+    }
+
+    fn on_capacity(&mut self, capacity: &Bounds) {
+        (**self).on_capacity(capacity);
     }
 
     fn on_key(&mut self, key: KeyId, name: &K) {
@@ -128,8 +178,8 @@ impl<K: ?Sized, T: Eviction<K> + ?Sized> Eviction<K> for Box<T> {
         (**self).on_release(entry, key, returned, now);
     }
 
-    fn on_remove(&mut self, entry: EntryId, key: KeyId) {
-        (**self).on_remove(entry, key);
+    fn on_remove(&mut self, entry: EntryId, key: KeyId, why: Removal) {
+        (**self).on_remove(entry, key, why);
     }
 
     fn victim(&mut self, incoming: Option<EntryId>, now: Now) -> Option<Victim> {
@@ -138,6 +188,10 @@ impl<K: ?Sized, T: Eviction<K> + ?Sized> Eviction<K> for Box<T> {
 
     fn expired(&mut self, now: Now) -> Option<EntryId> {
         (**self).expired(now)
+    }
+
+    fn shrink_to_fit(&mut self) {
+        (**self).shrink_to_fit();
     }
 }
 
@@ -150,7 +204,7 @@ macro_rules! policies {
         /// The names that [`named`] knows: those of the types.
         pub const NAMES: &[&str] = &[$(stringify!($name),)*];
 
-        fn make<K: ?Sized>(name: &str) -> Option<Box<dyn Eviction<K>>> {
+        fn make<K: ?Sized>(name: &str) -> Option<Box<dyn Eviction<K> + Send>> {
             $(if name == stringify!($name) {
                 return Some(Box::new(<$name>::default()));
             })*
@@ -181,13 +235,13 @@ pub fn published_name(name: &str) -> Option<&'static str> {
 
 /// The policy of that name (see [`published_name`]), new.
 #[must_use]
-pub fn named<K: ?Sized>(name: &str) -> Option<Box<dyn Eviction<K>>> {
+pub fn named<K: ?Sized>(name: &str) -> Option<Box<dyn Eviction<K> + Send>> {
     make(published_name(name)?)
 }
 
 /// As [`named`], for pools of import lists: [`Worth`] then sees which lists are alike.
 #[must_use]
-pub fn named_for_imports(name: &str) -> Option<Box<dyn Eviction<Imports>>> {
+pub fn named_for_imports(name: &str) -> Option<Box<dyn Eviction<Imports> + Send>> {
     match published_name(name)? {
         "Worth" => Some(Box::new(Worth::of_imports())),
         name => make(name),

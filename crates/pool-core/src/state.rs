@@ -53,7 +53,8 @@ where
     C: Capacity,
     E: Eviction<K>,
 {
-    pub(crate) fn new(capacity: C, eviction: E, max_dormant: usize) -> Self {
+    pub(crate) fn new(capacity: C, mut eviction: E, max_dormant: usize) -> Self {
+        eviction.on_capacity(&capacity.bounds());
         Self {
             entries: Entries::new(),
             keys: Keys::new(max_dormant),
@@ -148,7 +149,7 @@ where
         let entry = self.entries.remove(id);
         self.keys[key].gone = gone;
         self.move_weight(key, entry.weight, place, Place::Nowhere);
-        self.aftermath.contain(|| self.eviction.on_remove(id, key));
+        self.aftermath.contain(|| self.eviction.on_remove(id, key, gone.into()));
         self.retire(key);
         entry.resource
     }

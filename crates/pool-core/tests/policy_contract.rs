@@ -1,13 +1,13 @@
 //! Risk: a policy names what it may not, loses track of entries, grows without bound, or is not deterministic.
 //!
 //! Every policy in `eviction::NAMES` is driven through random lives of keys and entries, straight and with hooks repeated
-//! and missed, and must keep the contract of `Eviction`. A new policy is covered by its line in that list.
+//! and missed, under limits that change, and must keep the contract of `Eviction`. A new policy is covered by its line in that list.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pool_core::eviction::{NAMES, named, named_for_imports};
-use pool_core::{EntryId, Eviction, Id as _, Imports, KeyId, Now, Opened, Returned, Victim};
+use pool_core::{Bounds, EntryId, Eviction, Id as _, Imports, KeyId, Now, Opened, Removal, Returned, Victim};
 
 type Policy = Box<dyn Eviction<Imports>>;
 
@@ -41,6 +41,13 @@ const ENTRIES: usize = 60;
 
 impl World {
     fn new(policy: Policy, seed: u64, sloppy: usize) -> Self {
+        let mut world = Self::untold(policy, seed, sloppy);
+        world.policy.on_capacity(&Bounds::of_entries(8));
+        world
+    }
+
+    /// One whose policy was told of no capacity.
+    fn untold(policy: Policy, seed: u64, sloppy: usize) -> Self {
         let random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
         Self {
             policy,
@@ -64,8 +71,34 @@ impl World {
         (0..times).for_each(|_| hook(&mut self.policy, now));
     }
 
+    /// The limits change.
+    fn change_capacity(&mut self) {
+        let bounds = [
+            Bounds::default(),
+            Bounds::of_entries([0, 1, 30, u64::MAX][self.random.below(4)]),
+            Bounds::of_bytes([0, 1 << 21, u64::MAX][self.random.below(3)]),
+            Bounds::of_entries(20).and(Bounds::of_bytes(1 << 22)),
+        ][self.random.below(4)];
+        self.tell(|policy, _| policy.on_capacity(&bounds));
+    }
+
+    /// All entries go, and then all keys are forgotten.
+    fn empty(&mut self) {
+        while let Some((&entry, &(key, _))) = self.entries.first_key_value() {
+            self.entries.remove(&entry);
+            let (entry, key) = (EntryId::from_index(entry), KeyId::from_index(key));
+            self.tell(|policy, _| policy.on_remove(entry, key, Removal::Drained));
+        }
+        while let Some((key, _)) = self.keys.pop_first() {
+            self.tell(|policy, _| policy.on_forget(KeyId::from_index(key)));
+        }
+    }
+
     fn step(&mut self) {
         self.tick += 1;
+        if self.random.below(200) == 0 {
+            self.change_capacity();
+        }
         match self.random.below(10) {
             0..=2 => self.open(),
             3..=5 => self.lease(),
@@ -129,14 +162,20 @@ impl World {
     /// Discarded, drained, expired: from anywhere, at any time.
     fn remove_any(&mut self) {
         let idle = self.random.below(2) == 0;
+        let whys = if idle {
+            [Removal::Expired, Removal::Unfit, Removal::Drained]
+        } else {
+            [Removal::Taken, Removal::Unfit, Removal::Rejected]
+        };
+        let why = whys[self.random.below(whys.len())];
         if let Some((entry, key)) = self.pick(idle) {
-            self.remove(entry, key);
+            self.remove(entry, key, why);
         }
     }
 
-    fn remove(&mut self, entry: usize, key: usize) {
+    fn remove(&mut self, entry: usize, key: usize, why: Removal) {
         self.entries.remove(&entry);
-        self.tell(|policy, _| policy.on_remove(EntryId::from_index(entry), KeyId::from_index(key)));
+        self.tell(|policy, _| policy.on_remove(EntryId::from_index(entry), KeyId::from_index(key), why));
         let in_use = self.entries.values().any(|(of, _)| *of == key);
         if !in_use && self.random.below(2) == 0 && self.keys.remove(&key).is_some() {
             self.tell(|policy, _| policy.on_forget(KeyId::from_index(key)));
@@ -167,7 +206,8 @@ impl World {
         if let Some(victim) = victim.or_else(|| self.pick(true).map(|(entry, _)| entry)) {
             let key = self.entries[&victim].0;
             self.victims.push(victim);
-            self.remove(victim, key);
+            let why = if incoming == Some(victim) { Removal::Rejected } else { Removal::Evicted };
+            self.remove(victim, key, why);
         }
     }
 }
@@ -200,6 +240,53 @@ fn only_idle_entries_are_named_and_each_can_be_whatever_is_removed_when() {
 }
 
 #[test]
+fn a_policy_that_is_told_of_no_capacity_works_all_the_same() {
+    for name in NAMES.iter().filter(|name| !gives_nothing_up(name)) {
+        for seed in 0..10 {
+            let mut world = World::untold(named_for_imports(name).unwrap(), seed, 0);
+            (0..600).for_each(|_| world.step());
+            (0..ENTRIES).for_each(|_| world.evict());
+            assert!(world.entries.values().all(|(_, idle)| !idle), "{name}");
+        }
+    }
+}
+
+#[test]
+fn shrink_to_fit_gives_back_what_is_kept_for_ids_that_are_not_in_use_and_harms_nothing() {
+    for name in NAMES {
+        let mut world = World::new(named_for_imports(name).unwrap(), 7, 0);
+        world.sloppy = usize::from(gives_nothing_up(name));
+        // At any time.
+        for _ in 0..2000 {
+            world.step();
+            if world.random.below(20) == 0 {
+                world.policy.shrink_to_fit();
+            }
+        }
+        // Ids far beyond those of the steps above, and then none.
+        let far = |index: usize| (EntryId::from_index(index), KeyId::from_index(index));
+        world.empty();
+        world.policy.shrink_to_fit();
+        let used = allocation_counter::measure(|| {
+            let list = Imports::new(["a", "b"]);
+            for (entry, key) in (1000..5000).map(far) {
+                world.policy.on_key(key, &list);
+                world.policy.on_open(entry, key, &Opened::default(), Now::default());
+                let returned = Returned { weight: 1, idle_of_key: 1 };
+                world.policy.on_release(entry, key, &returned, Now::default());
+            }
+            for (entry, key) in (1000..5000).map(far) {
+                world.policy.on_remove(entry, key, Removal::Drained);
+                world.policy.on_forget(key);
+            }
+            world.policy.shrink_to_fit();
+        });
+        assert!(used.bytes_current < 20_000, "{name} keeps {} bytes", used.bytes_current);
+        (0..2000).for_each(|_| world.step());
+    }
+}
+
+#[test]
 fn contract_catches_policies_that_break_it() {
     /// Names the latest to come back, even if it is out again.
     #[derive(Default)]
@@ -209,7 +296,7 @@ fn contract_catches_policies_that_break_it() {
         fn on_release(&mut self, entry: EntryId, _: KeyId, _: &Returned, _: Now) {
             self.0 = Some(entry);
         }
-        fn on_remove(&mut self, _: EntryId, _: KeyId) {}
+        fn on_remove(&mut self, _: EntryId, _: KeyId, _: Removal) {}
         fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<Victim> {
             self.0.map(Victim::Entry)
         }

@@ -1,4 +1,4 @@
-use super::{Capacity, Verdict, evict_any_if};
+use super::{Bounds, Capacity, Verdict, evict_any_if};
 use crate::usage::{Opened, Usage};
 
 /// At most so many bytes of live resources: idle, leased and opening together.
@@ -19,5 +19,9 @@ impl Capacity for MaxLiveWeight {
 
     fn keep(&self, usage: &Usage, _: u64) -> Verdict {
         evict_any_if(usage.live_weight() > self.0, "MaxLiveWeight")
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds::of_bytes(self.0)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Eviction, Victim};
+use super::{Eviction, Removal, Victim};
 use crate::id::{EntryId, Id as _, KeyId};
 use crate::time::Now;
 use crate::usage::{Opened, Returned};
@@ -65,7 +65,7 @@ impl Drive {
         };
         let place = self.idle.iter().position(is_it).expect("a victim is idle");
         let (entry, key) = self.idle.remove(place);
-        self.policy.on_remove(entry, KeyId::from_index(key));
+        self.policy.on_remove(entry, KeyId::from_index(key), Removal::Evicted);
         Some(key)
     }
 

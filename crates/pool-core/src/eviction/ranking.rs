@@ -19,7 +19,7 @@ pub(super) struct Ranking<W> {
     clock: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Rank<W> {
     /// How many of its entries are idle.
     idle: u32,
@@ -132,6 +132,16 @@ impl<W: Copy + Ord> Ranking<W> {
             place.worth = worth(place.worth);
         }
         self.rebuild();
+    }
+
+    /// Gives back memory of keys and entries that are not idle.
+    pub(super) fn shrink_to_fit(&mut self) {
+        let idle_no_more = self.keys.iter_mut().filter(|rank| rank.idle == 0);
+        idle_no_more.for_each(|rank| *rank = Rank::default());
+        self.keys.shrink_to_fit();
+        self.idle.shrink_to_fit();
+        self.rebuild();
+        self.heap.shrink_to_fit();
     }
 
     #[cold]

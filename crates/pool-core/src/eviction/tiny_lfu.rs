@@ -1,5 +1,6 @@
 use super::dense::Dense;
-use super::{Eviction, Lru, Victim};
+use super::{Eviction, Lru, Removal, Victim};
+use crate::capacity::Bounds;
 use crate::id::{EntryId, KeyId};
 use crate::time::Now;
 use crate::usage::{Opened, Returned};
@@ -54,6 +55,10 @@ impl<K: ?Sized, E: Eviction<K>> Eviction<K> for TinyLfu<E> {
         self.inner.needs_clock()
     }
 
+    fn on_capacity(&mut self, capacity: &Bounds) {
+        self.inner.on_capacity(capacity);
+    }
+
     fn on_key(&mut self, key: KeyId, name: &K) {
         self.inner.on_key(key, name);
     }
@@ -77,9 +82,9 @@ impl<K: ?Sized, E: Eviction<K>> Eviction<K> for TinyLfu<E> {
         self.inner.on_release(entry, key, returned, now);
     }
 
-    fn on_remove(&mut self, entry: EntryId, key: KeyId) {
+    fn on_remove(&mut self, entry: EntryId, key: KeyId, why: Removal) {
         self.live -= usize::from(self.owners.at(entry).take().is_some());
-        self.inner.on_remove(entry, key);
+        self.inner.on_remove(entry, key, why);
     }
 
     fn victim(&mut self, incoming: Option<EntryId>, now: Now) -> Option<Victim> {
@@ -96,6 +101,12 @@ impl<K: ?Sized, E: Eviction<K>> Eviction<K> for TinyLfu<E> {
 
     fn expired(&mut self, now: Now) -> Option<EntryId> {
         self.inner.expired(now)
+    }
+
+    fn shrink_to_fit(&mut self) {
+        self.requests.shrink_to_fit();
+        self.owners.shrink_to_fit();
+        self.inner.shrink_to_fit();
     }
 }
 

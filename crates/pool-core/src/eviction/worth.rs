@@ -1,4 +1,4 @@
-use super::{Eviction, Victim};
+use super::{Eviction, Removal, Victim};
 use super::kin::{ImportNames, Kin, Names, Unrelated};
 use super::ranking::Ranking;
 use crate::id::{EntryId, Id, KeyId};
@@ -44,7 +44,7 @@ pub struct Worth<N = Unrelated> {
     growth: f64,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Record {
     known: bool,
     /// Whether it was opened since it is known.
@@ -262,7 +262,7 @@ impl<K: ?Sized, N: Names<K>> Eviction<K> for Worth<N> {
         ranking.release(entry, key, returned.idle_of_key, worth);
     }
 
-    fn on_remove(&mut self, entry: EntryId, key: KeyId) {
+    fn on_remove(&mut self, entry: EntryId, key: KeyId, _: Removal) {
         self.ranking.take(entry, key);
         let record = self.record(key);
         record.live = record.live.saturating_sub(1);
@@ -274,6 +274,15 @@ impl<K: ?Sized, N: Names<K>> Eviction<K> for Worth<N> {
     fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<Victim> {
         let keys = &self.keys;
         self.ranking.victim(|key, idle| worth_of(keys, key, idle)).map(|(key, _)| Victim::OldestOf(key))
+    }
+
+    fn shrink_to_fit(&mut self) {
+        let used = self.keys.iter().rposition(|record| *record != Record::NEW).map_or(0, |last| last + 1);
+        self.keys.truncate(used);
+        self.keys.shrink_to_fit();
+        self.kin.shrink_to_fit();
+        self.live.shrink_to_fit();
+        self.ranking.shrink_to_fit();
     }
 }
 

@@ -91,7 +91,7 @@ impl<K, R, C: Capacity, E: Eviction<K>> Builder<K, R, C, E> {
     {
         let Self { capacity, eviction, clock, observer, remembered_keys, process_memory, resource: _ } = self;
         let process_memory = capacity.needs_process_memory().then_some(process_memory);
-        let max_idle = capacity.max_idle();
+        let max_idle = capacity.bounds().entries;
         let state = State::new(capacity, eviction, remembered_keys);
         Pool {
             needs_clock: state.needs_clock(),

@@ -24,6 +24,7 @@ where
         for &id in &idle {
             self.evict(id, DropReason::Drained);
         }
+        self.aftermath.contain(|| self.eviction.shrink_to_fit());
         add(&mut self.counters.drains, 1);
         idle.len()
     }

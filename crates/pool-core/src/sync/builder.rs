@@ -115,7 +115,7 @@ impl<K, R, C: Capacity, E: Eviction<K>> Builder<K, R, C, E> {
         let Self {
             capacity, eviction, create_or_wait, clock, observer, remembered_keys, process_memory, ..
         } = self;
-        let max_idle = capacity.max_idle();
+        let max_idle = capacity.bounds().entries;
         let needs_process_memory = capacity.needs_process_memory();
         let needs_hold_times = create_or_wait.needs_hold_times();
         let state = State::new(capacity, eviction, remembered_keys);
