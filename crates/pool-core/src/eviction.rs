@@ -13,12 +13,14 @@ mod greedy_dual;
 mod idle_timeout;
 mod kin;
 mod max_age;
+mod pages;
 mod ranking;
 mod stamps;
 
 pub use idle_timeout::IdleTimeout;
 pub use kin::{ImportNames, Names, Unrelated};
 pub use max_age::MaxAge;
+pub use recall::Settings as RecallSettings;
 
 use std::time::Duration;
 
@@ -81,7 +83,8 @@ impl From<MissReason> for Removal {
 /// Frequency and cost belong to the key, recency to the entry, because a key may have several entries and a hit takes
 /// one out of the victim set. The life of each:
 ///
-/// - key: `on_key` … `on_forget`. In between it may have no entry at all: history survives there. The pool remembers
+/// - key: `on_key` … `on_forget`. In between it may have no entry at all: history survives there, and `on_reopen` says
+///   that it has one again. The pool remembers
 ///   a bounded number of keys without entries, so state by key is bounded by that and the live entries.
 /// - entry: `on_open` (leased), then any number of `on_release` (idle, may be named as victim) and `on_acquire`
 ///   (leased, may not), then `on_remove`, from either. A *shared* entry hears `on_acquire` for each further lease and
@@ -116,6 +119,12 @@ pub trait Eviction<K: ?Sized> {
     /// A key without entries was forgotten, to bound the history.
     fn on_forget(&mut self, key: KeyId) {
         let _ = key;
+    }
+
+    /// A known key that had no entry is opened again; `on_open` follows. `name` is the key itself: so a policy that looks
+    /// into keys need not keep what it found in those without entries.
+    fn on_reopen(&mut self, key: KeyId, name: &K) {
+        let _ = (key, name);
     }
 
     /// A miss opened an entry, which is now leased. `opened` is what was measured.
@@ -166,6 +175,10 @@ impl<K: ?Sized, T: Eviction<K> + ?Sized> Eviction<K> for Box<T> {
         (**self).on_forget(key);
     }
 
+    fn on_reopen(&mut self, key: KeyId, name: &K) {
+        (**self).on_reopen(key, name);
+    }
+
     fn on_open(&mut self, entry: EntryId, key: KeyId, opened: &Opened, now: Now) {
         (**self).on_open(entry, key, opened, now);
     }
@@ -214,6 +227,7 @@ macro_rules! policies {
 }
 
 policies! {
+    recall::Recall,
     worth::Worth,
     reject_incoming::RejectIncoming,
     fifo::Fifo,
@@ -243,6 +257,7 @@ pub fn named<K: ?Sized>(name: &str) -> Option<Box<dyn Eviction<K> + Send>> {
 #[must_use]
 pub fn named_for_imports(name: &str) -> Option<Box<dyn Eviction<Imports> + Send>> {
     match published_name(name)? {
+        "Recall" => Some(Box::new(Recall::of_imports())),
         "Worth" => Some(Box::new(Worth::of_imports())),
         name => make(name),
     }

@@ -20,7 +20,7 @@ pub(crate) use step::reentered;
 use crate::capacity::Capacity;
 use crate::contain::in_drop;
 use crate::error::AcquireError;
-use crate::eviction::{Eviction, Worth};
+use crate::eviction::{Eviction, Recall};
 use crate::imports::Imports;
 use crate::key::{KeyHasher, Query};
 use crate::observer::{Event, Observer};
@@ -72,7 +72,7 @@ where
 
 impl<K: Clone, R: Resource> Pool<K, R> {
     /// A pool that keeps at most `max_idle` idle resources and evicts what is worth least
-    /// ([`Worth`]). 0 disables reuse.
+    /// ([`Recall`]). 0 disables reuse.
     /// Nothing is allocated up front.
     #[must_use]
     pub fn with_max_idle(max_idle: u64) -> Self {
@@ -81,15 +81,15 @@ impl<K: Clone, R: Resource> Pool<K, R> {
 
     /// A pool with other policies, clock or observer.
     pub fn builder() -> Builder<K, R> {
-        Builder::new(Worth::new())
+        Builder::new(Recall::new())
     }
 }
 
 impl<R: Resource> Pool<Imports, R> {
     /// A [`builder`](Pool::builder) for import lists: its eviction policy sees which lists are alike
-    /// ([`Worth::of_imports`]).
+    /// ([`Recall::of_imports`]).
     pub fn imports_builder() -> Builder<Imports, R> {
-        Builder::new(Worth::of_imports())
+        Builder::new(Recall::of_imports())
     }
 }
 

@@ -108,7 +108,7 @@ use step::Postponed;
 use crate::capacity::Capacity;
 use crate::contain::in_drop;
 use crate::error::AcquireError;
-use crate::eviction::{Eviction, Worth};
+use crate::eviction::{Eviction, Recall};
 use crate::imports::Imports;
 use crate::key::{KeyHasher, Query};
 use crate::observer::{Event, Observer};
@@ -157,7 +157,7 @@ where
 
 impl<K: Clone + Eq, R: Resource> Pool<K, R> {
     /// A pool that keeps at most `max_idle` idle resources and evicts what is worth least
-    /// ([`Worth`]). 0 disables reuse. What is live is not limited, so nobody waits but for an open that is shared.
+    /// ([`Recall`]). 0 disables reuse. What is live is not limited, so nobody waits but for an open that is shared.
     #[must_use]
     pub fn with_max_idle(max_idle: u64) -> Self {
         Self::builder().capacity(crate::capacity::MaxIdle(max_idle)).build()
@@ -165,15 +165,15 @@ impl<K: Clone + Eq, R: Resource> Pool<K, R> {
 
     /// A pool with other policies, clock or observer.
     pub fn builder() -> Builder<K, R> {
-        Builder::new(Worth::new())
+        Builder::new(Recall::new())
     }
 }
 
 impl<R: Resource> Pool<Imports, R> {
     /// A [`builder`](Pool::builder) for import lists: its eviction policy sees which lists are alike
-    /// ([`Worth::of_imports`]).
+    /// ([`Recall::of_imports`]).
     pub fn imports_builder() -> Builder<Imports, R> {
-        Builder::new(Worth::of_imports())
+        Builder::new(Recall::of_imports())
     }
 }
 

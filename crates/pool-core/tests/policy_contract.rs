@@ -286,6 +286,46 @@ fn shrink_to_fit_gives_back_what_is_kept_for_ids_that_are_not_in_use_and_harms_n
     }
 }
 
+/// Bytes that a policy keeps for each of `keys` that have no entry any more, after all had one in turn.
+fn bytes_for_each_remembered_key(make: impl FnOnce() -> Policy, keys: usize) -> f64 {
+    let list = |key: usize| {
+        Imports::new((0..20).map(|name| format!("Name{}", key % 7 + name * (key % 300))).collect::<Vec<_>>())
+    };
+    let mut kept = None;
+    let used = allocation_counter::measure(|| {
+        let mut policy = make();
+        policy.on_capacity(&Bounds::of_entries(8));
+        for key in 0..keys {
+            let (entry, id, now) = (EntryId::from_index(key % 8), KeyId::from_index(key), Now::default());
+            policy.on_key(id, &list(key));
+            policy.on_open(entry, id, &Opened::default(), now);
+            policy.on_release(entry, id, &Returned { weight: 1, idle_of_key: 1 }, now);
+            policy.victim(None, now);
+            policy.on_remove(entry, id, Removal::Evicted);
+        }
+        kept = Some(policy);
+    });
+    drop(kept);
+    used.bytes_current as f64 / keys as f64
+}
+
+#[test]
+fn what_a_policy_keeps_for_a_remembered_key_is_bounded() {
+    // The worst case of vectors that double.
+    const KEYS: usize = (1 << 16) + 1000;
+    for name in NAMES {
+        let bytes = bytes_for_each_remembered_key(|| named_for_imports(name).unwrap(), KEYS);
+        println!("{name}: {bytes:.1} bytes");
+        // Worth keeps the names of all.
+        let most = match *name {
+            "Recall" => 66.0, // its log of 4096 requests among it
+            "Worth" => 600.0,
+            _ => 160.0,
+        };
+        assert!(bytes <= most, "{name} keeps {bytes:.1} bytes for each key");
+    }
+}
+
 #[test]
 fn contract_catches_policies_that_break_it() {
     /// Names the latest to come back, even if it is out again.

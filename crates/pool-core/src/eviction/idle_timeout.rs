@@ -44,6 +44,10 @@ impl<K: ?Sized, E: Eviction<K>> Eviction<K> for IdleTimeout<E> {
         self.inner.on_forget(key);
     }
 
+    fn on_reopen(&mut self, key: KeyId, name: &K) {
+        self.inner.on_reopen(key, name);
+    }
+
     fn on_open(&mut self, entry: EntryId, key: KeyId, opened: &Opened, now: Now) {
         self.inner.on_open(entry, key, opened, now);
     }

@@ -12,7 +12,7 @@ use crate::resource::Resource;
 use crate::state::State;
 use crate::time::{Clock, SystemClock};
 
-/// Makes a [`Pool`]. Without further calls: [`MaxIdle`]`(8)`, [`Worth`](crate::eviction::Worth), the system's clock, no observer, 4096 keys
+/// Makes a [`Pool`]. Without further calls: [`MaxIdle`]`(8)`, [`Recall`](crate::eviction::Recall), the system's clock, no observer, 4096 keys
 /// remembered.
 #[must_use = "a builder makes nothing until `build`"]
 pub struct Builder<K, R, C = Box<dyn Capacity>, E = Box<dyn Eviction<K>>> {

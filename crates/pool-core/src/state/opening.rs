@@ -159,12 +159,17 @@ where
         if shared {
             self.keys[key].warm.push_front(&mut self.entries, id.index() as u32);
         }
-        self.keys[key].opened = Some(opened);
+        let again = self.keys[key].opened.replace(opened).is_some() && self.keys[key].entries == 0;
         self.keys[key].exclusive = !shared;
         self.move_weight(key, opened.weight, Place::Nowhere, Place::Leased);
         self.counters.peaks.note_live(&self.usage);
         let now = self.now(nanos);
-        let heard = self.aftermath.contain(|| self.eviction.on_open(id, key, &opened, now));
+        let heard = self.aftermath.contain(|| {
+            if again {
+                self.eviction.on_reopen(key, &self.keys[key].key);
+            }
+            self.eviction.on_open(id, key, &opened, now);
+        });
         if heard.is_none() {
             // The policy may not know it now, and then could never name it: it goes when its lease ends.
             self.doom(id, DropReason::Panicked);
