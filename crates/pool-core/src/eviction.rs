@@ -14,7 +14,9 @@ mod idle_timeout;
 mod kin;
 mod max_age;
 mod pages;
+mod random;
 mod ranking;
+mod room;
 mod stamps;
 
 pub use idle_timeout::IdleTimeout;
@@ -237,6 +239,12 @@ policies! {
     s3_fifo::S3Fifo,
     gdsf::Gdsf,
     camp::Camp,
+    arc::Arc,
+    lirs::Lirs,
+    two_q::TwoQ,
+    lecar::LeCaR,
+    hyperbolic::Hyperbolic,
+    lhd::Lhd,
     tiny_lfu::TinyLfu,
 }
 

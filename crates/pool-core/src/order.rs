@@ -225,11 +225,16 @@ impl<I: Id> Order<I> {
         removed
     }
 
-    /// To be put in again.
-    fn detach(&mut self, id: I) -> u32 {
+    /// Allocates what putting `id` in takes, so that a later hit need not.
+    pub fn make_room_for(&mut self, id: I) {
         if id.index() >= self.links.len() {
             self.links.resize(id.index() + 1, Link::unlinked());
         }
+    }
+
+    /// To be put in again.
+    fn detach(&mut self, id: I) -> u32 {
+        self.make_room_for(id);
         let index = id.index() as u32;
         let was_in = self.chain.remove(&mut self.links, index);
         self.len += usize::from(!was_in);

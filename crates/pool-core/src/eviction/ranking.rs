@@ -126,6 +126,21 @@ impl<W: Copy + Ord> Ranking<W> {
         None
     }
 
+    /// As [`victim`](Ranking::victim), as if one idle entry were not there.
+    pub(super) fn victim_but(
+        &mut self,
+        entry: Option<EntryId>,
+        worth: impl Fn(KeyId, usize) -> W,
+    ) -> Option<(KeyId, W)> {
+        let owner = entry.and_then(|entry| Some((entry, self.idle.get(entry).key()?)));
+        let Some((entry, key)) = owner else { return self.victim(worth) };
+        let idle = u64::from(self.keys.get(key).idle);
+        self.take(entry, key);
+        let named = self.victim(&worth);
+        self.release(entry, key, idle, |idle| worth(key, idle));
+        named
+    }
+
     /// All worths have changed alike: their order is the same.
     pub(super) fn rescale(&mut self, worth: impl Fn(W) -> W) {
         for place in self.keys.iter_mut().filter_map(|rank| rank.place.as_mut()) {

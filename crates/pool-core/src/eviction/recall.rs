@@ -10,6 +10,7 @@ pub use settings::Settings;
 
 use super::dense::Dense;
 use super::kin::{ImportNames, Names, Unrelated};
+use super::room::Room;
 use super::{Eviction, Removal, Victim};
 use crate::capacity::Bounds;
 use crate::id::{EntryId, KeyId};
@@ -78,11 +79,7 @@ pub struct Recall<N = Unrelated> {
     listed: Vec<KeyId>,
     /// Where an eviction begins that can't look at all keys.
     hand: usize,
-    /// For how many idle entries there is room.
-    room: usize,
-    /// For how many at most, as the pool says; and whether it may be fewer, and has to be guessed.
-    most: usize,
-    guesses: bool,
+    room: Room,
 }
 
 impl Recall {
@@ -127,9 +124,7 @@ impl<N> Recall<N> {
             idle: 0,
             listed: Vec::new(),
             hand: 0,
-            room: 1,
-            most: usize::MAX,
-            guesses: true,
+            room: Room::default(),
         }
     }
 
@@ -142,7 +137,7 @@ impl<N> Recall<N> {
         settings.check();
         Self {
             settings,
-            fading: Fading::new(settings.longest * self.room as f64),
+            fading: Fading::new(settings.longest * self.room.entries() as f64),
             simulations: Simulations::new(settings.charge_half_life),
             ..self
         }
@@ -155,20 +150,19 @@ impl<N> Recall<N> {
         Self { per_byte: true, ..self }
     }
 
-    fn make_room(&mut self, room: usize) {
-        let room = room.clamp(1, self.most.max(1));
-        if room != self.room {
-            self.room = room;
-            self.fading.set_longest(self.settings.longest * room as f64);
-            self.simulations.set_room(room);
-        }
+    /// The pool has room for more, or less, than was known.
+    #[cold]
+    fn room_changed(&mut self) {
+        let room = self.room.entries();
+        self.fading.set_longest(self.settings.longest * room as f64);
+        self.simulations.set_room(room);
     }
 
     /// A request for `key`, the cost of which is known.
     #[inline]
     fn request(&mut self, key: KeyId) {
-        if self.guesses && self.idle > self.room {
-            self.make_room(self.idle);
+        if self.room.holds(self.idle) {
+            self.room_changed();
         }
         self.now += 1;
         self.fading.step();
@@ -268,12 +262,8 @@ impl Default for Recall {
 
 impl<K: ?Sized, N: Names<K>> Eviction<K> for Recall<N> {
     fn on_capacity(&mut self, capacity: &Bounds) {
-        // More than there are ids is no bound.
-        let entries = capacity.entries.and_then(|entries| u32::try_from(entries).ok());
-        self.most = entries.map_or(usize::MAX, |entries| entries as usize);
-        self.guesses = entries.is_none() || capacity.bytes.is_some();
-        let room = if self.guesses { self.room } else { self.most };
-        self.make_room(room);
+        self.room.tell(capacity);
+        self.room_changed();
     }
 
     fn on_key(&mut self, key: KeyId, name: &K) {
@@ -347,9 +337,8 @@ impl<K: ?Sized, N: Names<K>> Eviction<K> for Recall<N> {
         if self.idle == 0 {
             return None;
         }
-        if self.guesses {
-            // One of them has to go.
-            self.make_room(self.idle - 1);
+        if self.room.is_exceeded_by(self.idle) {
+            self.room_changed();
         }
         let weights = self.simulations.weights(&self.settings, &self.fading);
         let mut least = (f32::INFINITY, u64::MAX, None);
