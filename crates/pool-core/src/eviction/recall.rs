@@ -19,7 +19,7 @@ use crate::usage::{Opened, Returned};
 use fading::Fading;
 use record::{Place, Records};
 use similar::Similar;
-use simulations::Simulations;
+use simulations::{ALL, Simulations};
 use successors::Log;
 use trust::Trust;
 
@@ -161,13 +161,11 @@ impl<N> Recall<N> {
     /// A request for `key`, the cost of which is known.
     #[inline]
     fn request(&mut self, key: KeyId) {
-        if self.room.holds(self.idle) {
-            self.room_changed();
-        }
         self.now += 1;
         self.fading.step();
         let Self { records, fading, similar, trust, log, now, settings, .. } = self;
         let record = records.at(key);
+        let simulated = record.simulated;
         if similar.is_used() {
             if record.asked > 0 {
                 trust.request(record, fading, settings.learning_rate);
@@ -180,9 +178,16 @@ impl<N> Recall<N> {
         if log.knows_after(before, *now) {
             self.expect_successors(before);
         }
-        let Self { records, fading, simulations, similar, log, now, settings, .. } = self;
-        log.push(*now, key);
-        simulations.request(key, records, fading, settings.half_lives, |record| {
+        self.log.push(self.now, key);
+        if self.simulations.hear_of(key) && simulated != ALL {
+            self.simulate_miss(key);
+        }
+    }
+
+    /// A key is asked for that not all simulations hold.
+    fn simulate_miss(&mut self, key: KeyId) {
+        let Self { records, fading, simulations, similar, settings, .. } = self;
+        simulations.miss(key, records, fading, settings.half_lives, |record| {
             if record.live == 0 {
                 record.list.take().into_iter().for_each(|list| similar.forget(list));
             }
@@ -296,7 +301,11 @@ impl<K: ?Sized, N: Names<K>> Eviction<K> for Recall<N> {
         let record = self.records.at(key);
         (record.cost, record.weight) = (cost, weight);
         record.live += 1;
-        if record.asked == 0 {
+        let new = record.asked == 0;
+        if self.room.holds(self.idle) {
+            self.room_changed();
+        }
+        if new {
             self.take_over(key);
         }
         self.request(key);
@@ -308,8 +317,11 @@ impl<K: ?Sized, N: Names<K>> Eviction<K> for Recall<N> {
     }
 
     fn on_release(&mut self, entry: EntryId, key: KeyId, returned: &Returned, _: Now) {
-        self.take(entry);
-        *self.owners.at(entry) = Some(key);
+        if let Some(before) = self.owners.at(entry).replace(key) {
+            // What was before was missed, or this is told again.
+            self.idle -= 1;
+            self.records.at(before).idle -= 1;
+        }
         self.idle += 1;
         let record = self.records.at(key);
         if self.per_byte {

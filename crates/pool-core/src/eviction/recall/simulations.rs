@@ -54,29 +54,22 @@ impl Simulations {
         (key.index() as u32).wrapping_mul(2_654_435_761) <= self.sampled
     }
 
-    /// What each half-life alone would have done at a request for `key`. Calls `left` with each key that no simulation holds any
-    /// more.
+    /// A request for `key`; true if it is among those that are simulated.
     #[inline]
-    pub(super) fn request(
-        &mut self,
-        key: KeyId,
-        records: &mut Records,
-        fading: &Fading,
-        used: usize,
-        left: impl FnMut(&mut Record),
-    ) {
-        if self.sampled == u32::MAX || self.samples(key) {
-            self.charge *= self.growth;
-            if self.charge >= LARGEST {
-                self.rescale();
-            }
-            if records.at(key).simulated != ALL {
-                self.miss(key, records, fading, used, left);
-            }
+    pub(super) fn hear_of(&mut self, key: KeyId) -> bool {
+        if self.sampled < u32::MAX && !self.samples(key) {
+            return false;
         }
+        self.charge *= self.growth;
+        if self.charge >= LARGEST {
+            self.rescale();
+        }
+        true
     }
 
-    fn miss(
+    /// What each half-life alone would have done at a request for `key`, where it did not hold it. Calls `left` with each key that no
+    /// simulation holds any more.
+    pub(super) fn miss(
         &mut self,
         key: KeyId,
         records: &mut Records,
