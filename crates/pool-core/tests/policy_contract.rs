@@ -116,6 +116,9 @@ impl World {
             let name = Imports::new(names.collect::<Vec<_>>());
             self.tell(|policy, _| policy.on_key(KeyId::from_index(key), &name));
             self.keys.insert(key, name);
+        } else if !self.entries.values().any(|(of, _)| *of == key) {
+            let name = self.keys[&key].clone();
+            self.tell(|policy, _| policy.on_reopen(KeyId::from_index(key), &name));
         }
         let opened = Opened {
             cost_nanos: [0, 1, 1000, u64::MAX][self.random.below(4)],

@@ -20,6 +20,7 @@ struct Told {
     capacity: RefCell<Vec<Bounds>>,
     gone: RefCell<Vec<Removal>>,
     shrunk: Cell<usize>,
+    reopened: RefCell<Vec<KeyId>>,
 }
 
 /// `Lru` that keeps a record, and names what has just come back while it is told to.
@@ -30,6 +31,9 @@ struct Listens {
 }
 
 impl<K: ?Sized> Eviction<K> for Listens {
+    fn on_reopen(&mut self, key: KeyId, _: &K) {
+        self.told.reopened.borrow_mut().push(key);
+    }
     fn on_capacity(&mut self, capacity: &Bounds) {
         self.told.capacity.borrow_mut().push(*capacity);
     }
@@ -117,6 +121,28 @@ fn why_an_entry_is_gone_is_told_for_each_way_to_go() {
     pool.drain();
     expect("drained", &[Removal::Drained]);
     assert_eq!(told.shrunk.get(), 1, "after a drain memory may be given back");
+}
+
+#[test]
+fn a_key_is_told_again_when_it_has_an_entry_again_and_only_then() {
+    let told = Rc::new(Told::default());
+    let inner = Listens { inner: Lru::new(), told: Rc::clone(&told), rejects: Rc::default() };
+    let hour = Duration::from_secs(3600);
+    let policy = IdleTimeout::new(hour, MaxAge::new(hour, TinyLfu::new(inner)));
+    let pool: Pool<u32, Thing> = Pool::builder().capacity(MaxIdle(2)).eviction(policy).clock(|| 0).build();
+    let open = |_: &u32| Ok(Thing(Rc::new(Cell::new(Health::Reusable))));
+    let lease = pool.acquire(&1, open).unwrap();
+    drop(pool.acquire(&1, open).unwrap()); // it has another
+    drop(lease);
+    drop(pool.acquire(&1, open).unwrap()); // a hit
+    assert_eq!(told.reopened.take(), []);
+    pool.drain();
+    assert!(pool.acquire(&1, |_| Err(())).is_err());
+    assert_eq!(told.reopened.take(), [], "no open, no entry");
+    drop(pool.acquire(&1, open).unwrap());
+    assert_eq!(told.reopened.take().len(), 1);
+    drop(pool.acquire(&2, open).unwrap());
+    assert_eq!(told.reopened.take(), [], "new");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::order::Order;
 use crate::time::Now;
 use crate::usage::{Opened, Returned};
 
-/// The default: what is worth least goes. A key is worth what its last open cost, times how often it was asked for
+/// The default of version 0.1: what is worth least goes. A key is worth what its last open cost, times how often it was asked for
 /// lately, times how much of it newer keys have left standing.
 ///
 /// *Lately*: a request counts half as much after as many further requests as a fifth of the keys that the pool knows, so

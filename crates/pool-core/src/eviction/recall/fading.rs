@@ -190,3 +190,55 @@ pub(super) fn halved(halvings: f64) -> f64 {
     let power = (1..=10).rev().fold(1.0, |sum, n| 1.0 + sum * x / f64::from(n));
     f64::from_bits((1023 - whole) << 52) * power
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halvings_are_right() {
+        for halvings in [0.0, 0.1, 0.5, 0.999, 1.0, 7.3, 100.0, 999.5] {
+            assert!((halved(halvings) / (-halvings).exp2() - 1.0).abs() < 1e-8, "{halvings}");
+        }
+        assert_eq!(halved(1e9), 0.0);
+    }
+
+    /// Two keys by turns, whose counts are compared with ones that fade at each request, over many changes of unit; then the
+    /// half-lives change.
+    #[test]
+    fn counts_fade_as_if_each_request_made_all_before_count_less() {
+        for longest in [64.0, 128.0, 5000.0, 1e6] {
+            let mut fading = Fading::new(longest);
+            let mut keys = [Faded::default(); 2];
+            let mut naive = [[0.0_f64; HALF_LIVES]; 2];
+            let mut longest = longest;
+            for at in 0_u64..60_000 {
+                if at == 40_000 {
+                    longest *= 3.0;
+                    fading.set_longest(longest);
+                }
+                fading.step();
+                let factors: [f64; HALF_LIVES] = std::array::from_fn(|place| {
+                    let half_life = longest / RATIO.powi((HALF_LIVES - 1 - place) as i32);
+                    (-1.0 / half_life).exp2()
+                });
+                for counts in &mut naive {
+                    counts.iter_mut().zip(factors).for_each(|(count, factor)| *count *= factor);
+                }
+                // The second is looked at seldom, and between that misses changes of unit.
+                let key = usize::from(at % 997 == 0);
+                fading.count(&mut keys[key], 1.0);
+                naive[key].iter_mut().for_each(|count| *count += 1.0);
+                if at % 1009 == 0 {
+                    for (key, expected) in keys.iter_mut().zip(&naive) {
+                        for (half_life, expected) in expected.iter().enumerate() {
+                            let now = f64::from(fading.of(key, half_life)) / fading.request(half_life);
+                            let close = (now - expected).abs() <= 1e-3 * expected + 1e-12;
+                            assert!(close, "{longest} {at} {half_life}: {now} is not {expected}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

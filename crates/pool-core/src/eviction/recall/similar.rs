@@ -204,3 +204,106 @@ impl Name {
         self.lists.checked_shr(halvings - self.halvings).unwrap_or(0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+    use crate::id::Id as _;
+
+    fn words(text: &str, each: &mut dyn FnMut(&str)) {
+        text.split_whitespace().for_each(each);
+    }
+
+    fn found<N>(similar: &mut Similar<N>, place: Place, least: f32) -> BTreeMap<usize, f32> {
+        let mut found = BTreeMap::new();
+        similar.each_similar(place, least, |key, similarity| _ = found.insert(key.index(), similarity));
+        found
+    }
+
+    #[test]
+    fn names_that_all_lists_have_make_none_similar() {
+        let mut similar = Similar::new(words);
+        let mut learn = |key: usize, text: &str| similar.learn(KeyId::from_index(key), text, true).unwrap();
+        let places: Vec<Place> = (0..50).map(|key| learn(key, &format!("Init Lean m{key}"))).collect();
+        let new = learn(50, "Init Lean m0 n");
+        let found = found(&mut similar, new, 0.3);
+        assert_eq!(found.keys().collect::<Vec<_>>(), [&0]);
+        assert!((0.45..0.55).contains(&found[&0]), "{found:?}");
+        places.into_iter().chain([new]).for_each(|place| similar.forget(place));
+        assert!(similar.names.is_empty() && similar.lists.is_empty() && similar.by_hash.is_empty());
+    }
+
+    #[test]
+    fn the_index_finds_what_a_comparison_with_all_lists_finds() {
+        let mut seed = 88_172_645_463_325_252_u64;
+        let mut below = |n: usize| {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            (seed % n as u64) as usize
+        };
+        for _ in 0..20 {
+            let mut similar = Similar::new(words);
+            // Names of held lists, and in how many that were learned each is.
+            let mut held: BTreeMap<usize, (Place, BTreeSet<usize>)> = BTreeMap::new();
+            let mut lists: BTreeMap<usize, usize> = BTreeMap::new();
+            for key in 0..120 {
+                // A name of nearly all, and some of which the first are common.
+                let mut names = BTreeSet::new();
+                for _ in 0..1 + below(6) {
+                    let most = 1 + below(40);
+                    names.insert(below(most));
+                }
+                names.insert(100);
+                let text: Vec<String> = names.iter().map(ToString::to_string).collect();
+                let place = similar.learn(KeyId::from_index(key), text.join(" ").as_str(), true).unwrap();
+                for name in &names {
+                    // A name that no held list has is forgotten.
+                    let is_held = held.values().any(|(_, names)| names.contains(name));
+                    let lists = lists.entry(*name).or_default();
+                    *lists = if is_held { *lists + 1 } else { 1 };
+                }
+                let weight = |name: &usize| 1.0 - (lists[name] - 1) as f32 / (key + 1) as f32;
+                let mut expected = BTreeMap::new();
+                for (other, (_, others)) in &held {
+                    let both: f32 = names.intersection(others).map(weight).sum();
+                    let all: f32 = names.union(others).map(weight).sum();
+                    expected.insert(*other, if both == 0.0 { 0.0 } else { both / all });
+                }
+                let found = found(&mut similar, place, 0.3);
+                for (other, similarity) in expected {
+                    match found.get(&other) {
+                        Some(found) => assert!((found - similarity).abs() < 1e-4, "{found} {similarity}"),
+                        None => assert!(similarity < 0.3 + 1e-4, "{key} and {other}: {similarity}"),
+                    }
+                }
+                held.insert(key, (place, names));
+                if held.len() > 60 {
+                    let gone = *held.keys().nth(below(held.len() - 1)).unwrap();
+                    similar.forget(held.remove(&gone).unwrap().0);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_more_than_so_many_lists_are_compared_and_counts_follow_what_is_common_lately() {
+        let mut similar = Similar::new(words);
+        let mut last = None;
+        for key in 0..2000 {
+            last = similar.learn(KeyId::from_index(key), format!("common n{key}").as_str(), true);
+        }
+        let before = LOOKS.get();
+        found(&mut similar, last.unwrap(), 0.0);
+        assert!(LOOKS.get() - before <= COMPARED as u64);
+        for key in 2000..2000 + 2 * LEARNED as usize {
+            let place = similar.learn(KeyId::from_index(key), format!("other n{key}").as_str(), true).unwrap();
+            similar.forget(place);
+        }
+        assert!(similar.halvings >= 2 && similar.learned < LEARNED);
+        let common = similar.by_hash[&FixedState::default().hash_one("common")];
+        assert!(similar.weight(common) > 0.95, "it was common once");
+    }
+}

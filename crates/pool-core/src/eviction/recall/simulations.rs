@@ -157,3 +157,61 @@ impl Simulations {
         self.each.iter_mut().for_each(|simulation| simulation.keys.shrink_to_fit());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All keys are asked for in turn, so often, in a pool with so much room.
+    fn in_turn(room: usize, keys: usize, rounds: usize) -> (Simulations, Records) {
+        let (mut simulations, mut records) = (Simulations::new(100.0), Records::default());
+        let mut fading = Fading::new(64.0 * room as f64);
+        simulations.set_room(room);
+        for key in (0..rounds).flat_map(|_| 0..keys) {
+            let key = KeyId::from_index(key);
+            fading.step();
+            fading.count(&mut records.at(key).requests, 1.0);
+            if simulations.hear_of(key) {
+                simulations.miss(key, &mut records, &fading, HALF_LIVES, |_| ());
+            }
+        }
+        (simulations, records)
+    }
+
+    #[test]
+    fn a_simulation_is_as_long_as_the_pool_and_of_a_large_one_has_a_sample() {
+        let (small, mut records) = in_turn(8, 20, 3);
+        assert!(small.each.iter().all(|simulation| simulation.keys.len() == 8));
+        let marked = (0..20).map(|key| records.at(KeyId::from_index(key)).simulated.count_ones()).sum::<u32>();
+        assert_eq!(marked, 8 * HALF_LIVES as u32, "each is marked that is held");
+        let (large, _) = in_turn(10_000, 20_000, 2);
+        for simulation in &large.each {
+            assert!(simulation.keys.len() == MOST && simulation.keys.iter().all(|&key| large.samples(key)));
+        }
+        let share = (0..100_000).filter(|&key| large.samples(KeyId::from_index(key))).count();
+        assert!((2300..2800).contains(&share), "{share} of 100 000 are a share of 256 in 10 000");
+    }
+
+    #[test]
+    fn what_is_charged_less_counts_more_and_charges_fade() {
+        let (mut simulations, _) = in_turn(8, 20, 3);
+        let (settings, fading) = (Settings::default(), Fading::new(512.0));
+        let equal = simulations.weights(&settings, &fading);
+        assert!((equal[0] / equal[1] - 2.0).abs() < 0.1, "a longer one counts half: {equal:?}");
+        simulations.each[0].charged *= 1.025;
+        let charged = simulations.weights(&settings, &fading);
+        assert!((charged[0] / equal[0] - 0.5).abs() < 0.1, "a fortieth more: half as much");
+        // Far beyond what a number can grow to.
+        let before = simulations.each[0].charged / simulations.charge;
+        (0..200_000).for_each(|_| _ = simulations.hear_of(KeyId::from_index(0)));
+        assert!(simulations.charge.is_finite() && simulations.each[0].charged / simulations.charge < before / 1e9);
+    }
+
+    #[test]
+    fn a_key_that_is_forgotten_is_in_no_simulation() {
+        let (mut simulations, mut records) = in_turn(8, 8, 1);
+        let key = KeyId::from_index(3);
+        simulations.forget(key, records.at(key).simulated);
+        assert!(simulations.each.iter().all(|simulation| !simulation.keys.contains(&key)));
+    }
+}

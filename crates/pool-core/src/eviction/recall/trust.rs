@@ -88,3 +88,51 @@ impl Trust {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The trust after many requests, of which so many in a hundred are for heirs; these have a tenth of all requests.
+    fn trust_if(heirs_in_100: u64) -> f64 {
+        let mut fading = Fading::new(1e6);
+        let mut trust = Trust::new();
+        for round in 0..5000 {
+            fading.step();
+            let mut record = Record { heir: round % 100 < heirs_in_100, asked: 1, ..Record::default() };
+            fading.count(&mut record.requests, 1.0);
+            (trust.all, trust.heirs, trust.changes) = (1000.0, 100.0, fading.changes());
+            trust.request(&mut record, &fading, 0.001);
+        }
+        trust.get()
+    }
+
+    #[test]
+    fn trust_goes_where_heirs_are_asked_for_less_than_expected_and_comes_back_where_not() {
+        assert!(trust_if(10) > 0.9, "as often as expected");
+        assert!(trust_if(30) > 0.99, "more often");
+        assert!((0.4..0.6).contains(&trust_if(0)), "{}", trust_if(0));
+    }
+
+    #[test]
+    fn what_heirs_inherited_is_taken_back_when_they_are_asked_for_or_forgotten() {
+        let mut fading = Fading::new(640.0);
+        let mut trust = Trust::new();
+        let mut parent = Record { asked: 1, ..Record::default() };
+        let mut heirs = [Record::default(), Record::default()];
+        fading.step();
+        fading.count(&mut parent.requests, 8.0);
+        trust.count(&parent, &fading, 8.0);
+        for heir in &mut heirs {
+            heir.requests = fading.inherit(&mut parent.requests, 0.5, 3.0);
+            trust.inherit(heir, &fading);
+        }
+        assert!(heirs[0].heir && trust.heirs > 5.9 * fading.request(BY));
+        // Over many changes of unit.
+        (0..5000).for_each(|_| fading.step());
+        trust.request(&mut heirs[0], &fading, 0.001);
+        trust.forget(&mut heirs[1], &fading);
+        assert!(!heirs[0].heir);
+        assert!(trust.heirs <= 1e-6 * fading.request(BY), "{}", trust.heirs);
+    }
+}
