@@ -87,6 +87,19 @@ const EXPECTED: [(&str, Misses, Misses, Misses, Misses); 9] = [
     ),
 ];
 
+/// 2Q, from 4 on: with room for 2 its queue has a quarter of that, which is none, and every request is a miss. Ours has one at least.
+const TWO_Q: [(&str, [u64; 4]); 9] = [
+    ("arklib", [1485, 1341, 1183, 1015]),
+    ("batteries", [3205, 2909, 2629, 2247]),
+    ("brownian-motion", [1368, 1166, 983, 768]),
+    ("equational_theories", [916, 833, 721, 621]),
+    ("flt", [2811, 2696, 2516, 2291]),
+    ("formal-conjectures", [1116, 1082, 1012, 925]),
+    ("pfr", [2276, 1992, 1714, 1345]),
+    ("scilean", [7742, 7028, 6154, 5245]),
+    ("verso", [2535, 2263, 1885, 1546]),
+];
+
 struct Free;
 
 impl Resource for Free {
@@ -106,14 +119,16 @@ fn misses(trace: &Trace, policy: &str) -> Misses {
 }
 
 #[test]
-fn lru_arc_and_lirs_miss_what_libcachesim_does() {
+fn lru_arc_lirs_and_2q_miss_what_libcachesim_does() {
     let (mut same, mut cells) = (0, 0);
-    for (name, lru, arc, lirs, corrected) in EXPECTED {
+    for ((name, lru, arc, lirs, corrected), (of, two_q)) in EXPECTED.into_iter().zip(TWO_Q) {
+        assert_eq!(name, of);
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../benches/traces");
         let trace = Trace::read(&folder.join(format!("{name}.tsv"))).unwrap();
         assert_eq!(misses(&trace, "Lru"), lru, "Lru on {name}");
         assert_eq!(misses(&trace, "Arc"), arc, "Arc on {name}");
         assert_eq!(misses(&trace, "Lirs"), corrected, "Lirs on {name}");
+        assert_eq!(misses(&trace, "TwoQ")[1..], two_q, "TwoQ on {name}");
         same += lirs.iter().zip(corrected).filter(|(theirs, ours)| *theirs == ours).count();
         cells += lirs.len();
     }
