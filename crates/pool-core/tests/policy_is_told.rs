@@ -175,3 +175,56 @@ fn each_capacity_policy_says_what_it_bounds() {
     assert_eq!(of(&Both(MaxIdleWeight(9), Both(MaxLiveWeight(6), MaxLive(1)))), (Some(1), Some(6)));
     assert_eq!(of(&Box::new(MaxIdle(3))), (Some(3), None));
 }
+
+/// Panics once in the hook of that name.
+struct Trips(Lru, &'static str);
+
+impl Trips {
+    fn step(&mut self, hook: &'static str) {
+        if self.1 == hook {
+            self.1 = "";
+            panic!("expected panic in {hook}");
+        }
+    }
+}
+
+impl<K: ?Sized> Eviction<K> for Trips {
+    fn on_reopen(&mut self, _: KeyId, _: &K) {
+        self.step("on_reopen");
+    }
+    fn on_acquire(&mut self, entry: EntryId, key: KeyId, now: Now) {
+        Eviction::<K>::on_acquire(&mut self.0, entry, key, now);
+    }
+    fn on_release(&mut self, entry: EntryId, key: KeyId, returned: &Returned, now: Now) {
+        Eviction::<K>::on_release(&mut self.0, entry, key, returned, now);
+    }
+    fn on_remove(&mut self, entry: EntryId, key: KeyId, why: Removal) {
+        Eviction::<K>::on_remove(&mut self.0, entry, key, why);
+    }
+    fn victim(&mut self, incoming: Option<EntryId>, now: Now) -> Option<Victim> {
+        Eviction::<K>::victim(&mut self.0, incoming, now)
+    }
+    fn shrink_to_fit(&mut self) {
+        self.step("shrink_to_fit");
+    }
+}
+
+#[test]
+fn a_policy_that_panics_when_it_is_told_again_or_asked_for_memory_leaves_the_pool_whole() {
+    for hook in ["on_reopen", "shrink_to_fit"] {
+        let pool: Pool<u32, Thing> =
+            Pool::builder().capacity(MaxIdle(2)).eviction(Trips(Lru::new(), hook)).build();
+        let ask =
+            |key: u32| drop(pool.acquire(&key, |_| Ok(Thing(Rc::new(Cell::new(Health::Reusable))))).unwrap());
+        let panics = |f: &dyn Fn()| catch_unwind(AssertUnwindSafe(f)).is_err();
+        ask(1);
+        assert_eq!(panics(&|| _ = pool.drain()), hook == "shrink_to_fit", "{hook}");
+        assert_eq!((pool.len(), pool.stats().drains), (0, 1), "{hook}: drained all the same");
+        pool.assert_consistent();
+        assert_eq!(panics(&|| ask(1)), hook == "on_reopen", "{hook}");
+        pool.assert_consistent();
+        [1, 2, 1, 3].into_iter().for_each(ask);
+        assert_eq!(pool.len(), 2, "{hook}");
+        pool.assert_consistent();
+    }
+}
