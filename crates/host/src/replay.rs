@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use mock_backend::{CostModel, Journal, MockBackend, MockEnvironment, Regions};
 use pool_core::capacity::{Both, MaxIdle, MaxIdleWeight};
-use pool_core::eviction::{self, IdleTimeout, MaxAge, Worth};
+use pool_core::eviction::{self, IdleTimeout, MaxAge, Recall, Worth};
 use pool_core::local::{Builder, Pool};
 use pool_core::{Eviction, Imports};
 
@@ -17,7 +17,7 @@ pub use report::Report;
 use crate::trace::Trace;
 
 /// The type of the policy that a pool of environments uses when it is told no other.
-pub const DEFAULT_POLICY: &str = "Worth";
+pub const DEFAULT_POLICY: &str = "Recall";
 
 /// How a trace is replayed.
 #[derive(Clone, Debug)]
@@ -80,8 +80,7 @@ impl Options {
 
     /// The policy, with its filters.
     fn policy(&self) -> Box<dyn Eviction<Imports>> {
-        let mut policy = eviction::named_for_imports(self.eviction)
-            .expect("`eviction` is one of `pool_core::eviction::NAMES`");
+        let mut policy = policy_named(self.eviction, self.max_idle_weight.is_some());
         if let Some(limit) = self.idle_timeout {
             policy = Box::new(IdleTimeout::new(limit, policy));
         }
@@ -94,10 +93,11 @@ impl Options {
 
 /// The policy of that name, as it is best for environments.
 pub(crate) fn policy_named(name: &str, bounded_in_bytes: bool) -> Box<dyn Eviction<Imports>> {
-    if name == DEFAULT_POLICY && bounded_in_bytes {
-        return Box::new(Worth::of_imports().per_byte());
+    match (name, bounded_in_bytes) {
+        ("Recall", true) => Box::new(Recall::of_imports().per_byte()),
+        ("Worth", true) => Box::new(Worth::of_imports().per_byte()),
+        _ => eviction::named_for_imports(name).expect("`name` is one of `pool_core::eviction::NAMES`"),
     }
-    eviction::named_for_imports(name).expect("`name` is one of `pool_core::eviction::NAMES`")
 }
 
 /// Half of what a clock of nanoseconds can show; the other half is for opening.

@@ -129,7 +129,7 @@ fn wrong_usage_ends_with_exit_code_2_and_says_what_there_is() {
         (vec!["replay", "t", "--regions", "other"], "shared, isolated"),
         (
             vec!["replay", "t", "--eviction", "best"],
-            "choose one of default, Worth, RejectIncoming, Fifo, Lru",
+            "choose one of default, Recall, Worth, RejectIncoming, Fifo, Lru",
         ),
         (vec!["no-such-command"], "no-such-command"),
     ] {
@@ -154,7 +154,7 @@ fn a_trace_is_read_from_standard_input() {
         leanpool().args(["replay", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"0\tInit\n1\tInit\n").unwrap();
     let output = child.wait_with_output().unwrap();
-    assert!(text(&output.stdout).starts_with("- through Worth"), "{output:?}");
+    assert!(text(&output.stdout).starts_with("- through Recall"), "{output:?}");
 }
 
 #[test]
@@ -262,7 +262,7 @@ fn the_report_says_how_it_was_run() {
         "2",
     ];
     let line = format!(
-        "{path} through Worth, 8 idle at most, shared regions, idle for 60 s at most, 600 s old at most, shared by \
+        "{path} through Recall, 8 idle at most, shared regions, idle for 60 s at most, 600 s old at most, shared by \
          leases, held for 3, 2 times"
     );
     assert_eq!(text(&run(&args).stdout).lines().next().unwrap(), line);

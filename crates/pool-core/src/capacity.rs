@@ -52,21 +52,50 @@ pub trait Capacity {
     /// out heavier than expected.
     fn keep(&self, usage: &Usage, weight: u64) -> Verdict;
 
-    /// The most idle resources there can be, if this policy bounds their number. Asked once, when the pool is built.
-    fn max_idle(&self) -> Option<u64> {
-        None
-    }
-
-    /// The most bytes that one resource may weigh. A key that was never opened is not expected to weigh more, so that what
-    /// others weighed does not keep it out for ever.
-    fn max_weight(&self) -> Option<u64> {
-        None
+    /// The most that can be idle, where this policy bounds it. Asked when the pool is built; the eviction policy is
+    /// [told](crate::Eviction::on_capacity).
+    fn bounds(&self) -> Bounds {
+        Bounds::default()
     }
 
     /// Whether [`Usage::process_bytes`] is wanted in [`admit`](Capacity::admit). Asked once, when the pool is built; if
     /// so, the pool measures on each miss, never on a hit. Pass it on in a policy around another.
     fn needs_process_memory(&self) -> bool {
         false
+    }
+}
+
+/// How much can be idle at most. `None` where that is not known, or not bounded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Bounds {
+    /// Resources.
+    pub entries: Option<u64>,
+    /// Bytes.
+    pub bytes: Option<u64>,
+}
+
+impl Bounds {
+    /// So many resources, of any weight.
+    #[must_use]
+    pub const fn of_entries(entries: u64) -> Self {
+        Self { entries: Some(entries), bytes: None }
+    }
+
+    /// So many bytes, in any number of resources.
+    #[must_use]
+    pub const fn of_bytes(bytes: u64) -> Self {
+        Self { entries: None, bytes: Some(bytes) }
+    }
+
+    /// What keeps within both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let least = |a: Option<u64>, b: Option<u64>| match (a, b) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        Self { entries: least(self.entries, other.entries), bytes: least(self.bytes, other.bytes) }
     }
 }
 
@@ -94,12 +123,8 @@ impl<T: Capacity + ?Sized> Capacity for Box<T> {
         (**self).keep(usage, weight)
     }
 
-    fn max_idle(&self) -> Option<u64> {
-        (**self).max_idle()
-    }
-
-    fn max_weight(&self) -> Option<u64> {
-        (**self).max_weight()
+    fn bounds(&self) -> Bounds {
+        (**self).bounds()
     }
 
     fn needs_process_memory(&self) -> bool {

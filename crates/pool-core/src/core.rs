@@ -170,7 +170,8 @@ where
     E: Eviction<K>,
 {
     pub(crate) fn new(parts: Parts<R, C, E>) -> Self {
-        let Parts { capacity, eviction, create_or_wait, share, remembered_keys } = parts;
+        let Parts { capacity, mut eviction, create_or_wait, share, remembered_keys } = parts;
+        eviction.on_capacity(&capacity.bounds());
         let mut core = Self {
             entries: Entries::new(),
             keys: Keys::new(remembered_keys),
@@ -322,7 +323,7 @@ where
             usage.leased_weight -= entry.weight;
         }
         let Self { effects, eviction, .. } = self;
-        effects.contain(|| eviction.on_remove(id, key));
+        effects.contain(|| eviction.on_remove(id, key, gone.into()));
         self.touch(key);
         self.retire(key);
         entry

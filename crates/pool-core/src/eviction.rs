@@ -13,17 +13,23 @@ mod greedy_dual;
 mod idle_timeout;
 mod kin;
 mod max_age;
+mod pages;
+mod random;
 mod ranking;
+mod room;
 mod stamps;
 
 pub use idle_timeout::IdleTimeout;
 pub use kin::{ImportNames, Names, Unrelated};
 pub use max_age::MaxAge;
+pub use recall::Settings as RecallSettings;
 
 use std::time::Duration;
 
+use crate::capacity::Bounds;
 use crate::id::{EntryId, KeyId};
 use crate::imports::Imports;
+use crate::stats::MissReason;
 use crate::time::Now;
 use crate::usage::{Opened, Returned};
 
@@ -37,6 +43,41 @@ pub enum Victim {
     OldestOf(KeyId),
 }
 
+/// Why an entry is gone, as far as a policy may want to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Removal {
+    /// It was idle and made room: what a policy named, or the pool in its place.
+    Evicted,
+    /// It came back and did not stay: there was no room for it, or the policy named it.
+    Rejected,
+    /// [`Eviction::expired`] named it.
+    Expired,
+    /// It could not be used any more: stale, broken, discarded, or something panicked.
+    Unfit,
+    /// Its user kept it ([`into_inner`](crate::local::Lease::into_inner)).
+    Taken,
+    /// The pool was drained or closed.
+    Drained,
+}
+
+impl From<MissReason> for Removal {
+    fn from(reason: MissReason) -> Self {
+        match reason {
+            MissReason::Evicted => Self::Evicted,
+            MissReason::Rejected => Self::Rejected,
+            MissReason::Expired => Self::Expired,
+            MissReason::Drained => Self::Drained,
+            MissReason::Detached => Self::Taken,
+            // Of a key that was never opened, or is in use, nothing was removed.
+            MissReason::Cold | MissReason::Busy => Self::Unfit,
+            MissReason::Stale | MissReason::Broken | MissReason::Discarded | MissReason::Panicked => {
+                Self::Unfit
+            }
+        }
+    }
+}
+
 /// Ranks idle resources for eviction. Order *within* a key is the pool's (the most recently released goes out first,
 /// the longest idle one is dropped first); order among all is this policy's.
 ///
@@ -44,7 +85,8 @@ pub enum Victim {
 /// Frequency and cost belong to the key, recency to the entry, because a key may have several entries and a hit takes
 /// one out of the victim set. The life of each:
 ///
-/// - key: `on_key` … `on_forget`. In between it may have no entry at all: history survives there. The pool remembers
+/// - key: `on_key` … `on_forget`. In between it may have no entry at all: history survives there, and `on_reopen` says
+///   that it has one again. The pool remembers
 ///   a bounded number of keys without entries, so state by key is bounded by that and the live entries.
 /// - entry: `on_open` (leased), then any number of `on_release` (idle, may be named as victim) and `on_acquire`
 ///   (leased, may not), then `on_remove`, from either. A *shared* entry hears `on_acquire` for each further lease and
@@ -65,6 +107,12 @@ pub trait Eviction<K: ?Sized> {
         false
     }
 
+    /// How much may be idle at most, as far as the capacity policy knows. Called once before all else, when the pool is
+    /// built, and again whenever its limits change.
+    fn on_capacity(&mut self, capacity: &Bounds) {
+        let _ = capacity;
+    }
+
     /// A key was asked for that the pool did not know. `name` is the key itself, for policies that look into it.
     fn on_key(&mut self, key: KeyId, name: &K) {
         let _ = (key, name);
@@ -73,6 +121,12 @@ pub trait Eviction<K: ?Sized> {
     /// A key without entries was forgotten, to bound the history.
     fn on_forget(&mut self, key: KeyId) {
         let _ = key;
+    }
+
+    /// A known key that had no entry is opened again; `on_open` follows. `name` is the key itself: so a policy that looks
+    /// into keys need not keep what it found in those without entries.
+    fn on_reopen(&mut self, key: KeyId, name: &K) {
+        let _ = (key, name);
     }
 
     /// A miss opened an entry, which is now leased. `opened` is what was measured.
@@ -87,8 +141,8 @@ pub trait Eviction<K: ?Sized> {
     /// worth less than the first.
     fn on_release(&mut self, entry: EntryId, key: KeyId, returned: &Returned, now: Now);
 
-    /// An entry is gone, idle or leased before.
-    fn on_remove(&mut self, entry: EntryId, key: KeyId);
+    /// An entry is gone, idle or leased before; `why` tells an eviction from the rest.
+    fn on_remove(&mut self, entry: EntryId, key: KeyId, why: Removal);
 
     /// What goes, to make room: an idle entry, or the longest idle one of a key that has some. `incoming` is the one that was just released and caused this, if any (it
     /// has been announced by `on_release`, and may be named itself); with `None` an open needs room. Asked again until
@@ -102,7 +156,7 @@ pub trait Eviction<K: ?Sized> {
         None
     }
 
-    /// Gives back the memory of entries and keys that are gone. Asked after the pool was drained.
+    /// Memory kept for ids that are not in use may be given back. Called after a drain.
     fn shrink_to_fit(&mut self) {}
 }
 
@@ -111,12 +165,20 @@ impl<K: ?Sized, T: Eviction<K> + ?Sized> Eviction<K> for Box<T> {
         (**self).needs_clock()
     }
 
+    fn on_capacity(&mut self, capacity: &Bounds) {
+        (**self).on_capacity(capacity);
+    }
+
     fn on_key(&mut self, key: KeyId, name: &K) {
         (**self).on_key(key, name);
     }
 
     fn on_forget(&mut self, key: KeyId) {
         (**self).on_forget(key);
+    }
+
+    fn on_reopen(&mut self, key: KeyId, name: &K) {
+        (**self).on_reopen(key, name);
     }
 
     fn on_open(&mut self, entry: EntryId, key: KeyId, opened: &Opened, now: Now) {
@@ -131,8 +193,8 @@ impl<K: ?Sized, T: Eviction<K> + ?Sized> Eviction<K> for Box<T> {
         (**self).on_release(entry, key, returned, now);
     }
 
-    fn on_remove(&mut self, entry: EntryId, key: KeyId) {
-        (**self).on_remove(entry, key);
+    fn on_remove(&mut self, entry: EntryId, key: KeyId, why: Removal) {
+        (**self).on_remove(entry, key, why);
     }
 
     fn victim(&mut self, incoming: Option<EntryId>, now: Now) -> Option<Victim> {
@@ -157,7 +219,7 @@ macro_rules! policies {
         /// The names that [`named`] knows: those of the types.
         pub const NAMES: &[&str] = &[$(stringify!($name),)*];
 
-        fn make<K: ?Sized>(name: &str) -> Option<Box<dyn Eviction<K>>> {
+        fn make<K: ?Sized>(name: &str) -> Option<Box<dyn Eviction<K> + Send>> {
             $(if name == stringify!($name) {
                 return Some(Box::new(<$name>::default()));
             })*
@@ -167,6 +229,7 @@ macro_rules! policies {
 }
 
 policies! {
+    recall::Recall,
     worth::Worth,
     reject_incoming::RejectIncoming,
     fifo::Fifo,
@@ -176,6 +239,12 @@ policies! {
     s3_fifo::S3Fifo,
     gdsf::Gdsf,
     camp::Camp,
+    arc::Arc,
+    lirs::Lirs,
+    two_q::TwoQ,
+    lecar::LeCaR,
+    hyperbolic::Hyperbolic,
+    lhd::Lhd,
     tiny_lfu::TinyLfu,
 }
 
@@ -188,14 +257,15 @@ pub fn published_name(name: &str) -> Option<&'static str> {
 
 /// The policy of that name (see [`published_name`]), new.
 #[must_use]
-pub fn named<K: ?Sized>(name: &str) -> Option<Box<dyn Eviction<K>>> {
+pub fn named<K: ?Sized>(name: &str) -> Option<Box<dyn Eviction<K> + Send>> {
     make(published_name(name)?)
 }
 
 /// As [`named`], for pools of import lists: [`Worth`] then sees which lists are alike.
 #[must_use]
-pub fn named_for_imports(name: &str) -> Option<Box<dyn Eviction<Imports>>> {
+pub fn named_for_imports(name: &str) -> Option<Box<dyn Eviction<Imports> + Send>> {
     match published_name(name)? {
+        "Recall" => Some(Box::new(Recall::of_imports())),
         "Worth" => Some(Box::new(Worth::of_imports())),
         name => make(name),
     }

@@ -61,9 +61,9 @@ pub mod sync;
 mod time;
 mod usage;
 
-pub use capacity::{Capacity, Verdict};
+pub use capacity::{Bounds, Capacity, Verdict};
 pub use error::{AcquireError, Step};
-pub use eviction::{Eviction, Victim};
+pub use eviction::{Eviction, Removal, Victim};
 pub use id::{EntryId, Id, KeyId};
 pub use imports::Imports;
 pub use key::{KeyHasher, Query};

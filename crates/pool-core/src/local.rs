@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 
 use crate::capacity::{Capacity, MaxIdle};
-use crate::eviction::{Eviction, Worth};
+use crate::eviction::{Eviction, Recall};
 use crate::guard::{Mode, NoSleep};
 use crate::imports::Imports;
 use crate::observer::Observer;
@@ -57,7 +57,7 @@ impl Mode for OneThread {
 
 impl<K: Clone, R: Resource> Pool<K, R> {
     /// A pool that keeps at most `max_idle` idle resources and evicts what is worth least
-    /// ([`Worth`]). 0 disables reuse.
+    /// ([`Recall`]). 0 disables reuse.
     /// Nothing is allocated up front.
     #[must_use]
     pub fn with_max_idle(max_idle: u64) -> Self {
@@ -66,15 +66,15 @@ impl<K: Clone, R: Resource> Pool<K, R> {
 
     /// A pool with other policies, clock or observer.
     pub fn builder() -> Builder<K, R> {
-        builder(Worth::new())
+        builder(Recall::new())
     }
 }
 
 impl<R: Resource> Pool<Imports, R> {
     /// A [`builder`](Pool::builder) for import lists: its eviction policy sees which lists are alike
-    /// ([`Worth::of_imports`]).
+    /// ([`Recall::of_imports`]).
     pub fn imports_builder() -> Builder<Imports, R> {
-        builder(Worth::of_imports())
+        builder(Recall::of_imports())
     }
 }
 

@@ -133,10 +133,18 @@ pub(crate) fn after(link: Link) -> Option<u32> {
     (link.next < UNLINKED).then_some(link.next)
 }
 
+/// Gives back memory of the indices past the last one that is in a chain.
+pub(crate) fn shrink_links(links: &mut Vec<Link>) {
+    let used = links.iter().rposition(|link| link.is_linked()).map_or(0, |last| last + 1);
+    links.truncate(used);
+    links.shrink_to_fit();
+}
+
 /// An ordered set of ids, for policies: a list in which each id stands at most once.
 ///
 /// Every operation is O(1) and may be repeated without harm (pushing an id moves it, removing one that is not there
-/// does nothing), so a policy that missed an event stays sound. Memory is 8 bytes for each id up to the largest seen.
+/// does nothing), so a policy that missed an event stays sound. Memory is 8 bytes for each id up to the largest seen, until
+/// [`shrink_to_fit`](Order::shrink_to_fit).
 #[derive(Clone, Debug)]
 pub struct Order<I> {
     links: Vec<Link>,
@@ -188,6 +196,16 @@ impl<I: Id> Order<I> {
         std::iter::successors(self.chain.back(), step).map(|index| I::from_index(index as usize))
     }
 
+    /// Gives back memory of the ids past the largest that is in it.
+    pub fn shrink_to_fit(&mut self) {
+        shrink_links(&mut self.links);
+    }
+
+    /// Every id that is in it has a smaller index.
+    pub(crate) fn bound(&self) -> usize {
+        self.links.len()
+    }
+
     /// Puts `id` at the front, from wherever it was.
     pub fn push_front(&mut self, id: I) {
         let index = self.detach(id);
@@ -207,18 +225,16 @@ impl<I: Id> Order<I> {
         removed
     }
 
-    /// Gives back the memory of ids above the highest that is in it.
-    pub fn shrink_to_fit(&mut self) {
-        let end = self.links.iter().rposition(|link| link.is_linked()).map_or(0, |last| last + 1);
-        self.links.truncate(end);
-        self.links.shrink_to_fit();
+    /// Allocates what putting `id` in takes, so that a later hit need not.
+    pub fn make_room_for(&mut self, id: I) {
+        if id.index() >= self.links.len() {
+            self.links.resize(id.index() + 1, Link::unlinked());
+        }
     }
 
     /// To be put in again.
     fn detach(&mut self, id: I) -> u32 {
-        if id.index() >= self.links.len() {
-            self.links.resize(id.index() + 1, Link::unlinked());
-        }
+        self.make_room_for(id);
         let index = id.index() as u32;
         let was_in = self.chain.remove(&mut self.links, index);
         self.len += usize::from(!was_in);

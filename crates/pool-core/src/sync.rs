@@ -80,7 +80,7 @@ use std::time::Duration;
 use crate::capacity::{Capacity, MaxIdle};
 #[cfg(doc)]
 use crate::error::AcquireError;
-use crate::eviction::{Eviction, Worth};
+use crate::eviction::{Eviction, Recall};
 use crate::guard::Mode;
 use crate::imports::Imports;
 use crate::key::Query;
@@ -126,7 +126,7 @@ impl Mode for ManyThreads {
 
 impl<K: Clone, R: Resource> Pool<K, R> {
     /// A pool that keeps at most `max_idle` idle resources and evicts what is worth least
-    /// ([`Worth`]). 0 disables reuse. What is live is not limited, so nobody waits but for an open that is shared.
+    /// ([`Recall`]). 0 disables reuse. What is live is not limited, so nobody waits but for an open that is shared.
     #[must_use]
     pub fn with_max_idle(max_idle: u64) -> Self {
         Self::builder().capacity(MaxIdle(max_idle)).build()
@@ -134,15 +134,15 @@ impl<K: Clone, R: Resource> Pool<K, R> {
 
     /// A pool with other policies, clock or observer.
     pub fn builder() -> Builder<K, R> {
-        builder(Worth::new())
+        builder(Recall::new())
     }
 }
 
 impl<R: Resource> Pool<Imports, R> {
     /// A [`builder`](Pool::builder) for import lists: its eviction policy sees which lists are alike
-    /// ([`Worth::of_imports`]).
+    /// ([`Recall::of_imports`]).
     pub fn imports_builder() -> Builder<Imports, R> {
-        builder(Worth::of_imports())
+        builder(Recall::of_imports())
     }
 }
 

@@ -12,8 +12,8 @@ use std::time::Duration;
 use pool_core::capacity::MaxIdle;
 use pool_core::eviction::{IdleTimeout, Lru};
 use pool_core::{
-    DropReason, EntryId, Eviction, Health, Id, KeyId, MissReason, Now, Opened, Resource, Returned, Victim,
-    local, sync,
+    DropReason, EntryId, Eviction, Health, Id, KeyId, MissReason, Now, Opened, Removal, Resource, Returned,
+    Victim, local, sync,
 };
 
 /// Exclusive, by its type as well.
@@ -89,9 +89,9 @@ impl<K: ?Sized, E: Eviction<K>> Eviction<K> for Once<E> {
         self.call("on_release");
         self.0.on_release(entry, key, returned, now);
     }
-    fn on_remove(&mut self, entry: EntryId, key: KeyId) {
+    fn on_remove(&mut self, entry: EntryId, key: KeyId, why: Removal) {
         self.call("on_remove");
-        self.0.on_remove(entry, key);
+        self.0.on_remove(entry, key, why);
     }
     fn victim(&mut self, incoming: Option<EntryId>, now: Now) -> Option<Victim> {
         self.0.victim(incoming, now)
@@ -150,7 +150,7 @@ struct Invents;
 impl Eviction<u32> for Invents {
     fn on_acquire(&mut self, _: EntryId, _: KeyId, _: Now) {}
     fn on_release(&mut self, _: EntryId, _: KeyId, _: &Returned, _: Now) {}
-    fn on_remove(&mut self, _: EntryId, _: KeyId) {}
+    fn on_remove(&mut self, _: EntryId, _: KeyId, _: Removal) {}
     fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<Victim> {
         Some(Victim::OldestOf(KeyId::from_index(99)))
     }
@@ -292,7 +292,7 @@ impl Eviction<u32> for Ticks {
         self.0.borrow_mut().push(now.tick);
     }
     fn on_release(&mut self, _: EntryId, _: KeyId, _: &Returned, _: Now) {}
-    fn on_remove(&mut self, _: EntryId, _: KeyId) {}
+    fn on_remove(&mut self, _: EntryId, _: KeyId, _: Removal) {}
     fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<Victim> {
         None
     }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use pool_core::capacity::{Both, MaxIdle, MaxLive};
 use pool_core::eviction::Lru;
 use pool_core::local::{Lease, Pool};
-use pool_core::{EntryId, Eviction, Imports, KeyId, MissReason, Now, Opened, Returned, Victim};
+use pool_core::{EntryId, Eviction, Imports, KeyId, MissReason, Now, Opened, Removal, Returned, Victim};
 use support::keys::{Key, Manners};
 use support::{Ledger, Thing, Things, assert_usable, caught, fill, hit, no_open, panic_of, while_unwinding};
 
@@ -61,10 +61,10 @@ impl Eviction<u32> for Auditor {
         assert_eq!(self.entries[&entry], key);
         Eviction::<u32>::on_release(&mut self.lru, entry, key, returned, now);
     }
-    fn on_remove(&mut self, entry: EntryId, key: KeyId) {
+    fn on_remove(&mut self, entry: EntryId, key: KeyId, why: Removal) {
         assert_eq!(self.entries.remove(&entry), Some(key));
         self.keys.get_mut(&key).expect("a key with entries is known").1 -= 1;
-        Eviction::<u32>::on_remove(&mut self.lru, entry, key);
+        Eviction::<u32>::on_remove(&mut self.lru, entry, key, why);
     }
     fn victim(&mut self, incoming: Option<EntryId>, now: Now) -> Option<Victim> {
         Eviction::<u32>::victim(&mut self.lru, incoming, now)

@@ -231,7 +231,7 @@ fn what_has_grown_when_it_is_handed_on_leaves_no_more_idle_than_there_is_room_fo
         held.weight.store(15, SeqCst);
         drop(held);
         let usage = held_on.1.recv().unwrap();
-        assert_eq!((usage.live_weight(), usage.idle), (15, 0), "{usage}");
+        assert_eq!((usage.leased_weight, usage.idle), (15, 0), "{usage}");
         waiter.join().unwrap();
     });
 }

@@ -7,7 +7,7 @@ use pool_core::capacity::{
 };
 use pool_core::eviction::{Lru, RejectIncoming};
 use pool_core::local::{Lease, Pool};
-use pool_core::{AcquireError, AcquireOptions, Capacity, DropReason, Opened, Usage, Verdict};
+use pool_core::{AcquireError, AcquireOptions, Bounds, Capacity, DropReason, Opened, Usage, Verdict};
 use support::{Ledger, Thing, Things, assert_usable, dropped_as, fill, hit, no_open};
 
 type Error = AcquireError<&'static str>;
@@ -219,7 +219,7 @@ fn both_hold_and_never_wins_and_then_the_first_that_asks() {
         (Box::new(per_key_last) as Box<dyn Capacity>, vec![4]),
         (Box::new(Both(MaxIdlePerKey(1), MaxIdle(2))), vec![3, 4]),
     ] {
-        assert_eq!(capacity.max_idle(), Some(2));
+        assert_eq!(capacity.bounds().entries, Some(2));
         let (pool, ledger) = setting(capacity);
         fill(&pool, &ledger, &[3, 4, 4]); // the last one breaks both limits
         assert_eq!((warm(&pool), pool.len()), (left.clone(), left.len()));
@@ -231,7 +231,7 @@ fn both_hold_and_never_wins_and_then_the_first_that_asks() {
     drop(lease);
     assert_eq!(by(pool.acquire(&2, no_open).unwrap_err()), ("refused", "MaxOpens"));
     assert_eq!(hit(&pool, &1), 1, "and nothing was evicted for it");
-    assert_eq!(Both(MaxOpens(1), MaxIdle(7)).max_idle(), Some(7));
+    assert_eq!(Both(MaxOpens(1), MaxIdle(7)).bounds(), Bounds::of_entries(7));
 }
 
 #[test]

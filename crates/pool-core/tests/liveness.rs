@@ -562,8 +562,8 @@ fn lease_that_is_dropped_inside_the_pool_is_not_taken_for_one_of_no_length() {
             drop(self.1.lock().unwrap().take());
             pool_core::Eviction::<u32>::on_release(&mut self.0, entry, key, returned, now);
         }
-        fn on_remove(&mut self, entry: pool_core::EntryId, key: pool_core::KeyId) {
-            pool_core::Eviction::<u32>::on_remove(&mut self.0, entry, key);
+        fn on_remove(&mut self, entry: pool_core::EntryId, key: pool_core::KeyId, why: pool_core::Removal) {
+            pool_core::Eviction::<u32>::on_remove(&mut self.0, entry, key, why);
         }
         fn victim(
             &mut self,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use pool_core::capacity::{Both, MaxIdle, MaxLive};
 use pool_core::eviction::{Fifo, IdleTimeout, Lru, MaxAge, RejectIncoming};
 use pool_core::local::{Lease, Pool};
-use pool_core::{EntryId, Eviction, Health, Id, KeyId, Now, Returned, Victim};
+use pool_core::{EntryId, Eviction, Health, Id, KeyId, Now, Removal, Returned, Victim};
 use support::faulty::{Faulty, FaultyCapacity, HOOKS, Plan};
 use support::{
     Act, Ledger, Thing, Things, assert_usable, caught, fill, hit, no_open, panic_of, while_unwinding,
@@ -179,7 +179,7 @@ impl<F: Fn() -> Option<usize>> Eviction<u32> for Names<F> {
     }
     fn on_acquire(&mut self, _: EntryId, _: KeyId, _: Now) {}
     fn on_release(&mut self, _: EntryId, _: KeyId, _: &Returned, _: Now) {}
-    fn on_remove(&mut self, _: EntryId, _: KeyId) {}
+    fn on_remove(&mut self, _: EntryId, _: KeyId, _: Removal) {}
     fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<Victim> {
         self.name().map(Victim::Entry)
     }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use pool_core::capacity::MaxIdle;
 use pool_core::eviction::{Gdsf, Lfu, NAMES, TinyLfu, Worth, named};
 use pool_core::local::Pool;
-use pool_core::{EntryId, Eviction, Id, KeyId, Now, Opened, Resource, Returned, Victim};
+use pool_core::{EntryId, Eviction, Id, KeyId, Now, Opened, Removal, Resource, Returned, Victim};
 
 struct Thing;
 
@@ -34,9 +34,9 @@ impl<K: ?Sized, E: Eviction<K>> Eviction<K> for MissesRemoval<E> {
     fn on_release(&mut self, entry: EntryId, key: KeyId, returned: &Returned, now: Now) {
         self.0.on_release(entry, key, returned, now);
     }
-    fn on_remove(&mut self, entry: EntryId, key: KeyId) {
+    fn on_remove(&mut self, entry: EntryId, key: KeyId, why: Removal) {
         assert!(!self.1.take(), "expected panic in on_remove");
-        self.0.on_remove(entry, key);
+        self.0.on_remove(entry, key, why);
     }
     fn victim(&mut self, incoming: Option<EntryId>, now: Now) -> Option<Victim> {
         self.0.victim(incoming, now)
@@ -139,7 +139,7 @@ fn key_id_that_is_used_again_has_no_worth_of_before() {
         policy.on_acquire(id(0), id(0), now);
     }
     policy.on_release(id(0), id(0), &returned(1, 1), now);
-    policy.on_remove(id(0), id(0)); // drained
+    policy.on_remove(id(0), id(0), Removal::Drained);
     policy.on_forget(id(0));
     ask(policy, 1, 3);
     ask(policy, 0, 1);

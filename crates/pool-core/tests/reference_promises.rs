@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use pool_core::capacity::{MaxIdle, MaxLive, MaxOpens};
+use pool_core::capacity::{MaxIdle, MaxLive, MaxOpens, Unbounded};
 use pool_core::eviction::{IdleTimeout, Lru, RejectIncoming};
 use pool_core::local::{Lease, Pool};
 use pool_core::{AcquireError, DropReason, Health, Imports, MissReason, Stats};
@@ -126,8 +126,9 @@ fn len_is_empty_capacity_and_debug_say_what_is_there() {
     );
     assert_eq!(format!("{lease:?}"), "Lease { key: 1, resource: thing 1, was_hit: true }");
     drop(lease);
-    let unbounded: Things = Pool::builder().capacity(MaxLive(3)).build();
-    assert_eq!(unbounded.capacity(), None);
+    let live: Things = Pool::builder().capacity(MaxLive(3)).build();
+    let unbounded: Things = Pool::builder().capacity(Unbounded).build();
+    assert_eq!((live.capacity(), unbounded.capacity()), (Some(3), None));
     assert_usable(&pool, &ledger, &1);
 }
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use pool_core::eviction::Lru;
 use pool_core::local::Pool;
-use pool_core::{EntryId, Eviction, KeyId, Now, Resource, Returned, Victim};
+use pool_core::{EntryId, Eviction, KeyId, Now, Removal, Resource, Returned, Victim};
 
 thread_local! {
     static CLONE_PANICS: Cell<bool> = const { Cell::new(false) };
@@ -59,8 +59,8 @@ impl Eviction<Key> for Trips {
         assert!(!self.1.take(), "expected panic in on_release");
         Eviction::<Key>::on_release(&mut self.0, entry, key, returned, now);
     }
-    fn on_remove(&mut self, entry: EntryId, key: KeyId) {
-        Eviction::<Key>::on_remove(&mut self.0, entry, key);
+    fn on_remove(&mut self, entry: EntryId, key: KeyId, why: Removal) {
+        Eviction::<Key>::on_remove(&mut self.0, entry, key, why);
     }
     fn victim(&mut self, incoming: Option<EntryId>, now: Now) -> Option<Victim> {
         Eviction::<Key>::victim(&mut self.0, incoming, now)

@@ -48,25 +48,8 @@ fn evictions() -> Vec<(&'static str, AnyEviction)> {
         ("IdleTimeout", Box::new(IdleTimeout::new(brief, lru()))),
         ("MaxAge", Box::new(MaxAge::new(brief, lru()))),
     ];
-    all.extend(eviction::NAMES.iter().map(|name| (*name, by_name(name))));
+    all.extend(eviction::NAMES.iter().map(|name| (*name, eviction::named(name).unwrap())));
     all
-}
-
-/// As [`eviction::named`], for a pool of many threads.
-fn by_name(name: &str) -> AnyEviction {
-    match name {
-        "Worth" => Box::new(eviction::Worth::new()),
-        "RejectIncoming" => Box::new(eviction::RejectIncoming),
-        "Fifo" => Box::new(eviction::Fifo::default()),
-        "Lru" => Box::new(eviction::Lru::new()),
-        "Lfu" => Box::new(eviction::Lfu::default()),
-        "Sieve" => Box::new(eviction::Sieve::default()),
-        "S3Fifo" => Box::new(eviction::S3Fifo::default()),
-        "Gdsf" => Box::new(eviction::Gdsf::default()),
-        "Camp" => Box::new(eviction::Camp::default()),
-        "TinyLfu" => Box::<eviction::TinyLfu>::default(),
-        _ => panic!("{name} has no line here"),
-    }
 }
 
 /// Random numbers, by seed (SplitMix64).

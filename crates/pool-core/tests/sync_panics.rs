@@ -15,7 +15,8 @@ use pool_core::capacity::{Both, MaxIdle, MaxLive};
 use pool_core::eviction::Lru;
 use pool_core::sync::{Lease, Pool};
 use pool_core::{
-    Capacity, EntryId, Event, Eviction, KeyId, Now, Opened, Resource, Returned, Usage, Verdict, Victim,
+    Capacity, EntryId, Event, Eviction, KeyId, Now, Opened, Removal, Resource, Returned, Usage, Verdict,
+    Victim,
 };
 use threads::{Bomb, Exclusive, Expected, Ledger, Shared, Thing, panicked, pool, until, watchdog};
 
@@ -205,9 +206,9 @@ impl Eviction<u32> for Fragile {
         self.bomb.step("on_release");
         Eviction::<u32>::on_release(&mut self.inner, entry, key, returned, now);
     }
-    fn on_remove(&mut self, entry: EntryId, key: KeyId) {
+    fn on_remove(&mut self, entry: EntryId, key: KeyId, why: Removal) {
         self.bomb.step("on_remove");
-        Eviction::<u32>::on_remove(&mut self.inner, entry, key);
+        Eviction::<u32>::on_remove(&mut self.inner, entry, key, why);
     }
     fn victim(&mut self, incoming: Option<EntryId>, now: Now) -> Option<Victim> {
         self.bomb.step("victim");

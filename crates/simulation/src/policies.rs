@@ -1,7 +1,9 @@
 //! Policies that panic now and then, around those under test.
 
 use pool_core::sync::{CreateOrWait, Queue};
-use pool_core::{Capacity, EntryId, Eviction, KeyId, Now, Opened, Returned, Usage, Verdict, Victim};
+use pool_core::{
+    Bounds, Capacity, EntryId, Eviction, KeyId, Now, Opened, Removal, Returned, Usage, Verdict, Victim,
+};
 
 use crate::thing::{Name, inside};
 
@@ -19,13 +21,9 @@ impl<P: Capacity> Capacity for Faulty<P> {
         self.0.keep(usage, weight)
     }
 
-    fn max_idle(&self) -> Option<u64> {
-        self.0.max_idle()
-    }
-
-    fn max_weight(&self) -> Option<u64> {
-        inside("`max_weight`");
-        self.0.max_weight()
+    fn bounds(&self) -> Bounds {
+        inside("`bounds`");
+        self.0.bounds()
     }
 
     fn needs_process_memory(&self) -> bool {
@@ -48,6 +46,15 @@ impl<P: Eviction<Name>> Eviction<Name> for Faulty<P> {
         self.0.on_forget(key);
     }
 
+    fn on_capacity(&mut self, bounds: &Bounds) {
+        self.0.on_capacity(bounds);
+    }
+
+    fn on_reopen(&mut self, key: KeyId, name: &Name) {
+        inside("`on_reopen`");
+        self.0.on_reopen(key, name);
+    }
+
     fn on_open(&mut self, entry: EntryId, key: KeyId, opened: &Opened, now: Now) {
         inside("`on_open`");
         self.0.on_open(entry, key, opened, now);
@@ -63,9 +70,9 @@ impl<P: Eviction<Name>> Eviction<Name> for Faulty<P> {
         self.0.on_release(entry, key, returned, now);
     }
 
-    fn on_remove(&mut self, entry: EntryId, key: KeyId) {
+    fn on_remove(&mut self, entry: EntryId, key: KeyId, why: Removal) {
         inside("`on_remove`");
-        self.0.on_remove(entry, key);
+        self.0.on_remove(entry, key, why);
     }
 
     fn victim(&mut self, incoming: Option<EntryId>, now: Now) -> Option<Victim> {

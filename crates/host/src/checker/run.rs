@@ -11,7 +11,7 @@ use lean_backend::{
     SharedEnvironment, Watch,
 };
 use pool_core::capacity::MaxIdle;
-use pool_core::eviction::Worth;
+use pool_core::eviction::Recall;
 use pool_core::sync::{Lease, Pool};
 use pool_core::{AcquireError, Health, Imports, Query, Resource as _, Stats};
 
@@ -66,7 +66,7 @@ impl<'a> Run<'a> {
         let names = |key: &EnvironmentKey, each: &mut dyn FnMut(&str)| key.imports.iter().for_each(each);
         let pool = Pool::builder()
             .capacity(MaxIdle(settings.capacity))
-            .eviction(Worth::with_names(names))
+            .eviction(Recall::with_names(names))
             .shared()
             .build();
         Self { runtime, settings, token, pool, epoch: AtomicU64::new(0) }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use host::compare::{Comparison, Options, all_policies, compare_until};
+use host::replay::DEFAULT_POLICY;
 use host::synthetic::{self, Synthetic};
 
 use super::common::{Regions, bar, policies, policy, workloads};
@@ -97,7 +98,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
         let chosen = |name: &&str| {
             *name == "Lru"
                 || args.policy.contains(name)
-                || (*name == "default" && args.policy.contains(&"Worth"))
+                || (*name == "default" && args.policy.contains(&DEFAULT_POLICY))
         };
         options.policies = all_policies().into_iter().filter(chosen).collect();
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use pool_core::{EntryId, Eviction, Id as _, Imports, KeyId, Now, Opened, Returned, Victim};
+use pool_core::{EntryId, Eviction, Id as _, Imports, KeyId, Now, Opened, Removal, Returned, Victim};
 
 use crate::trace::Trace;
 
@@ -43,6 +43,12 @@ impl Clairvoyant {
         Self { foresight, uses, keys: Vec::new(), idle: Vec::new(), requests: 0 }
     }
 
+    fn take(&mut self, entry: EntryId) {
+        if let Some(place) = self.idle.iter().position(|&(idle, _)| idle == entry) {
+            self.idle.swap_remove(place);
+        }
+    }
+
     /// How little it helps to keep a resource of a key.
     fn waste(&self, key: KeyId) -> f64 {
         let (uses, opened) = &self.keys[key.index()];
@@ -72,20 +78,17 @@ impl Eviction<Imports> for Clairvoyant {
         self.keys[key.index()].1 = *opened;
     }
 
-    fn on_acquire(&mut self, entry: EntryId, key: KeyId, now: Now) {
+    fn on_acquire(&mut self, entry: EntryId, _: KeyId, _: Now) {
         self.requests += 1;
-        self.on_remove(entry, key);
-        let _ = now;
+        self.take(entry);
     }
 
     fn on_release(&mut self, entry: EntryId, key: KeyId, _: &Returned, _: Now) {
         self.idle.push((entry, key));
     }
 
-    fn on_remove(&mut self, entry: EntryId, _: KeyId) {
-        if let Some(place) = self.idle.iter().position(|&(idle, _)| idle == entry) {
-            self.idle.swap_remove(place);
-        }
+    fn on_remove(&mut self, entry: EntryId, _: KeyId, _: Removal) {
+        self.take(entry);
     }
 
     fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<Victim> {

@@ -7,7 +7,7 @@ use lean_backend::{
     EnvironmentKey, EnvironmentQuery, LeanCancellationToken, LeanError, LeanProgressSink, LeanResult,
     LeanRuntime, SharedEnvironment,
 };
-use pool_core::eviction::Worth;
+use pool_core::eviction::Recall;
 use pool_core::local::Pool;
 use pool_core::{AcquireError, DropReason, Health, Resource as _, Stats};
 
@@ -19,7 +19,7 @@ use super::{LeanCapabilities, PooledSession, SessionPoolConfig, SessionPoolMemor
 ///
 /// One pool serves any number of capabilities. Its keys are the import list, in order, and all that the capabilities say of
 /// how it is imported. At most `capacity` environments are idle; beyond that the one that is worth least goes
-/// ([`Worth`]). A hit calls no Lean and allocates nothing; see [`pool_core`] for what can be configured with a pool of one's
+/// ([`Recall`]). A hit calls no Lean and allocates nothing; see [`pool_core`] for what can be configured with a pool of one's
 /// own over [`EnvironmentKey`] and [`SharedEnvironment`], and for the one that many threads use at once.
 ///
 /// Neither `Send` nor `Sync`, as in lean-rs-host.
@@ -66,7 +66,7 @@ impl<'lean> SessionPool<'lean> {
         let SessionPoolConfig { capacity, memory_policy, sharing } = config;
         let names = |key: &EnvironmentKey, each: &mut dyn FnMut(&str)| key.imports.iter().for_each(each);
         let pool =
-            Pool::builder().capacity(memory_policy.capacity(capacity)).eviction(Worth::with_names(names));
+            Pool::builder().capacity(memory_policy.capacity(capacity)).eviction(Recall::with_names(names));
         let pool = if sharing { pool.shared() } else { pool }.build();
         let (misses, stale, epoch) = (Cell::default(), Cell::new(0), Cell::new(0));
         Self { runtime, pool, capacity, memory_policy, sharing, misses, stale, epoch }

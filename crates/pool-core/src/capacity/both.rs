@@ -1,4 +1,4 @@
-use super::{Capacity, Verdict};
+use super::{Bounds, Capacity, Verdict};
 use crate::usage::{Opened, Usage};
 
 /// Two limits at once. `Never` of either wins; then the first that asks for an eviction: put the narrower limit first,
@@ -15,23 +15,12 @@ impl<A: Capacity, B: Capacity> Capacity for Both<A, B> {
         stricter(self.0.keep(usage, weight), self.1.keep(usage, weight))
     }
 
-    fn max_idle(&self) -> Option<u64> {
-        least(self.0.max_idle(), self.1.max_idle())
-    }
-
-    fn max_weight(&self) -> Option<u64> {
-        least(self.0.max_weight(), self.1.max_weight())
+    fn bounds(&self) -> Bounds {
+        self.0.bounds().and(self.1.bounds())
     }
 
     fn needs_process_memory(&self) -> bool {
         self.0.needs_process_memory() || self.1.needs_process_memory()
-    }
-}
-
-fn least(a: Option<u64>, b: Option<u64>) -> Option<u64> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
     }
 }
 

@@ -1,4 +1,4 @@
-use super::{Capacity, Verdict, evict_any_if};
+use super::{Bounds, Capacity, Verdict, evict_any_if};
 use crate::usage::{Opened, Usage};
 
 /// At most so many idle resources in all. 0 disables reuse.
@@ -14,7 +14,7 @@ impl Capacity for MaxIdle {
         evict_any_if(usage.idle > self.0, "MaxIdle")
     }
 
-    fn max_idle(&self) -> Option<u64> {
-        Some(self.0)
+    fn bounds(&self) -> Bounds {
+        Bounds::of_entries(self.0)
     }
 }

@@ -1,4 +1,4 @@
-use super::{Capacity, Verdict, evict_any_if};
+use super::{Bounds, Capacity, Verdict, evict_any_if};
 use crate::usage::{Opened, Usage};
 
 /// At most so many bytes of idle resources. A resource heavier than that is dropped when it comes back, and evicts
@@ -16,5 +16,9 @@ impl Capacity for MaxIdleWeight {
             return Verdict::Never("MaxIdleWeight");
         }
         evict_any_if(usage.idle_weight > self.0, "MaxIdleWeight")
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds::of_bytes(self.0)
     }
 }

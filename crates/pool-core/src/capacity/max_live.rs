@@ -1,4 +1,4 @@
-use super::{Capacity, Verdict, evict_any_if};
+use super::{Bounds, Capacity, Verdict, evict_any_if};
 use crate::usage::{Opened, Usage};
 
 /// At most so many live resources: idle, leased and opening together. Before an open that would be one too many an
@@ -18,5 +18,9 @@ impl Capacity for MaxLive {
 
     fn keep(&self, usage: &Usage, _: u64) -> Verdict {
         evict_any_if(usage.live() > self.0, "MaxLive")
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds::of_entries(self.0)
     }
 }

@@ -1,4 +1,4 @@
-use super::{Capacity, Verdict, evict_any_if};
+use super::{Bounds, Capacity, Verdict, evict_any_if};
 use crate::usage::{Opened, Usage};
 
 /// At most so many bytes of live resources: idle, leased and opening together.
@@ -21,7 +21,7 @@ impl Capacity for MaxLiveWeight {
         evict_any_if(usage.live_weight() > self.0, "MaxLiveWeight")
     }
 
-    fn max_weight(&self) -> Option<u64> {
-        Some(self.0)
+    fn bounds(&self) -> Bounds {
+        Bounds::of_bytes(self.0)
     }
 }

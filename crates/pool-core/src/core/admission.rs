@@ -78,7 +78,7 @@ where
         let expected = known.unwrap_or_else(|| {
             let typical = self.estimate.typical();
             let Self { capacity, effects, .. } = self;
-            let most = effects.contain(|| capacity.max_weight()).flatten().unwrap_or(u64::MAX);
+            let most = effects.contain(|| capacity.bounds().bytes).flatten().unwrap_or(u64::MAX);
             Opened { weight: typical.weight.min(most), ..typical }
         });
         Opened { weight: declared_weight.unwrap_or(expected.weight), ..expected }

@@ -140,15 +140,20 @@ where
             LeaseId::exclusive(id)
         };
         let record = &mut self.keys[key];
-        record.opened = Some(opened);
+        let again = record.opened.replace(opened).is_some() && record.entries == 0;
         record.entries += 1;
         self.usage.leased += 1;
         self.usage.leased_weight += opened.weight;
         self.counters.peaks.note_live(&self.usage);
         let now = self.now(nanos);
         let heard = {
-            let Self { effects, eviction, .. } = &mut *self;
-            effects.contain(|| eviction.on_open(id, key, &opened, now))
+            let Self { effects, eviction, keys, .. } = &mut *self;
+            effects.contain(|| {
+                if again {
+                    eviction.on_reopen(key, &keys[key].key);
+                }
+                eviction.on_open(id, key, &opened, now);
+            })
         };
         if self.closed {
             self.leave_with_last_lease(id, DropReason::Drained);

@@ -45,6 +45,18 @@ impl ByAge {
         self.opened.remove(entry);
     }
 
+    /// Gives back memory of ids that are not in use, or set aside.
+    pub(super) fn shrink_to_fit(&mut self) {
+        self.opened.shrink_to_fit();
+        self.idle.truncate(self.bound());
+        self.idle.shrink_to_fit();
+    }
+
+    /// Every entry that is in the order has a smaller index.
+    pub(super) fn bound(&self) -> usize {
+        self.opened.bound()
+    }
+
     pub(super) fn oldest_idle(&self) -> Option<EntryId> {
         self.opened.iter_from_back().find(|entry| self.idle[entry.index()])
     }

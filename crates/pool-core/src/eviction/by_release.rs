@@ -17,7 +17,7 @@ pub(super) struct ByRelease {
     clock: u64,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Stamp {
     /// When it was released, by this order's own clock; 0 if it is not idle.
     released: u64,
@@ -46,6 +46,23 @@ impl ByRelease {
     fn list(&mut self, entry: EntryId) {
         self.stamps.at(entry).listed = true;
         self.heap.push(Reverse((self.clock, entry)));
+    }
+
+    /// Gives back memory of ids that are not idle.
+    pub(super) fn shrink_to_fit(&mut self) {
+        let Self { stamps, heap, .. } = self;
+        heap.retain(|&Reverse((_, entry))| {
+            let stamp = stamps.at(entry);
+            stamp.listed = stamp.released > 0;
+            stamp.listed
+        });
+        heap.shrink_to_fit();
+        stamps.shrink_to_fit();
+    }
+
+    /// Every idle entry has a smaller index.
+    pub(super) fn bound(&self) -> usize {
+        self.stamps.len()
     }
 
     /// The entry that has been idle for longest.

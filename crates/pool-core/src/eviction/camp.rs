@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 
-use super::{Eviction, Victim};
+use super::{Eviction, Removal, Victim};
 use super::dense::Dense;
 use super::gdsf::Prices;
 use crate::id::{EntryId, Id, KeyId};
-use crate::order::{Chain, Link};
+use crate::order::{Chain, Link, shrink_links};
 use crate::time::Now;
 use crate::usage::{Opened, Returned};
 
@@ -31,7 +31,7 @@ pub struct Camp {
     level: u64,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Place {
     requests: u64,
     /// How many of its entries are idle.
@@ -150,7 +150,7 @@ impl<K: ?Sized> Eviction<K> for Camp {
         self.join(key, queue);
     }
 
-    fn on_remove(&mut self, entry: EntryId, _: KeyId) {
+    fn on_remove(&mut self, entry: EntryId, _: KeyId, _: Removal) {
         self.take(entry);
     }
 
@@ -162,6 +162,13 @@ impl<K: ?Sized> Eviction<K> for Camp {
         let (worth, key) = self.queues.values().filter_map(head).min_by_key(|(worth, _)| *worth)?;
         self.level = self.level.max(worth);
         Some(Victim::OldestOf(key))
+    }
+
+    fn shrink_to_fit(&mut self) {
+        self.prices.shrink_to_fit();
+        self.keys.shrink_to_fit();
+        self.idle.shrink_to_fit();
+        shrink_links(&mut self.links);
     }
 }
 

@@ -33,6 +33,16 @@ impl<I: Id, T: Copy + Default> Dense<I, T> {
         &mut self.values[id.index()]
     }
 
+    /// Gives back memory of the ids past the last one whose value is not the default.
+    pub(super) fn shrink_to_fit(&mut self)
+    where
+        T: PartialEq,
+    {
+        let used = self.values.iter().rposition(|value| *value != T::default()).map_or(0, |last| last + 1);
+        self.values.truncate(used);
+        self.values.shrink_to_fit();
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         self.values.iter()
     }

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::{Eviction, Victim};
+use super::{Eviction, Removal, Victim};
+use crate::capacity::Bounds;
 use crate::id::{EntryId, Id as _, KeyId};
 use crate::time::Now;
 use crate::usage::{Opened, Returned};
@@ -13,7 +14,8 @@ pub(super) struct Drive {
     /// Idle entries, the most recently released last.
     idle: Vec<(EntryId, usize)>,
     prices: HashMap<usize, Opened>,
-    known: Vec<usize>,
+    /// How many entries each known key has.
+    known: HashMap<usize, usize>,
     entries: usize,
 }
 
@@ -23,9 +25,23 @@ impl Drive {
             policy: Box::new(policy),
             idle: Vec::new(),
             prices: HashMap::new(),
-            known: Vec::new(),
+            known: HashMap::new(),
             entries: 0,
         }
+    }
+
+    /// So many may be idle; it is not seen to here.
+    pub(super) fn bounds(&mut self, entries: usize) -> &mut Self {
+        self.policy.on_capacity(&Bounds::of_entries(entries as u64));
+        self
+    }
+
+    pub(super) fn idle(&self) -> usize {
+        self.idle.len()
+    }
+
+    pub(super) fn is_idle(&self, key: usize) -> bool {
+        self.idle.iter().any(|(_, of)| *of == key)
     }
 
     pub(super) fn price(&mut self, key: usize, cost_nanos: u64, weight: u64) -> &mut Self {
@@ -65,7 +81,8 @@ impl Drive {
         };
         let place = self.idle.iter().position(is_it).expect("a victim is idle");
         let (entry, key) = self.idle.remove(place);
-        self.policy.on_remove(entry, KeyId::from_index(key));
+        self.known.entry(key).and_modify(|entries| *entries -= 1);
+        self.policy.on_remove(entry, KeyId::from_index(key), Removal::Evicted);
         Some(key)
     }
 
@@ -76,10 +93,12 @@ impl Drive {
             self.policy.on_acquire(entry, id, Now::default());
             return entry;
         }
-        if !self.known.contains(&key) {
-            self.known.push(key);
-            self.policy.on_key(id, &key);
+        match self.known.get_mut(&key) {
+            None => self.policy.on_key(id, &key),
+            Some(0) => self.policy.on_reopen(id, &key),
+            Some(_) => {}
         }
+        *self.known.entry(key).or_default() += 1;
         self.entries += 1;
         let entry = EntryId::from_index(self.entries);
         self.policy.on_open(entry, id, &self.opened(key), Now::default());

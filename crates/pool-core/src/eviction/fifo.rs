@@ -1,4 +1,4 @@
-use super::{Eviction, Victim};
+use super::{Eviction, Removal, Victim};
 use super::by_age::ByAge;
 use crate::id::{EntryId, KeyId};
 use crate::time::Now;
@@ -34,11 +34,15 @@ impl<K: ?Sized> Eviction<K> for Fifo {
         self.entries.set_idle(entry, true);
     }
 
-    fn on_remove(&mut self, entry: EntryId, _: KeyId) {
+    fn on_remove(&mut self, entry: EntryId, _: KeyId, _: Removal) {
         self.entries.remove(entry);
     }
 
     fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<Victim> {
         self.entries.oldest_idle().map(Victim::Entry)
+    }
+
+    fn shrink_to_fit(&mut self) {
+        self.entries.shrink_to_fit();
     }
 }

@@ -1,4 +1,4 @@
-use super::{Eviction, Victim};
+use super::{Eviction, Removal, Victim};
 use super::greedy_dual::GreedyDual;
 use crate::id::{EntryId, KeyId};
 use crate::time::Now;
@@ -36,6 +36,10 @@ impl Prices {
 
     pub(super) fn forget(&mut self, key: KeyId) {
         *self.costs.at(key) = 0;
+    }
+
+    pub(super) fn shrink_to_fit(&mut self) {
+        self.costs.shrink_to_fit();
     }
 
     /// Nanoseconds that opening a key takes for each of its bytes. For a key whose open was not heard of (another
@@ -79,12 +83,17 @@ impl<K: ?Sized> Eviction<K> for Gdsf {
         self.ranks.release(entry, key, returned.idle_of_key);
     }
 
-    fn on_remove(&mut self, entry: EntryId, key: KeyId) {
+    fn on_remove(&mut self, entry: EntryId, key: KeyId, _: Removal) {
         self.ranks.take(entry, key);
     }
 
     fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<Victim> {
         self.ranks.victim()
+    }
+
+    fn shrink_to_fit(&mut self) {
+        self.ranks.shrink_to_fit();
+        self.prices.shrink_to_fit();
     }
 }
 

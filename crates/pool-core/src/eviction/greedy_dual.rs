@@ -13,7 +13,7 @@ pub(super) struct GreedyDual {
     level: f64,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct History {
     requests: f64,
     level: f64,
@@ -56,6 +56,11 @@ impl GreedyDual {
     pub(super) fn release(&mut self, entry: EntryId, key: KeyId, idle_of_key: u64) {
         let history = self.keys.at(key);
         self.ranking.release(entry, key, idle_of_key, |idle| history.worth(idle));
+    }
+
+    pub(super) fn shrink_to_fit(&mut self) {
+        self.keys.shrink_to_fit();
+        self.ranking.shrink_to_fit();
     }
 
     pub(super) fn victim(&mut self) -> Option<Victim> {

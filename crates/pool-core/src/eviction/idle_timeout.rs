@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use super::by_release::ByRelease;
 use super::stamps::Stamps;
-use super::{Eviction, Victim, nanos_of};
+use super::{Eviction, Removal, Victim, nanos_of};
+use crate::capacity::Bounds;
 use crate::id::{EntryId, KeyId};
 use crate::time::Now;
 use crate::usage::{Opened, Returned};
@@ -31,12 +32,20 @@ impl<K: ?Sized, E: Eviction<K>> Eviction<K> for IdleTimeout<E> {
         true
     }
 
+    fn on_capacity(&mut self, capacity: &Bounds) {
+        self.inner.on_capacity(capacity);
+    }
+
     fn on_key(&mut self, key: KeyId, name: &K) {
         self.inner.on_key(key, name);
     }
 
     fn on_forget(&mut self, key: KeyId) {
         self.inner.on_forget(key);
+    }
+
+    fn on_reopen(&mut self, key: KeyId, name: &K) {
+        self.inner.on_reopen(key, name);
     }
 
     fn on_open(&mut self, entry: EntryId, key: KeyId, opened: &Opened, now: Now) {
@@ -54,9 +63,9 @@ impl<K: ?Sized, E: Eviction<K>> Eviction<K> for IdleTimeout<E> {
         self.inner.on_release(entry, key, returned, now);
     }
 
-    fn on_remove(&mut self, entry: EntryId, key: KeyId) {
+    fn on_remove(&mut self, entry: EntryId, key: KeyId, why: Removal) {
         self.entries.take(entry);
-        self.inner.on_remove(entry, key);
+        self.inner.on_remove(entry, key, why);
     }
 
     fn victim(&mut self, incoming: Option<EntryId>, now: Now) -> Option<Victim> {
@@ -67,5 +76,11 @@ impl<K: ?Sized, E: Eviction<K>> Eviction<K> for IdleTimeout<E> {
         let oldest =
             self.entries.oldest().filter(|&entry| self.released.is_over(entry, self.limit, now.nanos));
         oldest.or_else(|| self.inner.expired(now))
+    }
+
+    fn shrink_to_fit(&mut self) {
+        self.entries.shrink_to_fit();
+        self.released.truncate(self.entries.bound());
+        self.inner.shrink_to_fit();
     }
 }

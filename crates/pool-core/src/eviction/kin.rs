@@ -73,6 +73,12 @@ impl<N> Kin<N> {
         }
     }
 
+    pub(super) fn shrink_to_fit(&mut self) {
+        let used = self.hashes.iter().rposition(|hashes| !hashes.is_empty()).map_or(0, |last| last + 1);
+        self.hashes.truncate(used);
+        self.hashes.shrink_to_fit();
+    }
+
     /// Whether `key` has names, so that others may be like it.
     pub(super) fn has_names(&self, key: KeyId) -> bool {
         self.hashes.get(key.index()).is_some_and(|hashes| !hashes.is_empty())

@@ -1,4 +1,4 @@
-use super::{Eviction, Victim};
+use super::{Eviction, Removal, Victim};
 use super::greedy_dual::GreedyDual;
 use crate::id::{EntryId, KeyId};
 use crate::time::Now;
@@ -45,12 +45,16 @@ impl<K: ?Sized> Eviction<K> for Lfu {
         self.ranks.release(entry, key, returned.idle_of_key);
     }
 
-    fn on_remove(&mut self, entry: EntryId, key: KeyId) {
+    fn on_remove(&mut self, entry: EntryId, key: KeyId, _: Removal) {
         self.ranks.take(entry, key);
     }
 
     fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<Victim> {
         self.ranks.victim()
+    }
+
+    fn shrink_to_fit(&mut self) {
+        self.ranks.shrink_to_fit();
     }
 }
 

@@ -1,4 +1,4 @@
-use super::{Eviction, Victim};
+use super::{Eviction, Removal, Victim};
 use super::by_release::ByRelease;
 use crate::id::{EntryId, KeyId};
 use crate::time::Now;
@@ -32,11 +32,15 @@ impl<K: ?Sized> Eviction<K> for Lru {
         self.entries.release(entry);
     }
 
-    fn on_remove(&mut self, entry: EntryId, _: KeyId) {
+    fn on_remove(&mut self, entry: EntryId, _: KeyId, _: Removal) {
         self.entries.take(entry);
     }
 
     fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<Victim> {
         self.entries.oldest().map(Victim::Entry)
+    }
+
+    fn shrink_to_fit(&mut self) {
+        self.entries.shrink_to_fit();
     }
 }

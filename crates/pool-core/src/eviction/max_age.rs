@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use super::by_age::ByAge;
 use super::stamps::Stamps;
-use super::{Eviction, Victim, nanos_of};
+use super::{Eviction, Removal, Victim, nanos_of};
+use crate::capacity::Bounds;
 use crate::id::{EntryId, KeyId};
 use crate::time::Now;
 use crate::usage::{Opened, Returned};
@@ -29,12 +30,20 @@ impl<K: ?Sized, E: Eviction<K>> Eviction<K> for MaxAge<E> {
         true
     }
 
+    fn on_capacity(&mut self, capacity: &Bounds) {
+        self.inner.on_capacity(capacity);
+    }
+
     fn on_key(&mut self, key: KeyId, name: &K) {
         self.inner.on_key(key, name);
     }
 
     fn on_forget(&mut self, key: KeyId) {
         self.inner.on_forget(key);
+    }
+
+    fn on_reopen(&mut self, key: KeyId, name: &K) {
+        self.inner.on_reopen(key, name);
     }
 
     fn on_open(&mut self, entry: EntryId, key: KeyId, opened: &Opened, now: Now) {
@@ -53,9 +62,9 @@ impl<K: ?Sized, E: Eviction<K>> Eviction<K> for MaxAge<E> {
         self.inner.on_release(entry, key, returned, now);
     }
 
-    fn on_remove(&mut self, entry: EntryId, key: KeyId) {
+    fn on_remove(&mut self, entry: EntryId, key: KeyId, why: Removal) {
         self.entries.remove(entry);
-        self.inner.on_remove(entry, key);
+        self.inner.on_remove(entry, key, why);
     }
 
     fn victim(&mut self, incoming: Option<EntryId>, now: Now) -> Option<Victim> {
@@ -75,6 +84,12 @@ impl<K: ?Sized, E: Eviction<K>> Eviction<K> for MaxAge<E> {
         }
         self.inner.expired(now)
     }
+
+    fn shrink_to_fit(&mut self) {
+        self.entries.shrink_to_fit();
+        self.opened.truncate(self.entries.bound());
+        self.inner.shrink_to_fit();
+    }
 }
 
 #[cfg(test)]
@@ -93,12 +108,12 @@ mod tests {
         policy.on_release(entry(1), key, &Returned::default(), now(3));
         assert_eq!(policy.expired(now(10)), None, "only the first has expired, and it is leased");
         assert_eq!(policy.expired(now(11)), Some(entry(1)));
-        policy.on_remove(entry(1), key);
+        policy.on_remove(entry(1), key, Removal::Expired);
         assert_eq!(policy.expired(now(20)), None);
         policy.on_release(entry(2), key, &Returned::default(), now(20));
         policy.on_release(entry(0), key, &Returned::default(), now(20));
         assert_eq!(policy.expired(now(20)), Some(entry(0)));
-        policy.on_remove(entry(0), key);
+        policy.on_remove(entry(0), key, Removal::Expired);
         assert_eq!(policy.expired(now(20)), Some(entry(2)));
     }
 

@@ -19,7 +19,7 @@ pub(super) struct Ranking<W> {
     clock: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Rank<W> {
     /// How many of its entries are idle.
     idle: u32,
@@ -126,12 +126,37 @@ impl<W: Copy + Ord> Ranking<W> {
         None
     }
 
+    /// As [`victim`](Ranking::victim), as if one idle entry were not there.
+    pub(super) fn victim_but(
+        &mut self,
+        entry: Option<EntryId>,
+        worth: impl Fn(KeyId, usize) -> W,
+    ) -> Option<(KeyId, W)> {
+        let owner = entry.and_then(|entry| Some((entry, self.idle.get(entry).key()?)));
+        let Some((entry, key)) = owner else { return self.victim(worth) };
+        let idle = u64::from(self.keys.get(key).idle);
+        self.take(entry, key);
+        let named = self.victim(&worth);
+        self.release(entry, key, idle, |idle| worth(key, idle));
+        named
+    }
+
     /// All worths have changed alike: their order is the same.
     pub(super) fn rescale(&mut self, worth: impl Fn(W) -> W) {
         for place in self.keys.iter_mut().filter_map(|rank| rank.place.as_mut()) {
             place.worth = worth(place.worth);
         }
         self.rebuild();
+    }
+
+    /// Gives back memory of keys and entries that are not idle.
+    pub(super) fn shrink_to_fit(&mut self) {
+        let idle_no_more = self.keys.iter_mut().filter(|rank| rank.idle == 0);
+        idle_no_more.for_each(|rank| *rank = Rank::default());
+        self.keys.shrink_to_fit();
+        self.idle.shrink_to_fit();
+        self.rebuild();
+        self.heap.shrink_to_fit();
     }
 
     #[cold]

@@ -1,4 +1,4 @@
-use super::{Eviction, Victim};
+use super::{Eviction, Removal, Victim};
 use crate::id::{EntryId, KeyId};
 use crate::time::Now;
 use crate::usage::Returned;
@@ -15,7 +15,7 @@ impl<K: ?Sized> Eviction<K> for RejectIncoming {
 
     fn on_release(&mut self, _: EntryId, _: KeyId, _: &Returned, _: Now) {}
 
-    fn on_remove(&mut self, _: EntryId, _: KeyId) {}
+    fn on_remove(&mut self, _: EntryId, _: KeyId, _: Removal) {}
 
     fn victim(&mut self, incoming: Option<EntryId>, _: Now) -> Option<Victim> {
         incoming.map(Victim::Entry)

@@ -1,4 +1,4 @@
-use super::{Eviction, Victim};
+use super::{Eviction, Removal, Victim};
 use super::dense::Dense;
 use crate::id::{EntryId, KeyId};
 use crate::order::Order;
@@ -29,7 +29,7 @@ pub struct S3Fifo {
     marks: Dense<EntryId, Marks>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Marks {
     idle: bool,
     /// It belongs into the main queue.
@@ -106,9 +106,9 @@ impl<K: ?Sized> Eviction<K> for S3Fifo {
         }
     }
 
-    fn on_remove(&mut self, entry: EntryId, key: KeyId) {
-        let marks = self.marks.get(entry);
-        if marks.idle && !marks.main {
+    fn on_remove(&mut self, entry: EntryId, key: KeyId, why: Removal) {
+        // What had to go for another reason did not leave too early.
+        if why == Removal::Evicted && !self.marks.get(entry).main {
             self.remember(key);
         }
         self.forget(entry);
@@ -138,6 +138,13 @@ impl<K: ?Sized> Eviction<K> for S3Fifo {
                 self.main.push_front(entry);
             }
         }
+    }
+
+    fn shrink_to_fit(&mut self) {
+        self.small.shrink_to_fit();
+        self.main.shrink_to_fit();
+        self.ghosts.shrink_to_fit();
+        self.marks.shrink_to_fit();
     }
 }
 

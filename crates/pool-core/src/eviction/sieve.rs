@@ -1,4 +1,4 @@
-use super::{Eviction, Victim};
+use super::{Eviction, Removal, Victim};
 use super::dense::Dense;
 use crate::id::{EntryId, KeyId};
 use crate::order::Order;
@@ -27,7 +27,7 @@ pub struct Sieve {
     marks: Dense<EntryId, Marks>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Marks {
     idle: bool,
     hit: bool,
@@ -82,7 +82,7 @@ impl<K: ?Sized> Eviction<K> for Sieve {
         }
     }
 
-    fn on_remove(&mut self, entry: EntryId, _: KeyId) {
+    fn on_remove(&mut self, entry: EntryId, _: KeyId, _: Removal) {
         self.forget(entry);
     }
 
@@ -106,6 +106,12 @@ impl<K: ?Sized> Eviction<K> for Sieve {
                 self.passed.push_front(entry);
             }
         }
+    }
+
+    fn shrink_to_fit(&mut self) {
+        self.ahead.shrink_to_fit();
+        self.passed.shrink_to_fit();
+        self.marks.shrink_to_fit();
     }
 }
 

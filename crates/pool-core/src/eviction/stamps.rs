@@ -14,6 +14,12 @@ impl Stamps {
 
     /// Whether `limit` nanoseconds or more have passed since.
     pub(super) fn is_over(&self, entry: EntryId, limit: u64, now: u64) -> bool {
-        now.saturating_sub(self.0[entry.index()]) >= limit
+        now.saturating_sub(self.0.get(entry.index()).copied().unwrap_or(0)) >= limit
+    }
+
+    /// Gives back memory of the ids from `bound` on.
+    pub(super) fn truncate(&mut self, bound: usize) {
+        self.0.truncate(bound);
+        self.0.shrink_to_fit();
     }
 }

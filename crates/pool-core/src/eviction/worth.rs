@@ -1,4 +1,4 @@
-//! # What the default rests on
+//! # What it rests on
 //! Measured on the four traces of `benches/traces` at 2, 4, 8, 16 and 32 idle environments, geometric means of seconds spent opening,
 //! relative to `Lru`. The parameters were chosen on these traces.
 //!
@@ -15,7 +15,7 @@
 //! On the first halves 0.945, on the second 0.939; with leases held for 4 and 16 requests 0.947 and 0.953; by bytes 0.953. Half-lives of
 //! 0.15 to 0.3 of the known keys give 0.938–0.944, similarity thresholds of 0.25 to 0.6 the same to three digits.
 
-use super::{Eviction, Victim};
+use super::{Eviction, Removal, Victim};
 use super::kin::{ImportNames, Kin, Names, Unrelated};
 use super::ranking::Ranking;
 use crate::id::{EntryId, Id, KeyId};
@@ -23,7 +23,7 @@ use crate::order::Order;
 use crate::time::Now;
 use crate::usage::{Opened, Returned};
 
-/// The default: what is worth least goes. A key is worth what its last open cost, times how often it was asked for
+/// The default of version 0.1: what is worth least goes. A key is worth what its last open cost, times how often it was asked for
 /// lately, times how much of it newer keys have left standing.
 ///
 /// *Lately*: a request counts half as much after as many further requests as a fifth of the keys that the pool knows, so
@@ -61,7 +61,7 @@ pub struct Worth<N = Unrelated> {
     growth: f64,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Record {
     known: bool,
     /// Whether it was opened since it is known.
@@ -279,7 +279,7 @@ impl<K: ?Sized, N: Names<K>> Eviction<K> for Worth<N> {
         ranking.release(entry, key, returned.idle_of_key, worth);
     }
 
-    fn on_remove(&mut self, entry: EntryId, key: KeyId) {
+    fn on_remove(&mut self, entry: EntryId, key: KeyId, _: Removal) {
         self.ranking.take(entry, key);
         let record = self.record(key);
         record.live = record.live.saturating_sub(1);
@@ -291,6 +291,15 @@ impl<K: ?Sized, N: Names<K>> Eviction<K> for Worth<N> {
     fn victim(&mut self, _: Option<EntryId>, _: Now) -> Option<Victim> {
         let keys = &self.keys;
         self.ranking.victim(|key, idle| worth_of(keys, key, idle)).map(|(key, _)| Victim::OldestOf(key))
+    }
+
+    fn shrink_to_fit(&mut self) {
+        let used = self.keys.iter().rposition(|record| *record != Record::NEW).map_or(0, |last| last + 1);
+        self.keys.truncate(used);
+        self.keys.shrink_to_fit();
+        self.kin.shrink_to_fit();
+        self.live.shrink_to_fit();
+        self.ranking.shrink_to_fit();
     }
 }
 

@@ -11,7 +11,7 @@ use crate::key::KeyHasher;
 use crate::resource::Resource;
 use crate::sync::AtomicBool;
 
-/// Makes a [`Pool`]. Without further calls: [`MaxIdle`](crate::capacity::MaxIdle)`(8)`, [`Worth`](crate::eviction::Worth),
+/// Makes a [`Pool`]. Without further calls: [`MaxIdle`](crate::capacity::MaxIdle)`(8)`, [`Recall`](crate::eviction::Recall),
 /// [`OpenNow`], exclusive resources, the system's clock, no observer, 4096 keys remembered.
 #[must_use = "a builder makes nothing until `build`"]
 pub struct Builder<K, R, C, E, M: Mode> {
@@ -135,7 +135,7 @@ where
             process_memory,
             ..
         } = self;
-        let max_idle = capacity.max_idle();
+        let max_idle = capacity.bounds().entries;
         let process_memory = capacity.needs_process_memory().then_some(process_memory);
         let core = Core::new(Parts { capacity, eviction, create_or_wait, share, remembered_keys });
         Pool {

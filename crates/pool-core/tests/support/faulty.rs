@@ -4,7 +4,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use pool_core::{Capacity, EntryId, Eviction, KeyId, Now, Opened, Returned, Usage, Verdict, Victim};
+use pool_core::{
+    Bounds, Capacity, EntryId, Eviction, KeyId, Now, Opened, Removal, Returned, Usage, Verdict, Victim,
+};
 
 use super::Act;
 
@@ -98,8 +100,8 @@ impl<P: Eviction<u32>> Eviction<u32> for Faulty<P> {
     fn on_release(&mut self, entry: EntryId, key: KeyId, returned: &Returned, now: Now) {
         self.run("on_release", |inner| inner.on_release(entry, key, returned, now));
     }
-    fn on_remove(&mut self, entry: EntryId, key: KeyId) {
-        self.run("on_remove", |inner| inner.on_remove(entry, key));
+    fn on_remove(&mut self, entry: EntryId, key: KeyId, why: Removal) {
+        self.run("on_remove", |inner| inner.on_remove(entry, key, why));
     }
     fn victim(&mut self, incoming: Option<EntryId>, now: Now) -> Option<Victim> {
         self.run("victim", |inner| inner.victim(incoming, now))
@@ -121,9 +123,9 @@ impl<C: Capacity> Capacity for FaultyCapacity<C> {
         self.1.hook("keep");
         self.0.keep(usage, weight)
     }
-    fn max_idle(&self) -> Option<u64> {
+    fn bounds(&self) -> Bounds {
         // May be asked once, by the builder: it calls the act, but does not panic.
-        self.1.call("max_idle");
-        self.0.max_idle()
+        self.1.call("bounds");
+        self.0.bounds()
     }
 }

@@ -1,0 +1,230 @@
+//! Risk: a policy is not told what it decides by: the capacity, why an entry is gone, that memory may be given back.
+
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::time::Duration;
+
+use pool_core::capacity::{
+    Both, MaxIdle, MaxIdlePerKey, MaxIdleWeight, MaxLive, MaxLiveWeight, MaxOpens, Unbounded,
+};
+use pool_core::eviction::{IdleTimeout, Lru, MaxAge, TinyLfu};
+use pool_core::local::Pool;
+use pool_core::{
+    Bounds, Capacity, EntryId, Eviction, Health, KeyId, Now, Removal, Resource, Returned, Victim,
+};
+
+/// What a policy was told.
+#[derive(Default)]
+struct Told {
+    capacity: RefCell<Vec<Bounds>>,
+    gone: RefCell<Vec<Removal>>,
+    shrunk: Cell<usize>,
+    reopened: RefCell<Vec<KeyId>>,
+}
+
+/// `Lru` that keeps a record, and names what has just come back while it is told to.
+struct Listens {
+    inner: Lru,
+    told: Rc<Told>,
+    rejects: Rc<Cell<bool>>,
+}
+
+impl<K: ?Sized> Eviction<K> for Listens {
+    fn on_reopen(&mut self, key: KeyId, _: &K) {
+        self.told.reopened.borrow_mut().push(key);
+    }
+    fn on_capacity(&mut self, capacity: &Bounds) {
+        self.told.capacity.borrow_mut().push(*capacity);
+    }
+    fn on_acquire(&mut self, entry: EntryId, key: KeyId, now: Now) {
+        Eviction::<K>::on_acquire(&mut self.inner, entry, key, now);
+    }
+    fn on_release(&mut self, entry: EntryId, key: KeyId, returned: &Returned, now: Now) {
+        Eviction::<K>::on_release(&mut self.inner, entry, key, returned, now);
+    }
+    fn on_remove(&mut self, entry: EntryId, key: KeyId, why: Removal) {
+        self.told.gone.borrow_mut().push(why);
+        Eviction::<K>::on_remove(&mut self.inner, entry, key, why);
+    }
+    fn victim(&mut self, incoming: Option<EntryId>, now: Now) -> Option<Victim> {
+        if self.rejects.get() {
+            return incoming.map(Victim::Entry);
+        }
+        Eviction::<K>::victim(&mut self.inner, incoming, now)
+    }
+    fn shrink_to_fit(&mut self) {
+        self.told.shrunk.set(self.told.shrunk.get() + 1);
+    }
+}
+
+struct Thing(Rc<Cell<Health>>);
+
+impl Resource for Thing {
+    type Error = ();
+    fn health(&self) -> Health {
+        self.0.get()
+    }
+}
+
+#[test]
+fn why_an_entry_is_gone_is_told_for_each_way_to_go() {
+    let (told, rejects, time) = (Rc::new(Told::default()), Rc::new(Cell::new(false)), Rc::new(Cell::new(0)));
+    let health = Rc::new(Cell::new(Health::Reusable));
+    let inner = Listens { inner: Lru::new(), told: Rc::clone(&told), rejects: Rc::clone(&rejects) };
+    // Through every filter.
+    let hour = Duration::from_secs(3600);
+    let policy = IdleTimeout::new(Duration::from_nanos(100), MaxAge::new(hour, TinyLfu::new(inner)));
+    let clock = Rc::clone(&time);
+    let pool: Pool<u32, Thing> =
+        Pool::builder().capacity(MaxIdle(2)).eviction(policy).clock(move || clock.get()).build();
+    let open = |_: &u32| Ok(Thing(Rc::clone(&health)));
+    let ask = |key: u32| drop(pool.acquire(&key, open).unwrap());
+    let expect = |what: &str, expected: &[Removal]| {
+        assert_eq!(told.gone.take(), expected, "{what}");
+        pool.assert_sound();
+    };
+
+    ask(1);
+    ask(2);
+    expect("room for both", &[]);
+    ask(3);
+    expect("1 made room", &[Removal::Evicted]);
+    rejects.set(true);
+    ask(4);
+    rejects.set(false);
+    expect("4 was named as it came back", &[Removal::Rejected]);
+    time.set(1000);
+    ask(2);
+    expect("2 and 3 lay idle for too long", &[Removal::Expired, Removal::Expired]);
+    health.set(Health::Stale);
+    assert!(pool.acquire_warm(&2).is_none());
+    health.set(Health::Reusable);
+    expect("found stale", &[Removal::Unfit]);
+    let lease = pool.acquire(&5, open).unwrap();
+    health.set(Health::Broken);
+    drop(lease);
+    health.set(Health::Reusable);
+    expect("came back broken", &[Removal::Unfit]);
+    pool.acquire(&5, open).unwrap().discard();
+    expect("discarded", &[Removal::Unfit]);
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        let _lease = pool.acquire(&5, open).unwrap();
+        std::panic::resume_unwind(Box::new(()));
+    }));
+    assert!(panicked.is_err());
+    expect("its lease panicked", &[Removal::Unfit]);
+    drop(pool.acquire(&5, open).unwrap().into_inner());
+    expect("its user kept it", &[Removal::Taken]);
+    ask(6);
+    assert_eq!(told.shrunk.get(), 0);
+    pool.drain();
+    expect("drained", &[Removal::Drained]);
+    assert_eq!(told.shrunk.get(), 1, "after a drain memory may be given back");
+}
+
+#[test]
+fn a_key_is_told_again_when_it_has_an_entry_again_and_only_then() {
+    let told = Rc::new(Told::default());
+    let inner = Listens { inner: Lru::new(), told: Rc::clone(&told), rejects: Rc::default() };
+    let hour = Duration::from_secs(3600);
+    let policy = IdleTimeout::new(hour, MaxAge::new(hour, TinyLfu::new(inner)));
+    let pool: Pool<u32, Thing> = Pool::builder().capacity(MaxIdle(2)).eviction(policy).clock(|| 0).build();
+    let open = |_: &u32| Ok(Thing(Rc::new(Cell::new(Health::Reusable))));
+    let lease = pool.acquire(&1, open).unwrap();
+    drop(pool.acquire(&1, open).unwrap()); // it has another
+    drop(lease);
+    drop(pool.acquire(&1, open).unwrap()); // a hit
+    assert_eq!(told.reopened.take(), []);
+    pool.drain();
+    assert!(pool.acquire(&1, |_| Err(())).is_err());
+    assert_eq!(told.reopened.take(), [], "no open, no entry");
+    drop(pool.acquire(&1, open).unwrap());
+    assert_eq!(told.reopened.take().len(), 1);
+    drop(pool.acquire(&2, open).unwrap());
+    assert_eq!(told.reopened.take(), [], "new");
+}
+
+#[test]
+fn capacity_is_told_once_when_the_pool_is_built_through_every_filter() {
+    let told = Rc::new(Told::default());
+    let inner = Listens { inner: Lru::new(), told: Rc::clone(&told), rejects: Rc::default() };
+    let hour = Duration::from_secs(3600);
+    let policy: Box<dyn Eviction<u32>> =
+        Box::new(IdleTimeout::new(hour, MaxAge::new(hour, TinyLfu::new(inner))));
+    let limits = Both(MaxIdle(7), MaxIdleWeight(1000));
+    let pool: Pool<u32, Thing> = Pool::builder().capacity(limits).eviction(policy).build();
+    drop(pool.acquire(&1, |_| Ok(Thing(Rc::new(Cell::new(Health::Reusable))))));
+    assert_eq!(*told.capacity.borrow(), [Bounds::of_entries(7).and(Bounds::of_bytes(1000))]);
+}
+
+#[test]
+fn each_capacity_policy_says_what_it_bounds() {
+    let of = |capacity: &dyn Capacity| {
+        let bounds = capacity.bounds();
+        (bounds.entries, bounds.bytes)
+    };
+    assert_eq!(of(&MaxIdle(3)), (Some(3), None));
+    assert_eq!(of(&MaxLive(4)), (Some(4), None));
+    assert_eq!(of(&MaxIdleWeight(5)), (None, Some(5)));
+    assert_eq!(of(&MaxLiveWeight(6)), (None, Some(6)));
+    assert_eq!(of(&Unbounded), (None, None));
+    assert_eq!(of(&MaxOpens(3)), (None, None));
+    assert_eq!(of(&MaxIdlePerKey(3)), (None, None));
+    assert_eq!(of(&Both(MaxLive(4), MaxIdle(3))), (Some(3), None));
+    assert_eq!(of(&Both(MaxIdleWeight(9), Both(MaxLiveWeight(6), MaxLive(1)))), (Some(1), Some(6)));
+    assert_eq!(of(&Box::new(MaxIdle(3))), (Some(3), None));
+}
+
+/// Panics once in the hook of that name.
+struct Trips(Lru, &'static str);
+
+impl Trips {
+    fn step(&mut self, hook: &'static str) {
+        if self.1 == hook {
+            self.1 = "";
+            panic!("expected panic in {hook}");
+        }
+    }
+}
+
+impl<K: ?Sized> Eviction<K> for Trips {
+    fn on_reopen(&mut self, _: KeyId, _: &K) {
+        self.step("on_reopen");
+    }
+    fn on_acquire(&mut self, entry: EntryId, key: KeyId, now: Now) {
+        Eviction::<K>::on_acquire(&mut self.0, entry, key, now);
+    }
+    fn on_release(&mut self, entry: EntryId, key: KeyId, returned: &Returned, now: Now) {
+        Eviction::<K>::on_release(&mut self.0, entry, key, returned, now);
+    }
+    fn on_remove(&mut self, entry: EntryId, key: KeyId, why: Removal) {
+        Eviction::<K>::on_remove(&mut self.0, entry, key, why);
+    }
+    fn victim(&mut self, incoming: Option<EntryId>, now: Now) -> Option<Victim> {
+        Eviction::<K>::victim(&mut self.0, incoming, now)
+    }
+    fn shrink_to_fit(&mut self) {
+        self.step("shrink_to_fit");
+    }
+}
+
+#[test]
+fn a_policy_that_panics_when_it_is_told_again_or_asked_for_memory_leaves_the_pool_whole() {
+    for hook in ["on_reopen", "shrink_to_fit"] {
+        let pool: Pool<u32, Thing> =
+            Pool::builder().capacity(MaxIdle(2)).eviction(Trips(Lru::new(), hook)).build();
+        let ask =
+            |key: u32| drop(pool.acquire(&key, |_| Ok(Thing(Rc::new(Cell::new(Health::Reusable))))).unwrap());
+        let panics = |f: &dyn Fn()| catch_unwind(AssertUnwindSafe(f)).is_err();
+        ask(1);
+        assert_eq!(panics(&|| _ = pool.drain()), hook == "shrink_to_fit", "{hook}");
+        assert_eq!((pool.len(), pool.stats().drains), (0, 1), "{hook}: drained all the same");
+        pool.assert_sound();
+        assert_eq!(panics(&|| ask(1)), hook == "on_reopen", "{hook}");
+        pool.assert_sound();
+        [1, 2, 1, 3].into_iter().for_each(ask);
+        assert_eq!(pool.len(), 2, "{hook}");
+        pool.assert_sound();
+    }
+}
