@@ -7,7 +7,7 @@
 //!
 //! 1. Lean is the folder `LEAN_SYSROOT`, or what `lean --print-prefix` answers in `lean/`, where elan reads the version
 //!    from `lean-toolchain`.
-//! 2. `lake build LeanPool:static` in `lean/`, with that Lean's own `lake`.
+//! 2. `lake build LeanpoolBackend:static` in `lean/`, with that Lean's own `lake`.
 //! 3. The package is linked statically, the runtime dynamically with its folder as rpath. (The runtime's static
 //!    libraries leave out parts that new versions need.)
 //!
@@ -70,7 +70,7 @@ fn package_folder() -> Result<PathBuf, String> {
         format!("cannot find the Lake package at {} ({error}): is this crate complete?", named.display())
     })?;
     // Not the folder itself: `lake` writes below it, and that would build it anew each time.
-    for file in ["lakefile.toml", "lean-toolchain", "LeanPool.lean", "LeanPool"] {
+    for file in ["lakefile.toml", "lean-toolchain", "LeanpoolBackend.lean", "LeanpoolBackend"] {
         println!("cargo::rerun-if-changed={}", package.join(file).display());
     }
     if named.is_symlink() {
@@ -155,12 +155,12 @@ fn build_package(package: &Path, sysroot: &Path) -> Result<PathBuf, String> {
         path.push(rest);
     }
     let mut lake = Command::new(program(sysroot, "lake"));
-    run(lake.args(["build", "LeanPool:static"]).current_dir(package).env("PATH", path))?;
-    let archive = package.join(".lake/build/lib/libleanpool_LeanPool.a");
-    let copy = out_folder()?.join("libleanpool_LeanPool.a");
+    run(lake.args(["build", "LeanpoolBackend:static"]).current_dir(package).env("PATH", path))?;
+    let archive = package.join(".lake/build/lib/libleanpool_LeanpoolBackend.a");
+    let copy = out_folder()?.join("libleanpool_LeanpoolBackend.a");
     fs::copy(&archive, &copy).map(|_| copy).map_err(|error| {
         format!(
-            "`lake build LeanPool:static` wrote no {} that can be copied ({error}): is this another version of Lake?",
+            "`lake build LeanpoolBackend:static` wrote no {} that can be copied ({error}): is this another version of Lake?",
             archive.display()
         )
     })
@@ -172,7 +172,7 @@ fn link(archive: &Path, runtime: &Path) -> Result<(), String> {
         println!("cargo::rustc-link-search=native={}", folder.display());
     }
     println!("cargo::rustc-link-search=native={}", runtime.display());
-    println!("cargo::rustc-link-lib=static=leanpool_LeanPool");
+    println!("cargo::rustc-link-lib=static=leanpool_LeanpoolBackend");
     for library in libraries {
         println!("cargo::rustc-link-lib=dylib={library}");
     }

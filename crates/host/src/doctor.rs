@@ -180,13 +180,13 @@ fn package(package: &Path) -> Finding {
     if cfg!(lean_linked) {
         return Finding::ok("package", "linked into this command");
     }
-    let archive = package.join(".lake/build/lib/libleanpool_LeanPool.a");
+    let archive = package.join(".lake/build/lib/libleanpool_LeanpoolBackend.a");
     let shown = package.display();
     if archive.is_file() {
         Finding::ok("package", archive.display().to_string())
     } else if package.join("lakefile.toml").is_file() {
         let to_do = format!(
-            "run `lake build LeanPool:static` in {shown}; building with the feature `lean` does so, too"
+            "run `lake build LeanpoolBackend:static` in {shown}; building with the feature `lean` does so, too"
         );
         Finding::to_do("package", "not built", to_do)
     } else {

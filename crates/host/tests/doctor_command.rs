@@ -19,7 +19,7 @@ impl Machine {
         machine.file("lean/lib/lean/Init.olean", "");
         machine.program("lean/bin/lean", &format!("echo 'Lean (version {version}, x86_64, commit 1)'"));
         machine.file("package/lakefile.toml", "");
-        machine.file("package/.lake/build/lib/libleanpool_LeanPool.a", "");
+        machine.file("package/.lake/build/lib/libleanpool_LeanpoolBackend.a", "");
         machine.file("project/lakefile.toml", "");
         machine.file("project/lean-toolchain", "leanprover/lean4:v4.27.0\n");
         machine.file("project/lake-manifest.json", r#"{"packages": [{"name": "dep", "type": "git"}]}"#);
@@ -100,7 +100,7 @@ fn whatever_is_missing_is_named_with_what_to_do() {
         (Machine::new("4.28.0"), "version", "4.28.0; supported is 4.27.0"),
         (machine().without("lean/bin"), "version", "can't be run"),
         (machine().without(&library), "library", "reinstall"),
-        (machine().without("package/.lake"), "package", "lake build LeanPool:static"),
+        (machine().without("package/.lake"), "package", "lake build LeanpoolBackend:static"),
         (machine().without("package"), "package", "--package"),
         (machine().without("lean/lib/lean/Init.olean"), "search path", "Init.olean"),
         (machine().without("project/lakefile.toml"), "search path", "--project"),

@@ -33,6 +33,7 @@ use crate::workers::{Deadline, Workers};
 #[derive(Clone, Debug)]
 pub struct CheckOptions<'a> {
     file_label: &'a str,
+    module_path: &'a str,
     max_heartbeats: u64,
     deadline: Option<Instant>,
     timeout: Option<Duration>,
@@ -44,13 +45,27 @@ impl<'a> CheckOptions<'a> {
     #[must_use]
     pub fn new() -> Self {
         let watch = Watch::default();
-        Self { file_label: "<check>", max_heartbeats: 0, deadline: None, timeout: None, watch }
+        Self {
+            file_label: "<check>",
+            module_path: "",
+            max_heartbeats: 0,
+            deadline: None,
+            timeout: None,
+            watch,
+        }
     }
 
     /// The file's name, as far as Lean is concerned: some messages have it.
     #[must_use]
     pub fn file_label(self, file_label: &'a str) -> Self {
         Self { file_label, ..self }
+    }
+
+    /// The file's path below the folder whose modules have names, components separated by `/`, without `.lean`: as the command
+    /// `lean` takes it from the working folder. The module's name is made of it, which some messages have. Without it, `_stdin`.
+    #[must_use]
+    pub fn module_path(self, module_path: &'a str) -> Self {
+        Self { module_path, ..self }
     }
 
     /// How long one declaration may take, in the unit of Lean's option `maxHeartbeats` (thousands of small allocations; Lean's
@@ -250,17 +265,19 @@ impl Environment<'_> {
         let token = interruption.arm(thread)?;
         let _listening = options.watch.cancellation.map(|token| token.interrupts(interruption));
         let file_label = Owned::string(thread, options.file_label);
+        let module_path = Owned::string(thread, options.module_path);
         let source = Owned::string(thread, source);
         if let Some(begins) = begins {
             // If nobody waits for it any more, nobody wants to know.
             let _ = begins.send(Instant::now());
         }
-        // SAFETY: attached, as `self` borrows from the token of this thread. The objects are an `Environment`, two `String`s
+        // SAFETY: attached, as `self` borrows from the token of this thread. The objects are an `Environment`, three `String`s
         // and a `CancelToken`, each given away, as an export takes them owned; the function is in `IO`.
         let answer = unsafe {
             let result = ffi::leanpool_check(
                 self.object().into_raw(),
                 file_label.into_raw(),
+                module_path.into_raw(),
                 source.into_raw(),
                 options.max_heartbeats,
                 token.into_raw(),

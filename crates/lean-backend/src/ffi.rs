@@ -39,7 +39,10 @@ pub(crate) fn world() -> *mut lean_object {
 // The package in `lean/`; its README has the same list with the Lean types.
 unsafe extern "C" {
     /// Initialises every module of the package: `IO Unit`.
-    pub(crate) fn initialize_leanpool_LeanPool(builtin: u8, world: *mut lean_object) -> *mut lean_object;
+    pub(crate) fn initialize_leanpool_LeanpoolBackend(
+        builtin: u8,
+        world: *mut lean_object,
+    ) -> *mut lean_object;
 
     /// `IO String`: the version of the Lean that runs.
     pub(crate) fn leanpool_version(world: *mut lean_object) -> *mut lean_object;
@@ -100,10 +103,11 @@ unsafe extern "C" {
         world: *mut lean_object,
     ) -> *mut lean_object;
 
-    /// `IO String`, from an `Environment`, two `String`s, a `UInt64` and a `CancelToken`.
+    /// `IO String`, from an `Environment`, three `String`s, a `UInt64` and a `CancelToken`.
     pub(crate) fn leanpool_check(
         env: *mut lean_object,
         file_name: *mut lean_object,
+        module_path: *mut lean_object,
         source: *mut lean_object,
         max_heartbeats: u64,
         token: *mut lean_object,

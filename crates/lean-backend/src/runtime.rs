@@ -113,7 +113,7 @@ fn start() -> Result<(LeanThread, Started), LeanError> {
     let thread = unsafe { LeanThread::of_starting_thread() };
     // SAFETY: the runtime is initialised and not yet marked as such, as a module initialiser needs; 1 also runs the
     // built-in initialisers, as Lean's own programs do. The result is that of an `IO` function and is given away.
-    unsafe { Owned::from_io_result(&thread, ffi::initialize_leanpool_LeanPool(1, ffi::world())) }?;
+    unsafe { Owned::from_io_result(&thread, ffi::initialize_leanpool_LeanpoolBackend(1, ffi::world())) }?;
     // SAFETY: after every module initialiser and once, as both must be. The first ends the time in which extensions
     // may be registered without an import; the second starts the workers that elaboration's tasks run on.
     unsafe {

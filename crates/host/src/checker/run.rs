@@ -124,8 +124,10 @@ impl<'a> Run<'a> {
             error => Outcome::Failed(Failure::of_file(what_lean_says(error))),
         };
         let file_label = file.to_string_lossy();
+        let module_path = module_path(file);
         let mut options = CheckOptions::new()
             .file_label(&file_label)
+            .module_path(&module_path)
             .max_heartbeats(self.settings.max_heartbeats)
             .cancellation(self.token);
         if let Some(timeout) = self.settings.timeout {
@@ -183,4 +185,15 @@ impl<'a> Run<'a> {
             refused => LeanError::resource_exhausted(&refused.to_string()),
         })
     }
+}
+
+/// The path of `file` below the working folder, without its ending; empty if it is not there. The command `lean` names the module by it.
+fn module_path(file: &Path) -> String {
+    let below = || {
+        let folder = std::env::current_dir().ok()?.canonicalize().ok()?;
+        let file = file.canonicalize().ok()?;
+        let path = file.strip_prefix(folder).ok()?.with_extension("");
+        Some(path.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/"))
+    };
+    below().unwrap_or_default()
 }

@@ -31,11 +31,11 @@ fn io<T>(outcome: Result<T, Thrown>, make: impl FnOnce(T) -> *mut lean_object) -
 
 #[unsafe(no_mangle)]
 #[allow(non_snake_case, reason = "Lake makes it of the names of package and library")]
-pub(super) extern "C" fn initialize_leanpool_LeanPool(
+pub(super) extern "C" fn initialize_leanpool_LeanpoolBackend(
     builtin: u8,
     world: *mut lean_object,
 ) -> *mut lean_object {
-    const NAME: &str = "initialize_leanpool_LeanPool";
+    const NAME: &str = "initialize_leanpool_LeanpoolBackend";
     step(2);
     require_world(NAME, world);
     if builtin != 1 {
@@ -187,6 +187,7 @@ pub(super) extern "C" fn leanpool_cancel_token_set(
 pub(super) extern "C" fn leanpool_check(
     env: *mut lean_object,
     file_name: *mut lean_object,
+    module_path: *mut lean_object,
     source: *mut lean_object,
     max_heartbeats: u64,
     token: *mut lean_object,
@@ -197,6 +198,7 @@ pub(super) extern "C" fn leanpool_check(
     let _running = Check::begin();
     let (_env, facts) = Given::environment(NAME, env);
     let _file_name = Given::string(NAME, file_name);
+    let _module_path = Given::string(NAME, module_path);
     let source = Given::string(NAME, source);
     let (_token, flag) = Given::cancel_token(NAME, token);
     require_world(NAME, world);

@@ -13,7 +13,7 @@ use super::{objects, threads};
 const START: [&str; 5] = [
     "lean_initialize_runtime_module",
     "lean_initialize",
-    "initialize_leanpool_LeanPool",
+    "initialize_leanpool_LeanpoolBackend",
     "lean_io_mark_end_initialization",
     "lean_init_task_manager",
 ];

@@ -48,7 +48,7 @@ macro_rules! mistakes {
 fn start() {
     lean_initialize_runtime_module();
     lean_initialize();
-    release(initialize_leanpool_LeanPool(1, lean_box(0)));
+    release(initialize_leanpool_LeanpoolBackend(1, lean_box(0)));
     lean_io_mark_end_initialization();
     lean_init_task_manager();
 }
@@ -105,6 +105,7 @@ fn check(environment: Object, source: &str, token: Object) -> String {
     text(ok(leanpool_check(
         again(environment),
         string("f.lean"),
+        string("f"),
         string(source),
         0,
         again(token),
@@ -201,7 +202,7 @@ mistakes! {
     on_the_abi_model_an_export_in_the_middle_of_the_start_is_found: "called before the runtime was started", || {
         lean_initialize_runtime_module();
         lean_initialize();
-        release(initialize_leanpool_LeanPool(1, lean_box(0)));
+        release(initialize_leanpool_LeanpoolBackend(1, lean_box(0)));
         release(leanpool_version(lean_box(0)));
         leanpool_extension_epoch(lean_box(0));
     };
