@@ -198,6 +198,22 @@ on_lean! {
     }
 }
 
+/// As the command `lean` names a module: some messages have the name.
+#[cfg(feature = "abi-model")]
+#[test]
+fn on_the_abi_model_a_module_is_named_by_its_path_below_the_working_folder() {
+    let files =
+        Files::new(&[("here/A/B.lean", b"-- model: main module"), ("C.lean", b"-- model: main module")]);
+    let absolute = files.path().join("here/A/B.lean");
+    let names = ["A/B.lean", absolute.to_str().unwrap(), "../C.lean"];
+    for (name, module) in names.into_iter().zip(["A.B", "A.B", "_stdin"]) {
+        let mut command = leanpool();
+        command.current_dir(files.path().join("here")).env("LEAN_SYSROOT", "/model");
+        let output = command.args(["check", "--quiet", name]).output().unwrap();
+        assert_eq!(text(&output.stdout), format!("{name}:1:0: info: {module}\n"));
+    }
+}
+
 /// Ctrl-C, where the model's own mark makes the check wait for it.
 #[cfg(feature = "abi-model")]
 #[test]

@@ -7,13 +7,14 @@ use std::sync::{Mutex, PoisonError};
 use lean_sys::{lean_box, lean_object};
 
 use super::answers;
+use super::elaboration::{self, Text};
 use super::given::Given;
 use super::imports::{self, Request};
 use super::outcome::Thrown;
 use super::running::{self, Check, Import};
 use super::runtime::{COMPLETE, PACKAGE, require, require_world, step};
 use super::violation::violation;
-use super::{elaboration, header, objects};
+use super::{header, objects};
 
 static VERSION: Mutex<Cow<'static, str>> = Mutex::new(Cow::Borrowed("4.27.0"));
 
@@ -198,11 +199,13 @@ pub(super) extern "C" fn leanpool_check(
     let _running = Check::begin();
     let (_env, facts) = Given::environment(NAME, env);
     let _file_name = Given::string(NAME, file_name);
-    let _module_path = Given::string(NAME, module_path);
+    let module_path = Given::string(NAME, module_path);
     let source = Given::string(NAME, source);
     let (_token, flag) = Given::cancel_token(NAME, token);
     require_world(NAME, world);
-    objects::ok(objects::string(&elaboration::check(facts, &source.text(), max_heartbeats, &flag)))
+    let (module_path, source) = (module_path.text(), source.text());
+    let text = Text { module_path: &module_path, source: &source, max_heartbeats };
+    objects::ok(objects::string(&elaboration::check(facts, &text, &flag)))
 }
 
 /// A `Bool`, which is 0 or 1.
