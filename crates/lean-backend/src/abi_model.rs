@@ -95,3 +95,8 @@ pub fn last_caller(function: &str) -> Option<String> {
 pub fn set_version(version: &str) {
     package::set_version(version);
 }
+
+/// Whether imports can share regions from now on; at the beginning they can. Where they can't, those that are to share are plain.
+pub fn set_shares_regions(shares: bool) {
+    package::set_shares_regions(shares);
+}

@@ -99,6 +99,7 @@
 
 #[cfg(feature = "abi-model")]
 pub mod abi_model;
+mod allocator;
 mod cancel;
 mod check;
 mod declarations;
@@ -126,5 +127,5 @@ pub use object::{Borrowed, Owned};
 pub use options::{ImportOptions, InternedOptions, Regions, Sysroot};
 pub use progress::{LeanProgressEvent, LeanProgressSink, Watch};
 pub use resource::{EnvironmentKey, EnvironmentQuery};
-pub use runtime::{LeanRuntime, SUPPORTED_VERSION};
+pub use runtime::{BUILT_FOR, LeanRuntime, PINNED_VERSION};
 pub use thread::{LeanThread, STACK_BYTES};

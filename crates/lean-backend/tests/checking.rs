@@ -1,5 +1,5 @@
 //! Risk: a check says that all is well where it is not, can't be stopped, or harms what comes after it.
-#![cfg(any(lean_linked, feature = "abi-model"))]
+#![cfg(any(lean_library, feature = "abi-model"))]
 
 mod support;
 

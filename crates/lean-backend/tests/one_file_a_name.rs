@@ -6,8 +6,9 @@
 mod support;
 
 mod on_the_abi_model {
-    use std::fs;
-    use std::path::Path;
+    use std::fs::{self, File};
+    use std::path::{Path, PathBuf};
+    use std::time::{Duration, SystemTime};
 
     use lean_backend::{
         EnvironmentKey, EnvironmentQuery, ImportOptions, LeanError, Regions, SharedEnvironment, Watch,
@@ -24,12 +25,23 @@ mod on_the_abi_model {
             Self(tempfile::tempdir().unwrap())
         }
 
-        /// Writes the module `name` into `folder`, as a new file.
+        fn path(&self, folder: &str, name: &str) -> PathBuf {
+            let file = if name.contains('.') { name.to_owned() } else { format!("{name}.olean") };
+            self.0.path().join(folder).join(file)
+        }
+
+        /// Writes the module `name` (or a file of that name) into `folder`, as a new file.
         fn write(&self, folder: &str, name: &str, text: &str) {
-            let path = self.0.path().join(folder).join(format!("{name}.olean"));
+            let path = self.path(folder, name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path.with_extension("new"), text).unwrap();
             fs::rename(path.with_extension("new"), path).unwrap();
+        }
+
+        /// Gives it another time.
+        fn touch(&self, folder: &str, name: &str) {
+            let file = File::options().write(true).open(self.path(folder, name)).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1)).unwrap();
         }
 
         fn options(&self, folders: &[&str]) -> ImportOptions {
@@ -97,14 +109,26 @@ mod on_the_abi_model {
     }
 
     #[test]
-    fn file_that_was_only_touched_stays_usable() {
+    fn file_that_was_only_touched_stays_usable_where_lake_noted_its_contents() {
         let _one_at_a_time = begin();
         let library = Library::new();
         library.write("lib", "Touched", "initialises");
+        library.write("lib", "Touched.olean.hash", "0123456789abcdef");
         let options = library.options(&["lib"]);
         import(&options, "Touched").unwrap();
-        library.write("lib", "Touched", "initialises");
+        library.touch("lib", "Touched");
         import(&options, "Touched").unwrap();
+        // Built anew, with as many bytes.
+        library.write("lib", "Touched", "INITIALISES");
+        library.write("lib", "Touched.olean.hash", "fedcba9876543210");
+        let error = import(&options, "Touched").unwrap_err();
+        assert!(error.contains("changed since this process read it"), "{error}");
+        // Without a note nobody can tell.
+        library.write("lib", "Unnoted", "");
+        import(&options, "Unnoted").unwrap();
+        library.touch("lib", "Unnoted");
+        let error = import(&options, "Unnoted").unwrap_err();
+        assert!(error.contains("changed since this process read it"), "{error}");
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! Risk: a pool gives out an environment that is stale, imports what it has, or holds what it should have let go.
-#![cfg(any(lean_linked, feature = "abi-model"))]
+#![cfg(any(lean_library, feature = "abi-model"))]
 
 mod support;
 
@@ -103,6 +103,19 @@ on_lean! {
         }
     }
 
+    fn bytes_of_a_pinned_import_are_residue() {
+        let options = ImportOptions { pinned: true, ..options() };
+        let environment = SharedEnvironment::import(runtime(), &options, &["Init"], &Watch::default()).unwrap();
+        assert_eq!((environment.weight(), environment.residue()), (0, environment.bytes_taken()));
+        // It is as good as another, on any thread, and dropping it harms nobody.
+        let checked = environment.check("#check Nat", &CheckOptions::new()).unwrap();
+        assert!(checked.is_ok(), "{checked:?}");
+        thread::scope(|scope| {
+            scope.spawn(|| drop(environment.clone()));
+        });
+        drop(environment);
+    }
+
     fn cycles_of_import_and_drop_leave_nothing_behind() {
         // The model counts objects; real Lean is measured by the example `lean_numbers` of the crate host.
         let options = interned();
@@ -136,6 +149,15 @@ mod on_the_abi_model_alone {
         drop(held);
         assert_eq!(pool.stats().dropped().get(DropReason::Stale), 1);
         assert!(acquire(&["Init"]).was_hit());
+    }
+
+    #[test]
+    fn bytes_of_the_first_import_that_runs_initialisers_are_residue() {
+        let _one_at_a_time = support::begin();
+        let first = support::shared(&["Model.Extends.Residue"]);
+        assert_eq!((first.weight(), first.residue()), (0, first.bytes_taken()));
+        let second = support::shared(&["Model.Extends.Residue"]);
+        assert_eq!((second.weight(), second.residue()), (second.bytes_taken(), 0));
     }
 
     #[test]

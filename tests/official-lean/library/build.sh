@@ -1,7 +1,7 @@
 #!/bin/sh
 # build.sh LEAN OUT [MODULES CONSTANTS]: compiles the library with the `lean` of get.sh.
 #
-#   OUT/lib       .olean files of Kit, Gen (generated, if MODULES is not 0), Effect, Slow
+#   OUT/lib       .olean files of Kit, Gen (generated, if MODULES is not 0), Effect, Slow, Deep, Sour
 #   OUT/one OUT/two   two modules of one name, `Twin`, with other contents
 #   OUT/gen       the generated text
 # What is newer than its source and `lean`, and does not follow something that was compiled, is kept. Two modules at a time, a thread
@@ -34,7 +34,7 @@ for m in Core Data; do one "$here" "Kit/$m.lean" "$out/lib"; done
 base=$new
 for m in Syntax Io; do one "$here" "Kit/$m.lean" "$out/lib"; done
 one "$here" Kit.lean "$out/lib"
-for m in Effect Slow; do one "$here/special" "$m.lean" "$out/lib"; done
+for m in Effect Slow Deep Sour; do one "$here/special" "$m.lean" "$out/lib"; done
 for f in one two; do one "$here/special/$f" Twin.lean "$out/$f"; done
 
 if [ "$modules" -gt 0 ]; then

@@ -15,6 +15,7 @@ pub(super) struct Request {
     pub(super) is_module: bool,
     pub(super) load_extensions: bool,
     pub(super) shared: bool,
+    pub(super) pinned: bool,
 }
 
 /// Modules with what belongs to them, and their constants. Measured for those in LEAN.md's table and the transcript;

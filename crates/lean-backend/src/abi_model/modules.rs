@@ -24,6 +24,8 @@ pub(super) struct File {
     path: PathBuf,
     modified: Option<SystemTime>,
     text: String,
+    /// What Lake noted of its contents beside it.
+    hash: Option<String>,
 }
 
 /// What a module does when it is imported with extensions for the first time.
@@ -49,9 +51,17 @@ impl Traits {
 
 impl File {
     pub(super) fn read(path: PathBuf) -> Option<Self> {
+        let hash = fs::read_to_string(path.with_extension("olean.hash")).ok();
         let modified = fs::metadata(&path).ok()?.modified().ok();
         let bytes = fs::read(&path).ok()?;
-        Some(Self { path, modified, text: String::from_utf8_lossy(&bytes).into_owned() })
+        Some(Self { path, modified, text: String::from_utf8_lossy(&bytes).into_owned(), hash })
+    }
+
+    /// Whether it is as it was, or was only touched.
+    fn is_same(&self, before: &Self) -> bool {
+        let is_untouched = self.modified == before.modified;
+        let is_noted = self.hash.is_some() && self.hash == before.hash;
+        self.path == before.path && self.text.len() == before.text.len() && (is_untouched || is_noted)
     }
 
     pub(super) fn text(&self) -> &str {
@@ -94,7 +104,7 @@ pub(super) fn share(modules: &[Module]) -> Result<(), Thrown> {
         for Module { name, file, .. } in modules {
             let Some(file) = file else { continue };
             match table.read.get(&file.path) {
-                Some(before) if before.text != file.text => {
+                Some(before) if !file.is_same(before) => {
                     return Err(Thrown::user_error(&format!(
                         "'{}' of module {name} changed since this process read it: restart the process",
                         file.path.display()
@@ -137,8 +147,7 @@ impl Table {
             )));
         }
         let (Some(old), Some(new)) = (&known.file, file) else { return Ok(()) };
-        let is_same = old.path == new.path && old.text == new.text;
-        if is_same || !(known.initialises || traits.initialises) {
+        if new.is_same(old) || !(known.initialises || traits.initialises) {
             return Ok(());
         }
         let (old, new) = (old.path.display(), new.path.display());

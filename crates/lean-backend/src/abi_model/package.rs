@@ -1,7 +1,7 @@
 //! The exports of the package in `lean/`. Each releases every object that it is given, once, on every path.
 
 use std::borrow::Cow;
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Mutex, PoisonError};
 
 use lean_sys::{lean_box, lean_object};
@@ -22,6 +22,12 @@ pub(super) fn set_version(version: &str) {
     *VERSION.lock().unwrap_or_else(PoisonError::into_inner) = Cow::Owned(version.to_owned());
 }
 
+static SHARES: AtomicBool = AtomicBool::new(true);
+
+pub(super) fn set_shares_regions(shares: bool) {
+    SHARES.store(shares, SeqCst);
+}
+
 /// The result of an `IO` function that returns what `make` makes of a value.
 fn io<T>(outcome: Result<T, Thrown>, make: impl FnOnce(T) -> *mut lean_object) -> *mut lean_object {
     match outcome {
@@ -37,7 +43,7 @@ pub(super) extern "C" fn initialize_leanpool_LeanpoolBackend(
     world: *mut lean_object,
 ) -> *mut lean_object {
     const NAME: &str = "initialize_leanpool_LeanpoolBackend";
-    step(2);
+    step(1);
     require_world(NAME, world);
     if builtin != 1 {
         violation(&format!("{NAME}: expected 1 as builtin, found {builtin}"));
@@ -61,6 +67,7 @@ pub(super) extern "C" fn leanpool_import(
     is_module: u8,
     load_exts: u8,
     shared: u8,
+    pinned: u8,
     world: *mut lean_object,
 ) -> *mut lean_object {
     const NAME: &str = "leanpool_import";
@@ -76,10 +83,19 @@ pub(super) extern "C" fn leanpool_import(
         imports: imports.texts(),
         is_module: boolean(NAME, is_module),
         load_extensions: boolean(NAME, load_exts),
-        shared: boolean(NAME, shared),
+        shared: boolean(NAME, shared) && SHARES.load(SeqCst),
+        pinned: boolean(NAME, pinned),
     };
     running::linger();
-    io(imports::import(&request), objects::environment)
+    io(imports::import(&request), |facts| objects::environment(facts, request.pinned))
+}
+
+#[unsafe(no_mangle)]
+pub(super) extern "C" fn leanpool_shares_regions(world: *mut lean_object) -> *mut lean_object {
+    const NAME: &str = "leanpool_shares_regions";
+    require(NAME, COMPLETE);
+    require_world(NAME, world);
+    objects::ok(lean_box(SHARES.load(SeqCst).into()))
 }
 
 #[unsafe(no_mangle)]
