@@ -1,5 +1,5 @@
 //! Risk: `leanpool check` says that all is well where it is not, loses a file, or can't be stopped.
-#![cfg(all(unix, feature = "lean"))]
+#![cfg(all(unix, feature = "lean", any(lean_library, feature = "abi-model")))]
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -43,7 +43,7 @@ macro_rules! on_lean {
     ($($(#[$attribute:meta])* fn $name:ident() $body:block)*) => {
         #[cfg(feature = "abi-model")]
         mod on_the_abi_model { use super::*; $($(#[$attribute])* #[test] fn $name() $body)* }
-        #[cfg(not(feature = "abi-model"))]
+        #[cfg(all(lean_library, not(feature = "abi-model")))]
         mod on_real_lean { use super::*; $($(#[$attribute])* #[test] fn $name() $body)* }
     };
 }

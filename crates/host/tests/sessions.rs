@@ -1,5 +1,5 @@
 //! Risk: a session is not what lean-rs-host's was, or its pool keeps, gives or counts what it should not.
-#![cfg(feature = "lean")]
+#![cfg(all(feature = "lean", any(lean_library, feature = "abi-model")))]
 
 use std::sync::Mutex;
 
@@ -15,7 +15,7 @@ macro_rules! on_lean {
     ($($(#[$attribute:meta])* fn $name:ident() $body:block)*) => {
         #[cfg(feature = "abi-model")]
         mod on_the_abi_model { use super::*; $($(#[$attribute])* #[test] fn $name() { let _one = begin(); $body })* }
-        #[cfg(not(feature = "abi-model"))]
+        #[cfg(all(lean_library, not(feature = "abi-model")))]
         mod on_real_lean { use super::*; $($(#[$attribute])* #[test] fn $name() { let _one = begin(); $body })* }
     };
 }

@@ -25,7 +25,8 @@
 //!   module is first imported with extensions, makes all environments before it stale, and is kept as the package keeps it.
 //! - Sources: a line is a command. `oops` is an unknown identifier, `sorry` a warning, `#check Nat` an answer, `-- model: main
 //!   module` the module's name. After 100 errors a check ends, as `lean` does. At a line with `-- until cancelled` a check waits
-//!   until its token is set. With `-- model: broken json` the report is cut off.
+//!   until its token is set, and at one with `-- model: deaf` for ever. `-- model: exit` ends the process with 0. With `-- model: broken
+//!   json` the report is cut off.
 
 mod answers;
 mod elaboration;

@@ -15,7 +15,7 @@ use crate::ffi;
 use crate::object::Owned;
 use crate::progress::{LeanProgressSink, Watch};
 use crate::runtime::LeanRuntime;
-use crate::workers::{Deadline, Workers};
+use crate::workers::{Deadline, Overdue, Workers};
 
 /// How a check is done.
 ///
@@ -30,13 +30,14 @@ use crate::workers::{Deadline, Workers};
 ///     .cancellation(&token);
 /// # let _ = options;
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct CheckOptions<'a> {
     file_label: &'a str,
     module_path: &'a str,
     max_heartbeats: u64,
     deadline: Option<Instant>,
     timeout: Option<Duration>,
+    overdue: Option<Overdue<'a>>,
     watch: Watch<'a>,
 }
 
@@ -51,6 +52,7 @@ impl<'a> CheckOptions<'a> {
             max_heartbeats: 0,
             deadline: None,
             timeout: None,
+            overdue: None,
             watch,
         }
     }
@@ -89,6 +91,13 @@ impl<'a> CheckOptions<'a> {
         Self { timeout: Some(timeout), ..self }
     }
 
+    /// Who is told, once, if the check has not come back `grace` after its time was over: what it runs looks at no token, as loops in
+    /// compiled code don't. Told on the thread that waits for the check, which goes on waiting. A panic of `tell` is contained.
+    #[must_use]
+    pub fn overdue(self, grace: Duration, tell: &'a (dyn Fn() + Sync)) -> Self {
+        Self { overdue: Some(Overdue { grace, tell }), ..self }
+    }
+
     /// Who may interrupt the check; what it found before is reported.
     #[must_use]
     pub fn cancellation(mut self, token: &'a LeanCancellationToken) -> Self {
@@ -101,6 +110,16 @@ impl<'a> CheckOptions<'a> {
     pub fn progress(mut self, sink: &'a dyn LeanProgressSink) -> Self {
         self.watch.progress = Some(sink);
         self
+    }
+}
+
+impl fmt::Debug for CheckOptions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file_label, module_path, max_heartbeats, deadline, timeout, overdue, watch } = self;
+        let mut options = f.debug_struct("CheckOptions");
+        options.field("file_label", file_label).field("module_path", module_path);
+        options.field("max_heartbeats", max_heartbeats).field("deadline", deadline).field("timeout", timeout);
+        options.field("grace", &overdue.map(|overdue| overdue.grace)).field("watch", watch).finish()
     }
 }
 
@@ -321,6 +340,7 @@ fn check_elsewhere(
         at: options.deadline,
         after: options.timeout.map(|timeout| (has_begun, timeout)),
         on_passing: &on_passing,
+        overdue: options.overdue,
     };
     // The sender goes with the job.
     runtime.workers().run(move |thread| check(thread, Some(begins)), Some(deadline))?

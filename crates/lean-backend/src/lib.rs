@@ -60,6 +60,7 @@
 //! - `exclusion`: imports exclude everything else. `cancel`, `progress`: breaking off, and hearing how far it has come.
 //! - `options`, `environment`: [`ImportOptions`]; [`Environment`], whose clone is a reference count, and
 //!   [`SharedEnvironment`] for any thread.
+//! - `ending`: how the process ends where Lean can end it.
 //! - `declarations`, `check`, `header`: what is asked of an environment, and what a file asks for.
 //! - `resource`: `pool_core::Resource` for environments, and [`EnvironmentKey`]; the only part that knows the pool.
 //! - `abi_model` (feature `abi-model`): Lean's runtime and the package as a model in Rust, for tests where there is no Lean.
@@ -103,6 +104,7 @@ mod allocator;
 mod cancel;
 mod check;
 mod declarations;
+mod ending;
 mod environment;
 mod error;
 mod exclusion;
@@ -120,6 +122,7 @@ mod workers;
 pub use cancel::{Ended, LeanCancellationToken};
 pub use check::{CheckOptions, Checked, LeanDiagnostic, LeanPosition, LeanSeverity};
 pub use declarations::DeclarationKind;
+pub use ending::{UNFINISHED, Unfinished, end_process};
 pub use environment::{Environment, SharedEnvironment};
 pub use error::{LeanError, LeanExceptionKind, LeanResult, MESSAGE_LIMIT};
 pub use header::header;

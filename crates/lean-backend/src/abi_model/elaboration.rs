@@ -16,6 +16,8 @@ const DECLARING: [&str; 7] = ["theorem", "lemma", "example", "def", "abbrev", "i
 const BROKEN: &str = "-- model: broken json";
 const UNTIL_CANCELLED: &str = "-- until cancelled";
 const MAIN_MODULE: &str = "-- model: main module";
+const EXIT: &str = "-- model: exit";
+const DEAF: &str = "-- model: deaf";
 const QUERY: &str = "#check Nat";
 /// `lean` ends a file after so many errors.
 const MAX_ERRORS: usize = 100;
@@ -75,6 +77,13 @@ fn elaborate(source: &str, module_path: &str, cancelled: &AtomicBool) -> Vec<Val
             }
             if stop_at_limit(&mut messages) {
                 break;
+            }
+            if line.contains(EXIT) {
+                // As `#eval IO.Process.exit 0` does. On a thread of its own, where Lean runs a command on one.
+                let _ = std::thread::spawn(|| std::process::exit(0)).join();
+            }
+            if line.contains(DEAF) {
+                running::wait_until(|| false);
             }
             if source[from..end].contains(UNTIL_CANCELLED) {
                 running::wait_until(|| cancelled.load(SeqCst));
