@@ -12,7 +12,7 @@
 //!    libraries leave out parts that new versions need.) On Linux `gcc_s` comes before the runtime: official builds of it export a part of
 //!    an unwinder of their own, and if Rust's references were bound to that, every panic would end the process.
 //!
-//! Before it is linked, two names in the package are changed. The inlined functions of `lean.h` before lean4#14982 (4.27 is before it) take
+//! Before it is linked, two names in the package are changed. The inlined functions of `lean.h` in Lean 4.27 (no more in 4.35) take
 //! small objects from `mi_malloc_small` and give them to `mi_free`, by name; in a program whose global allocator is the crate mimalloc these
 //! are the program's own, and Lean would free what it never had. `allocator.rs` resolves the new names from Lean's library.
 //!

@@ -7,7 +7,7 @@
  * for, and remember a failed initialiser. Checks go through Lean's own driver. Left out: printing types (leanpool_declaration_type), linters.
  *
  * Small objects that are made here come from mi_malloc_small and go to mi_free, by name, as the inlined functions of lean.h do in code that
- * was compiled with Lean before 4.28: so what becomes of these two names in a Rust program is tried here, too.
+ * was compiled with Lean 4.27: so what becomes of these two names in a Rust program is tried here, too.
  */
 #define _GNU_SOURCE
 #include "lean435.h"

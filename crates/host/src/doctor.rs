@@ -10,8 +10,16 @@ use serde::Serialize;
 
 use crate::lake::LakeProject;
 
-/// The version of Lean that was tried.
-pub const SUPPORTED: &str = "4.27.0";
+/// The version of Lean that this was built with; without Lean, the one that the Lake package pins.
+pub const SUPPORTED: &str = match option_env!("LEANPOOL_LEAN_VERSION") {
+    Some(version) => version,
+    None => "4.27.0",
+};
+
+/// So many files one Mathlib maps, each with an entry of its own in the process's table.
+const FILES_OF_MATHLIB: u64 = 52_000;
+/// What Linux gives the first thread of a program, and what Lean's own programs get along with.
+const STACK_BYTES: u64 = 8 << 20;
 
 /// Where to look.
 #[derive(Clone, Debug, Default)]
@@ -90,21 +98,23 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Looks at everything, in the order in which it is needed. May start `lean`.
+/// Looks at everything, in the order in which it is needed. May start `lean`, and with the feature `lean` starts Lean in this process.
 #[must_use]
 pub fn examine(look: &Look) -> Vec<Finding> {
     let (sysroot, found) = sysroot(look);
     let mut findings = vec![found];
     match &sysroot {
-        Some(sysroot) => findings.extend([version(sysroot), library(sysroot)]),
+        Some(sysroot) => findings.extend([version(sysroot), library(sysroot), cadical(sysroot)]),
         None => findings.extend(
-            ["version", "library"].map(|what| Finding::note(what, "not looked at: no Lean was found")),
+            ["version", "library", "cadical"]
+                .map(|what| Finding::note(what, "not looked at: no Lean was found")),
         ),
     }
     findings.push(rpath());
     findings.push(package(&look.package));
+    findings.push(regions());
     findings.extend(search_path(look, sysroot.as_deref()));
-    findings.push(memory());
+    findings.extend([memory(), maps(), stack()]);
     findings
 }
 
@@ -156,6 +166,40 @@ fn library(sysroot: &Path) -> Finding {
     } else {
         Finding::to_do("library", format!("no {}", path.display()), "reinstall that Lean")
     }
+}
+
+/// The solver that the tactic `bv_decide` starts.
+fn cadical(sysroot: &Path) -> Finding {
+    let path = sysroot.join("bin").join(format!("cadical{}", env::consts::EXE_SUFFIX));
+    if path.is_file() {
+        Finding::ok("cadical", path.display().to_string())
+    } else {
+        let found = format!("no {}, which `bv_decide` needs", path.display());
+        Finding::to_do("cadical", found, "reinstall that Lean")
+    }
+}
+
+/// Whether imports share regions. Lean itself says so, and is started for that.
+fn regions() -> Finding {
+    const WHAT: &str = "regions";
+    #[cfg(feature = "lean")]
+    {
+        let shares = lean_backend::LeanRuntime::init().and_then(lean_backend::LeanRuntime::shares_regions);
+        match shares {
+            Ok(true) => Finding::ok(WHAT, "imports share what they read"),
+            Ok(false) => Finding::note(
+                WHAT,
+                format!(
+                    "imports are plain: the walk that shares regions is not written for Lean {SUPPORTED}; each further import copies them"
+                ),
+            ),
+            Err(error) => {
+                Finding::to_do(WHAT, format!("Lean can't be started: {error}"), "build this command again")
+            }
+        }
+    }
+    #[cfg(not(feature = "lean"))]
+    Finding::note(WHAT, "not looked at: this command was built without the feature `lean`")
 }
 
 /// Where this command looks for Lean's library when it starts. It has found it, or it would not run; a copy of it on another
@@ -271,6 +315,62 @@ fn memory() -> Finding {
     }
 }
 
+/// How many files a process can map: Lean maps each `.olean` file by itself.
+fn maps() -> Finding {
+    let limit = std::fs::read_to_string("/proc/sys/vm/max_map_count").ok();
+    judge_maps(limit.and_then(|text| text.trim().parse().ok()))
+}
+
+fn judge_maps(limit: Option<u64>) -> Finding {
+    const WHAT: &str = "maps";
+    let Some(limit) = limit else { return Finding::note(WHAT, "the system has no limit that is known here") };
+    let found = format!("vm.max_map_count is {limit}; one Mathlib takes some {FILES_OF_MATHLIB}");
+    let to_do = "`sysctl -w vm.max_map_count=262144` as root, and the same in /etc/sysctl.d";
+    match limit / FILES_OF_MATHLIB {
+        0 => Finding::to_do(WHAT, found, to_do),
+        1 => Finding::note(WHAT, format!("{found}, so there is room for one only ({to_do})")),
+        _ => Finding::ok(WHAT, found),
+    }
+}
+
+/// Lean recurses deeply. Its threads are made with large stacks of their own, but the first one has what the system gives it, and all
+/// of them need addresses.
+fn stack() -> Finding {
+    match std::fs::read_to_string("/proc/self/limits") {
+        Ok(limits) => judge_stack(&limits),
+        Err(_) => Finding::note("stack", "the system does not tell its limits"),
+    }
+}
+
+fn judge_stack(limits: &str) -> Finding {
+    const WHAT: &str = "stack";
+    // The soft limit: bytes, or `unlimited`.
+    let soft = |name: &str| {
+        let line = limits.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    let (stack, addresses) = (soft("Max stack size"), soft("Max address space"));
+    let shown = |limit: Option<u64>| {
+        limit.map_or_else(|| "no limit".to_owned(), |bytes| format!("{} MiB", bytes >> 20))
+    };
+    let found = format!(
+        "{} for the first thread, 256 MiB for each that Lean runs on, {} of addresses",
+        shown(stack),
+        shown(addresses)
+    );
+    if stack.is_some_and(|stack| stack < STACK_BYTES) {
+        Finding::to_do(WHAT, found, "raise the limit: `ulimit -s 8192`")
+    } else if addresses.is_some() {
+        Finding::to_do(
+            WHAT,
+            found,
+            "Lean maps gigabytes and reserves large stacks: take the limit away (`ulimit -v unlimited`)",
+        )
+    } else {
+        Finding::ok(WHAT, found)
+    }
+}
+
 /// What a program answers, in one line.
 fn said(command: &mut Command) -> Result<String, String> {
     let program = command.get_program().to_string_lossy().into_owned();
@@ -283,5 +383,44 @@ fn said(command: &mut Command) -> Result<String, String> {
             let why = String::from_utf8_lossy(&output.stderr);
             Err(format!("`{program}` failed: {}", why.lines().next().unwrap_or("it says nothing")))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn maps_are_enough_for_two_libraries_for_one_or_for_none() {
+        let state = |limit| judge_maps(Some(limit)).state;
+        assert_eq!([state(262_144), state(65_530), state(30_000)], [State::Ok, State::Note, State::ToDo]);
+        let one = judge_maps(Some(65_530)).found;
+        assert!(
+            one.contains("65530") && one.contains("room for one only") && one.contains("sysctl"),
+            "{one}"
+        );
+        assert_eq!(judge_maps(None).state, State::Note);
+    }
+
+    #[test]
+    fn stack_that_is_small_and_addresses_that_are_limited_are_named_with_what_to_do() {
+        let limits = |stack: &str, addresses: &str| {
+            format!(
+                "Limit                     Soft Limit           Hard Limit           Units\n\
+                 Max stack size            {stack}              unlimited            bytes\n\
+                 Max address space         {addresses}          unlimited            bytes\n"
+            )
+        };
+        let usual = judge_stack(&limits("8388608", "unlimited"));
+        assert_eq!(usual.state, State::Ok);
+        assert!(
+            usual.found.starts_with("8 MiB for the first thread")
+                && usual.found.contains("no limit of addresses")
+        );
+        assert_eq!(judge_stack(&limits("unlimited", "unlimited")).state, State::Ok);
+        let small = judge_stack(&limits("1048576", "unlimited"));
+        assert!(small.state == State::ToDo && small.to_do.unwrap().contains("ulimit -s"));
+        let narrow = judge_stack(&limits("8388608", "2147483648"));
+        assert!(narrow.state == State::ToDo && narrow.to_do.unwrap().contains("ulimit -v"));
     }
 }

@@ -1,6 +1,6 @@
 //! Whose memory the package's own code uses: Lean's, also in a program that has an allocator of the same make.
 //!
-//! The inlined functions of `lean.h` before lean4#14982 take small objects from `mi_malloc_small` and give them to `mi_free`, by name. In a
+//! The inlined functions of `lean.h` in Lean 4.27 (no more in 4.35) take small objects from `mi_malloc_small` and give them to `mi_free`, by name. In a
 //! program whose global allocator is the crate mimalloc these names may be the program's own functions, and Lean's runtime, which frees with
 //! its own, would free what it never had. So the build script gives the names in the package a prefix, and here they are defined, by what
 //! Lean's library has under them. Where it could not, their addresses are compared.
