@@ -23,7 +23,7 @@
 //!   pinned here. In a checkout `.cargo/config.toml` keeps it from running. Elsewhere set `ELAN_TOOLCHAIN` to what
 //!   `lean/lean-toolchain` says while building, or have the same table in a configuration of your own.
 //! - An rpath reaches this package's tests only, not the binaries of dependents. Those need a build script with
-//!   `cargo::rustc-link-arg=-Wl,-rpath,$DEP_LEANPOOL_RUNTIME_DIR`, which cargo sets for direct dependents. (`host` has one.)
+//!   `cargo::rustc-link-arg=-Wl,-rpath,$DEP_LEANPOOL_RUNTIME_DIR`, which cargo sets for direct dependents. (`leanpool` has one.)
 
 use std::env;
 use std::ffi::OsString;

@@ -3,8 +3,8 @@
 
 use std::sync::Mutex;
 
-use host::session::{DeclarationKind, Ended, Regions};
-use host::{
+use leanpool::session::{DeclarationKind, Ended, Regions};
+use leanpool::{
     CheckOptions, LeanCancellationToken, LeanError, LeanHost, LeanProgressEvent, LeanRuntime, SessionPool,
     SessionPoolConfig, SessionPoolKeyMissReason, SessionPoolMemoryPolicy,
 };
@@ -24,7 +24,7 @@ macro_rules! on_lean {
 #[cfg(feature = "abi-model")]
 fn begin() -> impl Drop {
     runtime();
-    host::session::lean_backend::abi_model::settled()
+    leanpool::session::lean_backend::abi_model::settled()
 }
 
 #[cfg(not(feature = "abi-model"))]
@@ -38,12 +38,12 @@ fn runtime() -> &'static LeanRuntime {
 }
 
 /// Capabilities over the toolchain alone, however Lean is found.
-fn with_capabilities(body: impl FnOnce(&host::LeanCapabilities<'static, '_>)) {
+fn with_capabilities(body: impl FnOnce(&leanpool::LeanCapabilities<'static, '_>)) {
     #[cfg(feature = "abi-model")]
     {
         // The model stands in no folder.
         let lean = LeanHost::from_toolchain(runtime());
-        let model = host::session::lean_backend::Sysroot::at("/model");
+        let model = leanpool::session::lean_backend::Sysroot::at("/model");
         body(&lean.load_over(model));
     }
     #[cfg(not(feature = "abi-model"))]

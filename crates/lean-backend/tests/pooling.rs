@@ -117,7 +117,7 @@ on_lean! {
     }
 
     fn cycles_of_import_and_drop_leave_nothing_behind() {
-        // The model counts objects; real Lean is measured by the example `lean_numbers` of the crate host.
+        // The model counts objects; real Lean is measured by the example `lean_numbers` of the crate leanpool.
         let options = interned();
         let pool: local::Pool<EnvironmentKey, SharedEnvironment> = local::Pool::with_max_idle(0);
         let query = EnvironmentQuery { options: &options, imports: &["Init"] };

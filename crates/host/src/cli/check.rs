@@ -100,7 +100,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
 
 #[cfg(not(feature = "lean"))]
 pub(super) fn run(_: &Args) -> Result<ExitCode, Box<dyn Error>> {
-    Err("this leanpool was built without Lean: `cargo run --release -p host --features lean -- check …` on a machine with \
+    Err("this leanpool was built without Lean: `cargo run --release -p leanpool --features lean -- check …` on a machine with \
          Lean 4.27.0 (`leanpool doctor` says what is missing)"
         .into())
 }

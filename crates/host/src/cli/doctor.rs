@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use host::doctor::{Look, State, examine};
+use leanpool::doctor::{Look, State, examine};
 
 use super::{EXIT_CODES, FAILED};
 

@@ -7,13 +7,13 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use host::checker::{InHand, Settings, check_files};
-use host::doctor::SUPPORTED;
-use host::lake::LakeProject;
-use host::session::lean_backend::{
+use leanpool::checker::{InHand, Settings, check_files};
+use leanpool::doctor::SUPPORTED;
+use leanpool::lake::LakeProject;
+use leanpool::session::lean_backend::{
     ImportOptions, InternedOptions, Regions, Sysroot, UNFINISHED, Unfinished, end_process,
 };
-use host::session::{LeanCancellationToken, LeanRuntime};
+use leanpool::session::{LeanCancellationToken, LeanRuntime};
 
 use super::super::{FAILED, INTERRUPTED, common, interrupt, wrong_usage};
 use super::Args;

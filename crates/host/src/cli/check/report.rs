@@ -5,10 +5,10 @@ use std::error::Error;
 use std::io::{self, BufWriter, Write};
 use std::time::Duration;
 
-use host::checker::{FileReport, InHand, Outcome, Summary};
-use host::pool_core::{Reason, Stats};
-use host::session::Ended;
 use indicatif::ProgressBar;
+use leanpool::checker::{FileReport, InHand, Outcome, Summary};
+use leanpool::pool_core::{Reason, Stats};
+use leanpool::session::Ended;
 use serde_json::{Map, Value, json};
 
 use super::super::common;
