@@ -10,7 +10,7 @@
 //! - **Allocation**: lean-sys' inline allocators (`lean_alloc_*`, `lean_mk_empty_array*`, `lean_box_uint64`, …) are
 //!   never used: an official Lean frees with an allocator of its own, and only the runtime's own code knows it.
 //! - **Attached**: no function here but the four that start the runtime may run before it is started, nor on a thread
-//!   that is not attached. (Since Lean 4.35 such a call crashes: each thread has a heap of its own.)
+//!   that is not attached. (4.35.0 was seen to bear a thread that is not: `tests/official-lean/wrong-calls.c`. Nothing promises it.)
 //! - **Unwinding**: Lean's runtime throws C++ exceptions (deep recursion, no memory). Nothing can be done about one, but where one
 //!   may come through the ABI is `C-unwind`: what happens then is defined, and ends the process.
 //! - **One thread**: an object belongs to the thread that made it until `lean_mark_mt` marks it and all that it holds;
@@ -44,6 +44,10 @@ unsafe extern "C-unwind" {
     /// `String`, from an `IO.Error`, which is owned.
     pub(crate) fn lean_io_error_to_string(error: *mut lean_object) -> *mut lean_object;
 }
+
+// Both blocks are what they have to be, or this does not compile.
+const _: unsafe extern "C-unwind" fn() = lean_initialize;
+const _: unsafe extern "C-unwind" fn(*mut lean_object) -> *mut lean_object = leanpool_version;
 
 /// The world token, passed last to every `IO` export.
 pub(crate) fn world() -> *mut lean_object {
