@@ -7,9 +7,14 @@
 //!
 //! 1. Lean is the folder `LEAN_SYSROOT`, or what `lean --print-prefix` answers in `lean/`, where elan reads the version
 //!    from `lean-toolchain`.
-//! 2. `lake build LeanPool:static` in `lean/`, with that Lean's own `lake`.
+//! 2. `lake build LeanpoolBackend:static` in `lean/`, with that Lean's own `lake`.
 //! 3. The package is linked statically, the runtime dynamically with its folder as rpath. (The runtime's static
-//!    libraries leave out parts that new versions need.)
+//!    libraries leave out parts that new versions need.) On Linux `gcc_s` comes before the runtime: official builds of it export a part of
+//!    an unwinder of their own, and if Rust's references were bound to that, every panic would end the process.
+//!
+//! Before it is linked, two names in the package are changed. The inlined functions of `lean.h` in Lean 4.27 (no more in 4.35) take
+//! small objects from `mi_malloc_small` and give them to `mi_free`, by name; in a program whose global allocator is the crate mimalloc these
+//! are the program's own, and Lean would free what it never had. `allocator.rs` resolves the new names from Lean's library.
 //!
 //! Two things that a build script cannot do:
 //!
@@ -18,7 +23,7 @@
 //!   pinned here. In a checkout `.cargo/config.toml` keeps it from running. Elsewhere set `ELAN_TOOLCHAIN` to what
 //!   `lean/lean-toolchain` says while building, or have the same table in a configuration of your own.
 //! - An rpath reaches this package's tests only, not the binaries of dependents. Those need a build script with
-//!   `cargo::rustc-link-arg=-Wl,-rpath,$DEP_LEANPOOL_RUNTIME_DIR`, which cargo sets for direct dependents. (`host` has one.)
+//!   `cargo::rustc-link-arg=-Wl,-rpath,$DEP_LEANPOOL_RUNTIME_DIR`, which cargo sets for direct dependents. (`leanpool` has one.)
 
 use std::env;
 use std::ffi::OsString;
@@ -30,6 +35,8 @@ fn main() {
     println!("cargo::rerun-if-env-changed=DOCS_RS");
     // Set where a real Lean is linked: tests leave themselves out where neither it nor the model is there.
     println!("cargo::rustc-check-cfg=cfg(lean_linked)");
+    // Set where that Lean has its own modules, too. Without them only the tests run that need none (`on_official_runtime`).
+    println!("cargo::rustc-check-cfg=cfg(lean_library)");
     if env::var_os("DOCS_RS").is_some_and(|value| value == "1") {
         return;
     }
@@ -46,16 +53,28 @@ fn main() {
 }
 
 fn build_and_link() -> Result<(), String> {
-    for variable in ["LEAN_SYSROOT", "ELAN_TOOLCHAIN", "PATH"] {
+    for variable in ["LEAN_SYSROOT", "ELAN_TOOLCHAIN", "PATH", "LEANPOOL_OBJCOPY"] {
         println!("cargo::rerun-if-env-changed={variable}");
     }
     let package = package_folder()?;
     let pinned = pinned_toolchain(&package)?;
     let sysroot = find_sysroot(&package, &pinned)?;
-    warn_of_other_version(&sysroot, &pinned)?;
+    // Another one may come to be in the same folder.
+    for name in ["lean", "lake"] {
+        println!("cargo::rerun-if-changed={}", program(&sysroot, name).display());
+    }
+    let version = version(&sysroot)?;
+    warn_of_other_version(&version, &pinned);
     let archive = build_package(&package, &sysroot)?;
     if let Some(path) = sysroot.to_str() {
         println!("cargo::rustc-env=LEANPOOL_SYSROOT={path}");
+    }
+    // The version that runs is compared with this one.
+    println!("cargo::rustc-env=LEANPOOL_LEAN_VERSION={version}");
+    println!("cargo::metadata=LEAN_VERSION={version}");
+    if sysroot.join("lib/lean/Init.olean").is_file() {
+        println!("cargo::rustc-cfg=lean_library");
+        println!("cargo::metadata=LIBRARY=1");
     }
     link(&archive, &sysroot.join("lib/lean"))
 }
@@ -70,7 +89,7 @@ fn package_folder() -> Result<PathBuf, String> {
         format!("cannot find the Lake package at {} ({error}): is this crate complete?", named.display())
     })?;
     // Not the folder itself: `lake` writes below it, and that would build it anew each time.
-    for file in ["lakefile.toml", "lean-toolchain", "LeanPool.lean", "LeanPool"] {
+    for file in ["lakefile.toml", "lean-toolchain", "LeanpoolBackend.lean", "LeanpoolBackend"] {
         println!("cargo::rerun-if-changed={}", package.join(file).display());
     }
     if named.is_symlink() {
@@ -133,16 +152,23 @@ fn find_sysroot(package: &Path, pinned: &str) -> Result<PathBuf, String> {
     }
 }
 
-/// One clear line where the version found is not the one that was tried.
-fn warn_of_other_version(sysroot: &Path, pinned: &str) -> Result<(), String> {
+/// The version of the Lean in `sysroot`: `4.27.0`.
+fn version(sysroot: &Path) -> Result<String, String> {
     let output = run(Command::new(program(sysroot, "lean")).arg("--version"))?;
-    let found = String::from_utf8_lossy(&output.stdout);
-    let tried = pinned.rsplit_once(":v").map_or(pinned, |(_, version)| version);
+    let said = String::from_utf8_lossy(&output.stdout);
     // "Lean (version 4.27.0, x86_64-unknown-linux-gnu, commit …)"
-    if !found.contains(&format!("version {tried},")) {
-        println!("cargo::warning=Lean {tried} is supported; found: {}", found.trim());
+    let number = said.split_once("version ").and_then(|(_, rest)| rest.split([',', ')']).next());
+    number
+        .map(|number| number.trim().to_owned())
+        .ok_or_else(|| format!("`lean --version` says something else than a version: {}", said.trim()))
+}
+
+/// One clear line where the version found is not the one that was tried.
+fn warn_of_other_version(version: &str, pinned: &str) {
+    let tried = pinned.rsplit_once(":v").map_or(pinned, |(_, version)| version);
+    if version != tried {
+        println!("cargo::warning=Lean {tried} is what was tried; found: {version}");
     }
-    Ok(())
 }
 
 /// Builds the static library of the package and returns the path of a copy: what lies in Lake's folder may be gone when the next
@@ -155,15 +181,63 @@ fn build_package(package: &Path, sysroot: &Path) -> Result<PathBuf, String> {
         path.push(rest);
     }
     let mut lake = Command::new(program(sysroot, "lake"));
-    run(lake.args(["build", "LeanPool:static"]).current_dir(package).env("PATH", path))?;
-    let archive = package.join(".lake/build/lib/libleanpool_LeanPool.a");
-    let copy = out_folder()?.join("libleanpool_LeanPool.a");
-    fs::copy(&archive, &copy).map(|_| copy).map_err(|error| {
+    run(lake.args(["build", "LeanpoolBackend:static"]).current_dir(package).env("PATH", path))?;
+    let archive = package.join(".lake/build/lib/libleanpool_LeanpoolBackend.a");
+    let copy = out_folder()?.join("libleanpool_LeanpoolBackend.a");
+    fs::copy(&archive, &copy).map_err(|error| {
         format!(
-            "`lake build LeanPool:static` wrote no {} that can be copied ({error}): is this another version of Lake?",
+            "`lake build LeanpoolBackend:static` wrote no {} that can be copied ({error}): is this another version of Lake?",
             archive.display()
         )
-    })
+    })?;
+    rename_inlined(&copy)?;
+    Ok(copy)
+}
+
+/// What `lean.h` inlines, and `allocator.rs` defines with `leanpool_` before it.
+const INLINED: [&str; 2] = ["mi_malloc_small", "mi_free"];
+
+/// Gives the names in `archive` that [`INLINED`] lists other names, with the program that `LEANPOOL_OBJCOPY` names, or the first that
+/// can be run.
+fn rename_inlined(archive: &Path) -> Result<(), String> {
+    let refers_to_them = || {
+        let bytes =
+            fs::read(archive).map_err(|error| format!("cannot read {} ({error})", archive.display()))?;
+        // As in a table of names: whole, up to the NUL behind it.
+        let has = |name: &&str| {
+            let name = [b"\0", name.as_bytes(), b"\0"].concat();
+            bytes.windows(name.len()).any(|window| window == name)
+        };
+        Ok::<_, String>(INLINED.iter().any(has))
+    };
+    if !refers_to_them()? {
+        return Ok(());
+    }
+    // binutils' is where a C compiler is; the others come with LLVM and with Rust.
+    let of_rust = || {
+        let libraries = run(Command::new(env::var_os("RUSTC")?).args(["--print", "target-libdir"])).ok()?;
+        let libraries = PathBuf::from(String::from_utf8_lossy(&libraries.stdout).trim());
+        Some(libraries.parent()?.join("bin/rust-objcopy").into_os_string())
+    };
+    let programs = match env::var_os("LEANPOOL_OBJCOPY") {
+        Some(named) => vec![named],
+        None => {
+            [Some("objcopy".into()), Some("llvm-objcopy".into()), of_rust()].into_iter().flatten().collect()
+        }
+    };
+    for program in programs {
+        let renamed = INLINED.map(|name| format!("--redefine-sym={name}=leanpool_{name}"));
+        let ran = Command::new(&program).args(renamed).arg(archive).status();
+        if ran.is_ok_and(|status| status.success()) && !refers_to_them()? {
+            return Ok(());
+        }
+    }
+    println!(
+        "cargo::warning=no objcopy can be run (binutils and LLVM have one): programs whose global allocator is mimalloc can't use Lean, and \
+         `LeanRuntime::init` will say so"
+    );
+    println!("cargo::rustc-env=LEANPOOL_INLINED_NAMES=kept");
+    Ok(())
 }
 
 fn link(archive: &Path, runtime: &Path) -> Result<(), String> {
@@ -172,7 +246,10 @@ fn link(archive: &Path, runtime: &Path) -> Result<(), String> {
         println!("cargo::rustc-link-search=native={}", folder.display());
     }
     println!("cargo::rustc-link-search=native={}", runtime.display());
-    println!("cargo::rustc-link-lib=static=leanpool_LeanPool");
+    println!("cargo::rustc-link-lib=static=leanpool_LeanpoolBackend");
+    if env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux") {
+        println!("cargo::rustc-link-lib=dylib=gcc_s");
+    }
     for library in libraries {
         println!("cargo::rustc-link-lib=dylib={library}");
     }

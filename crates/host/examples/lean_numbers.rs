@@ -1,14 +1,14 @@
 //! What a pool of Lean environments saves, measured on this machine's Lean.
 //!
-//! `cargo run --release -p host --features lean --example lean_numbers`, with the modules to import as arguments (`Lean` without any).
+//! `cargo run --release -p leanpool --features lean --example lean_numbers`, with the modules to import as arguments (`Lean` without any).
 //! Prints times, ratios and private memory; see `lean-backend` for what Lean has to be there.
 
 use std::error::Error;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use host::session::Regions;
-use host::{LeanCapabilities, LeanHost, LeanRuntime, SessionPool};
+use leanpool::session::Regions;
+use leanpool::{LeanCapabilities, LeanHost, LeanRuntime, SessionPool};
 use pool_core::private_dirty_bytes;
 
 /// In full on real Lean; on the model there is nothing to measure, and a few rounds show that this runs.
@@ -83,7 +83,7 @@ fn import<'c>(
     what: &str,
     capabilities: &'c LeanCapabilities<'static, 'c>,
     imports: &[&str],
-) -> Result<(host::LeanSession<'static, 'c>, Duration), Box<dyn Error>> {
+) -> Result<(leanpool::LeanSession<'static, 'c>, Duration), Box<dyn Error>> {
     let before = private_dirty_bytes()?;
     let (session, time) = timed(|| capabilities.session(imports, None, None))?;
     let memory = mebibytes(before, private_dirty_bytes()?);

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
 
-use host::trace::Trace;
+use leanpool::trace::Trace;
 use mock_backend::{CostModel, Regions};
 use pool_core::capacity::MaxIdle;
 use pool_core::eviction::{Lru, Recall, RecallSettings};
@@ -37,7 +37,7 @@ impl Subject {
     fn new(trace: &Trace) -> Self {
         let model = CostModel::measured(Regions::Shared);
         let mut costs: HashMap<Imports, u64> = HashMap::new();
-        let request = |request: &host::trace::Request| {
+        let request = |request: &leanpool::trace::Request| {
             let imports = request.imports.clone();
             let nanos = *costs.entry(imports.clone()).or_insert_with(|| model.cost(&imports).nanos);
             (imports, nanos)

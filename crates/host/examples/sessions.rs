@@ -1,8 +1,8 @@
-//! The README's example of sessions on Lean: `cargo run --release -p host --features lean --example sessions`, in a folder with a Lake
+//! The README's example of sessions on Lean: `cargo run --release -p leanpool --features lean --example sessions`, in a folder with a Lake
 //! project `my-project`.
 
-fn main() -> host::LeanResult<()> {
-    use host::{LeanHost, LeanRuntime, SessionPool};
+fn main() -> leanpool::LeanResult<()> {
+    use leanpool::{LeanHost, LeanRuntime, SessionPool};
 
     let runtime = LeanRuntime::init()?;
     let lean = LeanHost::from_lake_project(runtime, "my-project")?;

@@ -3,19 +3,23 @@
 //! Files with the same header share one import. They are checked one after the other, so that each import is done once
 //! whatever the pool's capacity.
 
+mod in_hand;
 mod run;
 mod source;
+mod watch;
 
 use std::path::PathBuf;
-use std::sync::{Mutex, mpsc};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use lean_backend::{Checked, InternedOptions, LeanCancellationToken, LeanError, LeanResult, LeanRuntime};
 use pool_core::Stats;
 
+pub use in_hand::InHand;
 use run::{Group, Run};
 use source::Source;
+use watch::Watch;
 
 /// How files are checked.
 #[derive(Clone, Debug)]
@@ -26,14 +30,16 @@ pub struct Settings {
     pub capacity: u64,
     /// How long a file's check may take, without its import and without waiting for others.
     pub timeout: Option<Duration>,
+    /// How long a check may take to come back once its time is over. Lean looks whether it is to stop, but loops in compiled code don't.
+    pub grace: Duration,
     /// How long one declaration may take, in the unit of Lean's option `maxHeartbeats`; 0 is Lean's own limit.
     pub max_heartbeats: u64,
 }
 
 impl Default for Settings {
-    /// One file at a time, 8 environments, Lean's own limits.
+    /// One file at a time, 8 environments, Lean's own limits, 5 seconds of grace.
     fn default() -> Self {
-        Self { jobs: 1, capacity: 8, timeout: None, max_heartbeats: 0 }
+        Self { jobs: 1, capacity: 8, timeout: None, grace: Duration::from_secs(5), max_heartbeats: 0 }
     }
 }
 
@@ -54,7 +60,9 @@ pub enum Outcome {
     Checked(Checked),
     /// It could not be checked.
     Failed(Failure),
-    /// It was not begun, because everything was cancelled before.
+    /// Its time was over, and Lean did not come back within the grace: what runs in it looks at nothing.
+    Overdue,
+    /// It was not begun, because everything was cancelled before, or another file was overdue.
     Cancelled,
 }
 
@@ -80,14 +88,21 @@ impl Failure {
 pub struct Summary {
     /// What the pool did.
     pub pool: Stats,
-    /// Modules that the process keeps read.
-    pub shared_modules: u64,
+    /// Modules that the process keeps read; `None` if it could not be asked any more.
+    pub shared_modules: Option<u64>,
     /// Time in all.
     pub elapsed: Duration,
+    /// Whether a file was overdue. Then Lean still runs it, on a thread that nothing can stop, imports can't be done any more, and the process is
+    /// to be ended ([`end_process`](lean_backend::end_process)).
+    pub is_stuck: bool,
 }
 
 /// Checks `files`, and calls `each` with the report of each, on this thread, as soon as it is known. Cancelling `token` ends it
-/// early: what is being checked then is reported as far as it has come, and every file is reported.
+/// early: what is being checked then is reported as far as it has come, and every file is reported. `in_hand` tells at any moment which
+/// files are being checked, for whoever has to end the process in between.
+///
+/// If a file is [overdue](Outcome::Overdue), no further file is begun; those that are being checked at that moment have as much time as
+/// each has in all.
 ///
 /// # Errors
 /// What keeps all files from being checked: the system gives no threads.
@@ -97,76 +112,21 @@ pub fn check_files(
     files: &[PathBuf],
     settings: &Settings,
     token: &LeanCancellationToken,
-    each: impl FnMut(FileReport),
+    in_hand: &InHand,
+    mut each: impl FnMut(FileReport),
 ) -> LeanResult<Summary> {
     let start = Instant::now();
-    let run = Run::new(runtime, settings, token);
     let jobs = settings.jobs.clamp(1, files.len().max(1));
-    let sources = run.read(files, jobs)?;
-    let (groups, order) = grouped(options, &sources);
-    let queue = Mutex::new(order.into_iter());
-    let (sender, reports) = mpsc::channel();
-    let work = |sender: mpsc::Sender<FileReport>| {
-        runtime.run(|_| {
-            // Each file's lease is kept until the next file is chosen, and a lease is taken together with the choice: so between
-            // two files of a group there is always one out, and none is evicted that the next one needs.
-            let mut last = None;
-            while let Some(turn) = run.next(&queue, &groups) {
-                drop(last);
-                let place = turn.place;
-                let (outcome, lease) = run.check(turn, &sources[place], &files[place]);
-                last = lease;
-                // If nobody listens any more, there is no need to go on.
-                if sender.send(FileReport { place, outcome }).is_err() {
-                    break;
-                }
-            }
-        })
-    };
-    thread::scope(|scope| {
-        let work = &work;
-        let workers = spawn(scope, jobs, || {
-            let sender = sender.clone();
-            move || work(sender)
-        })?;
-        drop(sender);
-        // Ends when all workers have.
-        reports.into_iter().for_each(each);
-        join(workers)
-    })?;
-    Ok(Summary { pool: run.stats(), shared_modules: runtime.shared_modules()?, elapsed: start.elapsed() })
-}
-
-type Worker<'s> = thread::ScopedJoinHandle<'s, LeanResult<()>>;
-
-/// Up to `jobs` threads, each with a piece of work of its own; fewer where the system gives no more, but one.
-fn spawn<'s, W: FnOnce() -> LeanResult<()> + Send + 's>(
-    scope: &'s thread::Scope<'s, '_>,
-    jobs: usize,
-    mut work: impl FnMut() -> W,
-) -> LeanResult<Vec<Worker<'s>>> {
-    let mut workers = Vec::new();
-    for _ in 0..jobs {
-        match thread::Builder::new().spawn_scoped(scope, work()) {
-            Ok(worker) => workers.push(worker),
-            Err(_) if !workers.is_empty() => break,
-            Err(error) => {
-                return Err(LeanError::resource_exhausted(&format!(
-                    "the system gives no thread ({error}): raise the limit on threads (`ulimit -u`)"
-                )));
-            }
-        }
+    let sources = source::read_all(runtime, token, files, jobs)?;
+    let groups = grouped(options, &sources);
+    let run = Run::new(runtime, settings, token, files, sources, groups);
+    let mut watch = Watch::begin(&run, jobs, in_hand)?;
+    while let Some(report) = watch.next() {
+        each(report);
     }
-    Ok(workers)
-}
-
-/// Waits for them. An error only if none could do its work: the others have done that of those that could not.
-fn join(workers: Vec<Worker<'_>>) -> LeanResult<()> {
-    let ended: Vec<LeanResult<()>> = workers
-        .into_iter()
-        .map(|worker| worker.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload)))
-        .collect();
-    if ended.iter().any(Result::is_ok) { Ok(()) } else { ended.into_iter().collect() }
+    let is_stuck = watch.end()?;
+    let shared_modules = if is_stuck { None } else { Some(runtime.shared_modules()?) };
+    Ok(Summary { pool: run.stats(), shared_modules, elapsed: start.elapsed(), is_stuck })
 }
 
 /// Groups of files with the same header, and the order in which files are checked, each with the place of its group if it can be
@@ -193,6 +153,30 @@ fn grouped(
     (groups, order.into_iter().map(|(_, group, place)| (group, place)).collect())
 }
 
+/// Starts up to `jobs` threads, each with a piece of work of its own; fewer where the system gives no more, but one.
+fn spawn<H>(jobs: usize, mut start: impl FnMut(thread::Builder) -> std::io::Result<H>) -> LeanResult<Vec<H>> {
+    let mut workers = Vec::new();
+    for _ in 0..jobs {
+        match start(thread::Builder::new()) {
+            Ok(worker) => workers.push(worker),
+            Err(_) if !workers.is_empty() => break,
+            Err(error) => {
+                return Err(LeanError::resource_exhausted(&format!(
+                    "the system gives no thread ({error}): raise the limit on threads (`ulimit -u`)"
+                )));
+            }
+        }
+    }
+    Ok(workers)
+}
+
+/// An error only if none could do its work: the others have done that of those that could not.
+fn joined(ended: impl Iterator<Item = thread::Result<LeanResult<()>>>) -> LeanResult<()> {
+    let ended: Vec<LeanResult<()>> =
+        ended.map(|ended| ended.unwrap_or_else(|payload| std::panic::resume_unwind(payload))).collect();
+    if ended.iter().any(Result::is_ok) { Ok(()) } else { ended.into_iter().collect() }
+}
+
 /// The words of an error, without those that say that they are Lean's.
 fn what_lean_says(error: &LeanError) -> String {
     match error {
@@ -200,3 +184,6 @@ fn what_lean_says(error: &LeanError) -> String {
         error => error.to_string(),
     }
 }
+
+/// What all who check have in common, which a thread that is never to end may outlive.
+type Common = Arc<Run>;

@@ -3,15 +3,15 @@
 //! The policies run in the real pool, through [`replay`](mod@crate::replay): there is no second implementation of them here.
 //!
 //! ```
-//! use host::compare::{Options, compare};
-//! use host::trace::Trace;
+//! use leanpool::compare::{Options, compare};
+//! use leanpool::trace::Trace;
 //!
 //! let trace = Trace::parse("small", "0\tInit\n1\tInit Lean\n2\tInit\n3\tInit Lean\n4\tInit\n")?;
 //! let options = Options { capacities: vec![1], policies: vec!["default", "Lru"], ..Options::default() };
 //! let comparison = compare(&[trace], &options);
 //! let misses: Vec<_> = comparison.rows.iter().map(|row| (row.policy.as_str(), row.misses)).collect();
 //! assert_eq!(misses, [("default", 4), ("Lru", 5), ("optimum", 3)]);
-//! # Ok::<(), host::trace::TraceError>(())
+//! # Ok::<(), leanpool::trace::TraceError>(())
 //! ```
 
 pub mod chart;

@@ -1,5 +1,7 @@
 //! Is everything there that Lean sessions need? Looks, changes nothing, and works with no Lean on the machine.
 
+mod machine;
+
 use std::env;
 use std::ffi::OsString;
 use std::fmt;
@@ -10,8 +12,11 @@ use serde::Serialize;
 
 use crate::lake::LakeProject;
 
-/// The version of Lean that was tried.
-pub const SUPPORTED: &str = "4.27.0";
+/// The version of Lean that this was built with; without Lean, the one that the Lake package pins.
+pub const SUPPORTED: &str = match option_env!("LEANPOOL_LEAN_VERSION") {
+    Some(version) => version,
+    None => "4.27.0",
+};
 
 /// Where to look.
 #[derive(Clone, Debug, Default)]
@@ -90,21 +95,23 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Looks at everything, in the order in which it is needed. May start `lean`.
+/// Looks at everything, in the order in which it is needed. May start `lean`, and with the feature `lean` starts Lean in this process.
 #[must_use]
 pub fn examine(look: &Look) -> Vec<Finding> {
     let (sysroot, found) = sysroot(look);
     let mut findings = vec![found];
     match &sysroot {
-        Some(sysroot) => findings.extend([version(sysroot), library(sysroot)]),
+        Some(sysroot) => findings.extend([version(sysroot), library(sysroot), cadical(sysroot)]),
         None => findings.extend(
-            ["version", "library"].map(|what| Finding::note(what, "not looked at: no Lean was found")),
+            ["version", "library", "cadical"]
+                .map(|what| Finding::note(what, "not looked at: no Lean was found")),
         ),
     }
     findings.push(rpath());
     findings.push(package(&look.package));
+    findings.push(regions());
     findings.extend(search_path(look, sysroot.as_deref()));
-    findings.push(memory());
+    findings.extend([machine::memory(), machine::maps(), machine::stack()]);
     findings
 }
 
@@ -158,6 +165,40 @@ fn library(sysroot: &Path) -> Finding {
     }
 }
 
+/// The solver that the tactic `bv_decide` starts.
+fn cadical(sysroot: &Path) -> Finding {
+    let path = sysroot.join("bin").join(format!("cadical{}", env::consts::EXE_SUFFIX));
+    if path.is_file() {
+        Finding::ok("cadical", path.display().to_string())
+    } else {
+        let found = format!("no {}, which `bv_decide` needs", path.display());
+        Finding::to_do("cadical", found, "reinstall that Lean")
+    }
+}
+
+/// Whether imports share regions. Lean itself says so, and is started for that.
+fn regions() -> Finding {
+    const WHAT: &str = "regions";
+    #[cfg(feature = "lean")]
+    {
+        let shares = lean_backend::LeanRuntime::init().and_then(lean_backend::LeanRuntime::shares_regions);
+        match shares {
+            Ok(true) => Finding::ok(WHAT, "imports share what they read"),
+            Ok(false) => Finding::note(
+                WHAT,
+                format!(
+                    "imports are plain: the walk that shares regions is not written for Lean {SUPPORTED}; each further import copies them"
+                ),
+            ),
+            Err(error) => {
+                Finding::to_do(WHAT, format!("Lean can't be started: {error}"), "build this command again")
+            }
+        }
+    }
+    #[cfg(not(feature = "lean"))]
+    Finding::note(WHAT, "not looked at: this command was built without the feature `lean`")
+}
+
 /// Where this command looks for Lean's library when it starts. It has found it, or it would not run; a copy of it on another
 /// machine may not.
 fn rpath() -> Finding {
@@ -180,13 +221,13 @@ fn package(package: &Path) -> Finding {
     if cfg!(lean_linked) {
         return Finding::ok("package", "linked into this command");
     }
-    let archive = package.join(".lake/build/lib/libleanpool_LeanPool.a");
+    let archive = package.join(".lake/build/lib/libleanpool_LeanpoolBackend.a");
     let shown = package.display();
     if archive.is_file() {
         Finding::ok("package", archive.display().to_string())
     } else if package.join("lakefile.toml").is_file() {
         let to_do = format!(
-            "run `lake build LeanPool:static` in {shown}; building with the feature `lean` does so, too"
+            "run `lake build LeanpoolBackend:static` in {shown}; building with the feature `lean` does so, too"
         );
         Finding::to_do("package", "not built", to_do)
     } else {
@@ -252,23 +293,6 @@ fn project_path(project: &Path) -> Vec<Finding> {
         }
     };
     toolchain.into_iter().chain(lake.search_path().map(look_at)).collect()
-}
-
-fn memory() -> Finding {
-    let own = match pool_core::private_dirty_bytes() {
-        Ok(bytes) => format!("{bytes} private dirty bytes in this process"),
-        Err(error) => return Finding::note("memory", error.to_string()),
-    };
-    let available = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
-        let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
-    });
-    match available {
-        Some(kibibytes) => {
-            Finding::note("memory", format!("{own}, {} bytes available on the machine", kibibytes * 1024))
-        }
-        None => Finding::note("memory", own),
-    }
 }
 
 /// What a program answers, in one line.

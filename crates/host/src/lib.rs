@@ -4,14 +4,14 @@
 //! backend, and [`replay`] of session traces.
 //!
 //! ```
-//! use host::mock_backend::Regions;
-//! use host::replay::{Options, replay};
-//! use host::trace::Trace;
+//! use leanpool::mock_backend::Regions;
+//! use leanpool::replay::{Options, replay};
+//! use leanpool::trace::Trace;
 //!
 //! let trace = Trace::parse("small", "0\tInit\n5\tInit Lean\n9\tInit\n")?;
 //! let report = replay(&trace, &Options { capacity: 1, regions: Regions::Shared, ..Options::default() });
 //! assert_eq!((report.requests, report.hits, report.misses), (3, 0, 3));
-//! # Ok::<(), host::trace::TraceError>(())
+//! # Ok::<(), leanpool::trace::TraceError>(())
 //! ```
 //!
 //! # Where things are

@@ -1,9 +1,9 @@
 //! Sessions on Lean environments, from a pool: lean-rs-host's API under its names. (Feature `lean`.)
 //!
 //! ```no_run
-//! use host::session::{LeanHost, LeanRuntime, SessionPool};
+//! use leanpool::session::{LeanHost, LeanRuntime, SessionPool};
 //!
-//! # fn main() -> host::session::LeanResult<()> {
+//! # fn main() -> leanpool::session::LeanResult<()> {
 //! let runtime = LeanRuntime::init()?;
 //! let lean = LeanHost::from_lake_project(runtime, "my-project")?;
 //! let capabilities = lean.load_shims_only()?;

@@ -1,13 +1,13 @@
 //! Made-up workloads, for those who study what to keep: the same text and seed give the same requests everywhere.
 //!
 //! ```
-//! use host::synthetic::Synthetic;
+//! use leanpool::synthetic::Synthetic;
 //!
 //! let workload: Synthetic = "zipf:0.9:keys=50:n=1000".parse()?;
 //! let trace = workload.trace();
 //! assert_eq!(trace.name, "zipf:0.9:keys=50:n=1000:seed=1");
 //! assert_eq!((trace.requests.len(), trace.distinct_keys), (1000, 50));
-//! # Ok::<(), host::synthetic::SyntheticError>(())
+//! # Ok::<(), leanpool::synthetic::SyntheticError>(())
 //! ```
 
 mod draw;

@@ -10,9 +10,9 @@ const ALLOWED: [(&str, &[&str]); 6] = [
     ("pool-core", &[]),
     ("mock-backend", &["pool-core"]),
     ("lean-backend", &["pool-core"]),
-    ("host", &["lean-backend", "mock-backend", "pool-core"]),
+    ("leanpool", &["lean-backend", "mock-backend", "pool-core"]),
     ("simulation", &["pool-core"]),
-    ("benches", &["host", "lean-backend", "mock-backend", "pool-core"]),
+    ("benches", &["leanpool", "lean-backend", "mock-backend", "pool-core"]),
 ];
 
 #[test]
@@ -35,7 +35,7 @@ fn crates_depend_on_each_other_only_along_the_allowed_arrows() {
             let (from, to) = (name(package), name(dependency));
             let arrow = allowed[from.as_str()].contains(&to.as_str());
             assert!(arrow || !ours.contains(&to), "{from} must not depend on {to}");
-            if from == "host" && to == "lean-backend" {
+            if from == "leanpool" && to == "lean-backend" {
                 assert_eq!(dependency["optional"], Value::from(true), "no Lean without the feature `lean`");
             }
         }

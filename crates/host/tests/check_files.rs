@@ -1,5 +1,5 @@
 //! Risk: `leanpool check` says that all is well where it is not, loses a file, or can't be stopped.
-#![cfg(all(unix, feature = "lean"))]
+#![cfg(all(unix, feature = "lean", any(lean_library, feature = "abi-model")))]
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -43,7 +43,7 @@ macro_rules! on_lean {
     ($($(#[$attribute:meta])* fn $name:ident() $body:block)*) => {
         #[cfg(feature = "abi-model")]
         mod on_the_abi_model { use super::*; $($(#[$attribute])* #[test] fn $name() $body)* }
-        #[cfg(not(feature = "abi-model"))]
+        #[cfg(all(lean_library, not(feature = "abi-model")))]
         mod on_real_lean { use super::*; $($(#[$attribute])* #[test] fn $name() $body)* }
     };
 }
@@ -195,6 +195,22 @@ on_lean! {
         }
         let output = command.args(["-c", "\"$LEANPOOL\" check a.lean 2>err | true; cat err"]).output().unwrap();
         assert!(!text(&output.stdout).contains("panicked"), "{}", text(&output.stdout));
+    }
+}
+
+/// As the command `lean` names a module: some messages have the name.
+#[cfg(feature = "abi-model")]
+#[test]
+fn on_the_abi_model_a_module_is_named_by_its_path_below_the_working_folder() {
+    let files =
+        Files::new(&[("here/A/B.lean", b"-- model: main module"), ("C.lean", b"-- model: main module")]);
+    let absolute = files.path().join("here/A/B.lean");
+    let names = ["A/B.lean", absolute.to_str().unwrap(), "../C.lean"];
+    for (name, module) in names.into_iter().zip(["A.B", "A.B", "_stdin"]) {
+        let mut command = leanpool();
+        command.current_dir(files.path().join("here")).env("LEAN_SYSROOT", "/model");
+        let output = command.args(["check", "--quiet", name]).output().unwrap();
+        assert_eq!(text(&output.stdout), format!("{name}:1:0: info: {module}\n"));
     }
 }
 

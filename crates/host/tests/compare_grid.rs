@@ -4,9 +4,9 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use host::compare::{Comparison, Options, compare};
-use host::synthetic::Synthetic;
-use host::trace::Trace;
+use leanpool::compare::{Comparison, Options, compare};
+use leanpool::synthetic::Synthetic;
+use leanpool::trace::Trace;
 
 fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("../../benches/traces/{name}.tsv"))
@@ -17,7 +17,7 @@ fn traces() -> Vec<Trace> {
 }
 
 fn seconds(comparison: &Comparison, trace: &str, capacity: u64, policy: &str) -> (u64, f64) {
-    let is = |row: &&host::compare::Row| {
+    let is = |row: &&leanpool::compare::Row| {
         (row.trace.as_str(), row.capacity, row.policy.as_str()) == (trace, capacity, policy)
     };
     let row = comparison.rows.iter().find(is).unwrap();

@@ -5,8 +5,8 @@ use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 use std::rc::Rc;
 
-use host::synthetic::Synthetic;
-use host::trace::Trace;
+use leanpool::synthetic::Synthetic;
+use leanpool::trace::Trace;
 use mock_backend::{CostModel, Regions};
 use pool_core::capacity::{MaxIdle, MaxIdleWeight};
 use pool_core::eviction::{NAMES, Recall, named_for_imports};
@@ -38,7 +38,7 @@ impl Subject {
         }
         let mut weights: Vec<u64> = costs.values().map(|cost| cost.weight).collect();
         weights.sort_unstable();
-        let priced = |request: &host::trace::Request| {
+        let priced = |request: &leanpool::trace::Request| {
             let cost = costs[&request.imports];
             (request.imports.clone(), cost.nanos, cost.weight)
         };

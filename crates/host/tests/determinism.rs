@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use host::mock_backend::Regions;
-use host::pool_core::eviction::NAMES;
-use host::replay::{Options, replay_journaled};
-use host::trace::Trace;
+use leanpool::mock_backend::Regions;
+use leanpool::pool_core::eviction::NAMES;
+use leanpool::replay::{Options, replay_journaled};
+use leanpool::trace::Trace;
 
 #[test]
 fn two_runs_of_a_trace_give_byte_identical_journals() {

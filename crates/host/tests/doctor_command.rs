@@ -17,9 +17,10 @@ impl Machine {
         let library = if cfg!(target_os = "macos") { "libleanshared.dylib" } else { "libleanshared.so" };
         machine.file(&format!("lean/lib/lean/{library}"), "");
         machine.file("lean/lib/lean/Init.olean", "");
+        machine.program("lean/bin/cadical", "");
         machine.program("lean/bin/lean", &format!("echo 'Lean (version {version}, x86_64, commit 1)'"));
         machine.file("package/lakefile.toml", "");
-        machine.file("package/.lake/build/lib/libleanpool_LeanPool.a", "");
+        machine.file("package/.lake/build/lib/libleanpool_LeanpoolBackend.a", "");
         machine.file("project/lakefile.toml", "");
         machine.file("project/lean-toolchain", "leanprover/lean4:v4.27.0\n");
         machine.file("project/lake-manifest.json", r#"{"packages": [{"name": "dep", "type": "git"}]}"#);
@@ -82,9 +83,16 @@ fn all_is_well_where_everything_is_there() {
     let said = lines(&output);
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert!(!said.contains("to do"), "{said}");
-    for line in
-        ["sysroot      ok", "version      ok     4.27.0", "library      ok", "package      ok", "memory"]
-    {
+    for line in [
+        "sysroot      ok",
+        "version      ok     4.27.0",
+        "library      ok",
+        "cadical      ok",
+        "package      ok",
+        "memory",
+        "maps",
+        "stack",
+    ] {
         assert!(said.contains(line), "{line}: {said}");
     }
     assert_eq!(said.matches("search path  ok").count(), 3, "Lean's, the project's, its dependency's: {said}");
@@ -98,9 +106,10 @@ fn whatever_is_missing_is_named_with_what_to_do() {
     let cases = [
         (machine().without("lean/lib"), "sysroot", "elan toolchain install leanprover/lean4:v4.27.0"),
         (Machine::new("4.28.0"), "version", "4.28.0; supported is 4.27.0"),
-        (machine().without("lean/bin"), "version", "can't be run"),
+        (machine().without("lean/bin/lean"), "version", "can't be run"),
         (machine().without(&library), "library", "reinstall"),
-        (machine().without("package/.lake"), "package", "lake build LeanPool:static"),
+        (machine().without("lean/bin/cadical"), "cadical", "bv_decide"),
+        (machine().without("package/.lake"), "package", "lake build LeanpoolBackend:static"),
         (machine().without("package"), "package", "--package"),
         (machine().without("lean/lib/lean/Init.olean"), "search path", "Init.olean"),
         (machine().without("project/lakefile.toml"), "search path", "--project"),
@@ -132,7 +141,19 @@ fn works_with_no_lean_at_all() {
     let said = lines(&output);
     assert_eq!(output.status.code(), Some(1));
     assert!(said.contains("no Lean: `lean` can't be run") && said.contains("install elan"), "{said}");
-    for what in ["sysroot", "version", "library", "rpath", "package", "search path", "memory"] {
+    for what in [
+        "sysroot",
+        "version",
+        "library",
+        "cadical",
+        "rpath",
+        "package",
+        "regions",
+        "search path",
+        "memory",
+        "maps",
+        "stack",
+    ] {
         assert!(said.lines().any(|line| line.starts_with(what)), "{what}: {said}");
     }
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");

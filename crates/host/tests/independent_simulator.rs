@@ -4,8 +4,8 @@
 //! on the same traces, with objects of size 1, its default settings, and for S3-FIFO those of the paper. It has S3-FIFO at
 //! 32 only: below, its small queue has one slot or none, and it keeps nothing at all.
 
-use host::replay::{Options, replay};
-use host::trace::Trace;
+use leanpool::replay::{Options, replay};
+use leanpool::trace::Trace;
 
 #[test]
 fn misses_are_within_two_percent_of_an_independent_simulator() {

@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use host::{
+use leanpool::{
     LeanCancellationToken, LeanCapabilities, LeanError, LeanHost, LeanProgressEvent, LeanProgressSink,
     LeanResult, LeanRuntime, LeanSession, PoolStats, PooledSession, SessionPool, SessionPoolConfig,
     SessionPoolKeyMissReason, SessionPoolMemoryPolicy,
@@ -50,7 +50,7 @@ fn hit_ratio(stats: PoolStats) -> f64 {
 fn on_the_abi_model_program_for_lean_rs_host_compiles_and_does_the_same() -> LeanResult<()> {
     let runtime: &'static LeanRuntime = LeanRuntime::init()?;
     let host = LeanHost::from_toolchain(runtime);
-    let caps = host.load_over(host::session::lean_backend::Sysroot::at("/model"));
+    let caps = host.load_over(leanpool::session::lean_backend::Sysroot::at("/model"));
 
     let policy = SessionPoolMemoryPolicy::disabled().max_fresh_imports(2);
     let config = SessionPoolConfig::new(4).memory_policy(policy.clone());

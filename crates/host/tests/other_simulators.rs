@@ -10,7 +10,7 @@
 
 use std::path::Path;
 
-use host::trace::Trace;
+use leanpool::trace::Trace;
 use pool_core::capacity::MaxIdle;
 use pool_core::eviction::named_for_imports;
 use pool_core::local::Pool;

@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use host::replay::{Options, Report, replay};
-use host::trace::Trace;
+use leanpool::replay::{Options, Report, replay};
+use leanpool::trace::Trace;
 
 const TRACES: [&str; 4] = ["batteries", "flt", "formal-conjectures", "pfr"];
 
@@ -102,7 +102,7 @@ fn leases_that_overlap_miss_because_the_key_is_busy_unless_they_share() {
     let held = Options { hold: 16, eviction: "Lru", ..Options::default() };
     let exclusive = replay(&trace, &held);
     let shared = replay(&trace, &Options { share: true, ..held });
-    let busy = |report: &Report| report.misses_by_reason.get(host::pool_core::MissReason::Busy);
+    let busy = |report: &Report| report.misses_by_reason.get(leanpool::pool_core::MissReason::Busy);
     assert!(busy(&exclusive) > 400, "{exclusive}");
     assert_eq!(busy(&shared), 0, "{shared}");
     assert!(shared.misses < exclusive.misses);
@@ -110,7 +110,7 @@ fn leases_that_overlap_miss_because_the_key_is_busy_unless_they_share() {
 
 #[test]
 fn environments_expire_in_the_traces_time() {
-    use host::pool_core::DropReason;
+    use leanpool::pool_core::DropReason;
     use std::time::Duration;
     let trace = Trace::parse("t", "0\tA\n5\tA\n20\tA\n24\tA\n28\tA\n32\tA\n").unwrap();
     let run = |idle_timeout: Option<u64>, max_age: Option<u64>| {

@@ -2,8 +2,8 @@
 //! compile, for the reason that stands beside each.
 #![cfg(feature = "lean")]
 
-use host::session::lean_backend::{EnvironmentKey, LeanThread, SharedEnvironment};
-use host::{LeanCancellationToken, LeanCapabilities, LeanHost, LeanSession, PooledSession, SessionPool};
+use leanpool::session::lean_backend::{EnvironmentKey, LeanThread, SharedEnvironment};
+use leanpool::{LeanCancellationToken, LeanCapabilities, LeanHost, LeanSession, PooledSession, SessionPool};
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
 assert_not_impl_any!(SessionPool<'static>: Send, Sync);

@@ -1,10 +1,10 @@
 //! Risk: a session is not what lean-rs-host's was, or its pool keeps, gives or counts what it should not.
-#![cfg(feature = "lean")]
+#![cfg(all(feature = "lean", any(lean_library, feature = "abi-model")))]
 
 use std::sync::Mutex;
 
-use host::session::{DeclarationKind, Ended, Regions};
-use host::{
+use leanpool::session::{DeclarationKind, Ended, Regions};
+use leanpool::{
     CheckOptions, LeanCancellationToken, LeanError, LeanHost, LeanProgressEvent, LeanRuntime, SessionPool,
     SessionPoolConfig, SessionPoolKeyMissReason, SessionPoolMemoryPolicy,
 };
@@ -15,7 +15,7 @@ macro_rules! on_lean {
     ($($(#[$attribute:meta])* fn $name:ident() $body:block)*) => {
         #[cfg(feature = "abi-model")]
         mod on_the_abi_model { use super::*; $($(#[$attribute])* #[test] fn $name() { let _one = begin(); $body })* }
-        #[cfg(not(feature = "abi-model"))]
+        #[cfg(all(lean_library, not(feature = "abi-model")))]
         mod on_real_lean { use super::*; $($(#[$attribute])* #[test] fn $name() { let _one = begin(); $body })* }
     };
 }
@@ -24,7 +24,7 @@ macro_rules! on_lean {
 #[cfg(feature = "abi-model")]
 fn begin() -> impl Drop {
     runtime();
-    host::session::lean_backend::abi_model::settled()
+    leanpool::session::lean_backend::abi_model::settled()
 }
 
 #[cfg(not(feature = "abi-model"))]
@@ -38,12 +38,12 @@ fn runtime() -> &'static LeanRuntime {
 }
 
 /// Capabilities over the toolchain alone, however Lean is found.
-fn with_capabilities(body: impl FnOnce(&host::LeanCapabilities<'static, '_>)) {
+fn with_capabilities(body: impl FnOnce(&leanpool::LeanCapabilities<'static, '_>)) {
     #[cfg(feature = "abi-model")]
     {
         // The model stands in no folder.
         let lean = LeanHost::from_toolchain(runtime());
-        let model = host::session::lean_backend::Sysroot::at("/model");
+        let model = leanpool::session::lean_backend::Sysroot::at("/model");
         body(&lean.load_over(model));
     }
     #[cfg(not(feature = "abi-model"))]

@@ -5,8 +5,8 @@
 use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, Mutex};
 
-use host::session::lean_backend::Sysroot;
-use host::{LeanHost, LeanRuntime, SessionPool};
+use leanpool::session::lean_backend::Sysroot;
+use leanpool::{LeanHost, LeanRuntime, SessionPool};
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};

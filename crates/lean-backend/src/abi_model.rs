@@ -20,10 +20,13 @@
 //! # What the model knows beside the transcript
 //!
 //! - Modules: `Init`, `Lean`, `Std`, `Batteries` and some below them; `Model.M<number>`; whatever has an `.olean` file on
-//!   the search path. `Model.Extends…` registers an environment extension when it is first imported with extensions,
-//!   which makes all environments before it stale; `Model.Throws.<tag>` throws the `IO.Error` with that constructor.
-//! - Sources: a line is a command. `oops` is an unknown identifier, `sorry` a warning, `#check Nat` an answer. At a line
-//!   with `-- until cancelled` a check waits until its token is set. With `-- model: broken json` the report is cut off.
+//!   the search path, whose lines say what it does: `initialises`, `extends` (registers an environment extension), `throws WORDS`.
+//!   `Model.Extends…` extends, too, and `Model.Throws.<tag>` throws the `IO.Error` with that constructor. All of this happens when a
+//!   module is first imported with extensions, makes all environments before it stale, and is kept as the package keeps it.
+//! - Sources: a line is a command. `oops` is an unknown identifier, `sorry` a warning, `#check Nat` an answer, `-- model: main
+//!   module` the module's name. After 100 errors a check ends, as `lean` does. At a line with `-- until cancelled` a check waits
+//!   until its token is set, and at one with `-- model: deaf` for ever. `-- model: exit` ends the process with 0. With `-- model: broken
+//!   json` the report is cut off.
 
 mod answers;
 mod elaboration;
@@ -31,6 +34,7 @@ mod given;
 mod header;
 mod imports;
 mod ledger;
+mod modules;
 mod objects;
 mod outcome;
 mod package;
@@ -91,4 +95,9 @@ pub fn last_caller(function: &str) -> Option<String> {
 /// Sets what `leanpool_version` answers from now on; at the beginning it is `4.27.0`.
 pub fn set_version(version: &str) {
     package::set_version(version);
+}
+
+/// Whether imports can share regions from now on; at the beginning they can. Where they can't, those that are to share are plain.
+pub fn set_shares_regions(shares: bool) {
+    package::set_shares_regions(shares);
 }

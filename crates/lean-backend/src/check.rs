@@ -1,11 +1,11 @@
 //! Checking the text of a file in an environment.
 
+mod found;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
-
-use serde::Deserialize;
 
 use crate::cancel::{Ended, Interruption, LeanCancellationToken};
 use crate::environment::{Environment, SharedEnvironment};
@@ -15,7 +15,10 @@ use crate::ffi;
 use crate::object::Owned;
 use crate::progress::{LeanProgressSink, Watch};
 use crate::runtime::LeanRuntime;
-use crate::workers::{Deadline, Workers};
+use crate::workers::{Deadline, Overdue, Workers};
+
+use found::understand;
+pub use found::{Checked, LeanDiagnostic, LeanPosition, LeanSeverity};
 
 /// How a check is done.
 ///
@@ -30,12 +33,14 @@ use crate::workers::{Deadline, Workers};
 ///     .cancellation(&token);
 /// # let _ = options;
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct CheckOptions<'a> {
     file_label: &'a str,
+    module_path: &'a str,
     max_heartbeats: u64,
     deadline: Option<Instant>,
     timeout: Option<Duration>,
+    overdue: Option<Overdue<'a>>,
     watch: Watch<'a>,
 }
 
@@ -44,13 +49,28 @@ impl<'a> CheckOptions<'a> {
     #[must_use]
     pub fn new() -> Self {
         let watch = Watch::default();
-        Self { file_label: "<check>", max_heartbeats: 0, deadline: None, timeout: None, watch }
+        Self {
+            file_label: "<check>",
+            module_path: "",
+            max_heartbeats: 0,
+            deadline: None,
+            timeout: None,
+            overdue: None,
+            watch,
+        }
     }
 
     /// The file's name, as far as Lean is concerned: some messages have it.
     #[must_use]
     pub fn file_label(self, file_label: &'a str) -> Self {
         Self { file_label, ..self }
+    }
+
+    /// The file's path below the folder whose modules have names, components separated by `/`, without `.lean`: as the command
+    /// `lean` takes it from the working folder. The module's name is made of it, which some messages have. Without it, `_stdin`.
+    #[must_use]
+    pub fn module_path(self, module_path: &'a str) -> Self {
+        Self { module_path, ..self }
     }
 
     /// How long one declaration may take, in the unit of Lean's option `maxHeartbeats` (thousands of small allocations; Lean's
@@ -74,6 +94,13 @@ impl<'a> CheckOptions<'a> {
         Self { timeout: Some(timeout), ..self }
     }
 
+    /// Who is told, once, if the check has not come back `grace` after its time was over: what it runs looks at no token, as loops in
+    /// compiled code don't. Told on the thread that waits for the check, which goes on waiting. A panic of `tell` is contained.
+    #[must_use]
+    pub fn overdue(self, grace: Duration, tell: &'a (dyn Fn() + Sync)) -> Self {
+        Self { overdue: Some(Overdue { grace, tell }), ..self }
+    }
+
     /// Who may interrupt the check; what it found before is reported.
     #[must_use]
     pub fn cancellation(mut self, token: &'a LeanCancellationToken) -> Self {
@@ -89,130 +116,19 @@ impl<'a> CheckOptions<'a> {
     }
 }
 
+impl fmt::Debug for CheckOptions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file_label, module_path, max_heartbeats, deadline, timeout, overdue, watch } = self;
+        let mut options = f.debug_struct("CheckOptions");
+        options.field("file_label", file_label).field("module_path", module_path);
+        options.field("max_heartbeats", max_heartbeats).field("deadline", deadline).field("timeout", timeout);
+        options.field("grace", &overdue.map(|overdue| overdue.grace)).field("watch", watch).finish()
+    }
+}
+
 impl Default for CheckOptions<'_> {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-/// What a check found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Checked {
-    /// What Lean says, in the order of the source's commands.
-    pub diagnostics: Vec<LeanDiagnostic>,
-    /// Whether it came to the end of the source.
-    pub ended: Ended,
-}
-
-impl Checked {
-    /// Whether all of the source was looked at and no error was found. (Warnings are none: see [`LeanSeverity`].)
-    #[must_use]
-    pub fn is_ok(&self) -> bool {
-        self.ended == Ended::Complete && self.errors() == 0
-    }
-
-    /// How many errors were found.
-    #[must_use]
-    pub fn errors(&self) -> usize {
-        self.diagnostics.iter().filter(|diagnostic| diagnostic.severity == LeanSeverity::Error).count()
-    }
-}
-
-/// One thing that Lean says of a source.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LeanDiagnostic {
-    severity: LeanSeverity,
-    position: LeanPosition,
-    message: String,
-}
-
-impl LeanDiagnostic {
-    /// How bad it is.
-    #[must_use]
-    pub fn severity(&self) -> LeanSeverity {
-        self.severity
-    }
-
-    /// Where.
-    #[must_use]
-    pub fn position(&self) -> LeanPosition {
-        self.position
-    }
-
-    /// What Lean says; one line or several.
-    #[must_use]
-    pub fn message(&self) -> &str {
-        &self.message
-    }
-}
-
-/// How bad a diagnostic is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LeanSeverity {
-    /// An answer, such as of `#check`.
-    #[serde(rename = "information")]
-    Info,
-    /// Something to look at.
-    Warning,
-    /// The source is wrong.
-    Error,
-}
-
-impl LeanSeverity {
-    /// `info`, `warning` or `error`, as the command `lean` says.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Info => "info",
-            Self::Warning => "warning",
-            Self::Error => "error",
-        }
-    }
-}
-
-impl fmt::Display for LeanSeverity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Where in a source: lines count from 1, columns from 0 and in characters, as Lean counts them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LeanPosition {
-    start: Point,
-    end: Option<Point>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-struct Point {
-    line: u64,
-    column: u64,
-}
-
-impl LeanPosition {
-    /// The line of its beginning, from 1.
-    #[must_use]
-    pub fn line(self) -> u64 {
-        self.start.line
-    }
-
-    /// The column of its beginning, in characters, from 0.
-    #[must_use]
-    pub fn column(self) -> u64 {
-        self.start.column
-    }
-
-    /// The line of its end, if Lean says where it ends.
-    #[must_use]
-    pub fn end_line(self) -> Option<u64> {
-        self.end.map(|end| end.line)
-    }
-
-    /// The column of its end, if Lean says where it ends.
-    #[must_use]
-    pub fn end_column(self) -> Option<u64> {
-        self.end.map(|end| end.column)
     }
 }
 
@@ -250,17 +166,19 @@ impl Environment<'_> {
         let token = interruption.arm(thread)?;
         let _listening = options.watch.cancellation.map(|token| token.interrupts(interruption));
         let file_label = Owned::string(thread, options.file_label);
+        let module_path = Owned::string(thread, options.module_path);
         let source = Owned::string(thread, source);
         if let Some(begins) = begins {
             // If nobody waits for it any more, nobody wants to know.
             let _ = begins.send(Instant::now());
         }
-        // SAFETY: attached, as `self` borrows from the token of this thread. The objects are an `Environment`, two `String`s
+        // SAFETY: attached, as `self` borrows from the token of this thread. The objects are an `Environment`, three `String`s
         // and a `CancelToken`, each given away, as an export takes them owned; the function is in `IO`.
         let answer = unsafe {
             let result = ffi::leanpool_check(
                 self.object().into_raw(),
                 file_label.into_raw(),
+                module_path.into_raw(),
                 source.into_raw(),
                 options.max_heartbeats,
                 token.into_raw(),
@@ -304,73 +222,8 @@ fn check_elsewhere(
         at: options.deadline,
         after: options.timeout.map(|timeout| (has_begun, timeout)),
         on_passing: &on_passing,
+        overdue: options.overdue,
     };
     // The sender goes with the job.
     runtime.workers().run(move |thread| check(thread, Some(begins)), Some(deadline))?
-}
-
-/// What `leanpool_check` answers.
-#[derive(Deserialize)]
-struct Answer {
-    messages: Vec<Message>,
-    cancelled: bool,
-}
-
-#[derive(Deserialize)]
-struct Message {
-    severity: LeanSeverity,
-    start: Point,
-    end: Option<Point>,
-    text: String,
-}
-
-fn understand(answer: &str, interruption: &Interruption) -> Result<Checked, LeanError> {
-    let Answer { messages, cancelled } = serde_json::from_str(answer).map_err(|error| {
-        LeanError::toolchain(&format!("the package in lean/ gave a report that is not understood ({error})"))
-    })?;
-    let diagnostics = messages.into_iter().map(|Message { severity, start, end, text }| LeanDiagnostic {
-        severity,
-        position: LeanPosition { start, end },
-        message: text,
-    });
-    let ended = if cancelled { interruption.why().unwrap_or(Ended::Cancelled) } else { Ended::Complete };
-    Ok(Checked { diagnostics: diagnostics.collect(), ended })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn report_is_read_as_lean_writes_it() {
-        // From lean/TRANSCRIPT.md, with an end that is not known.
-        let answer = r#"{"cancelled":false,"messages":[{"end":{"column":15,"line":1},"severity":"error","start":{"column":11,"line":1},"text":"Unknown identifier `oops`"},{"end":null,"severity":"information","start":{"column":0,"line":2},"text":"é\n"}]}"#;
-        let checked = understand(answer, &Interruption::default()).unwrap();
-        assert_eq!((checked.errors(), checked.ended, checked.is_ok()), (1, Ended::Complete, false));
-        let [error, answer] = &checked.diagnostics[..] else { panic!("{checked:?}") };
-        assert_eq!((error.position().line(), error.position().column()), (1, 11));
-        assert_eq!((error.position().end_line(), error.position().end_column()), (Some(1), Some(15)));
-        assert_eq!((answer.severity(), answer.message()), (LeanSeverity::Info, "é\n"));
-        assert_eq!(answer.position().end_line(), None);
-    }
-
-    #[test]
-    fn report_that_is_not_understood_is_an_error_and_not_a_success() {
-        for answer in
-            ["", "{}", r#"{"messages":[]}"#, r#"{"messages":[{"severity":"dire"}],"cancelled":false}"#]
-        {
-            let error = understand(answer, &Interruption::default()).unwrap_err();
-            assert!(matches!(error, LeanError::Toolchain { .. }), "{answer}: {error}");
-        }
-    }
-
-    #[test]
-    fn first_reason_to_interrupt_counts() {
-        let interruption = Interruption::default();
-        let broken_off = r#"{"messages":[],"cancelled":true}"#;
-        assert_eq!(understand(broken_off, &interruption).unwrap().ended, Ended::Cancelled);
-        interruption.interrupt(Ended::TimedOut);
-        interruption.interrupt(Ended::Cancelled);
-        assert_eq!(understand(broken_off, &interruption).unwrap().ended, Ended::TimedOut);
-    }
 }

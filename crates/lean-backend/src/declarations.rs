@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn numbers_mean_what_the_package_says() {
-        // lean/LeanPool/Declarations.lean: 0 none, 1 axiom, 2 definition, 3 theorem, 4 opaque, 5 quotient, 6 inductive
+        // lean/LeanpoolBackend/Declarations.lean: 0 none, 1 axiom, 2 definition, 3 theorem, 4 opaque, 5 quotient, 6 inductive
         // type, 7 constructor, 8 recursor.
         let kinds: Vec<_> = (0..10)
             .map(|number| DeclarationKind::from_number(number).map(super::DeclarationKind::as_str))

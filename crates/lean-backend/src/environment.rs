@@ -9,7 +9,7 @@ use crate::memory::private_bytes;
 use crate::object::{Owned, SharedObject};
 use crate::options::{ImportOptions, Regions, split_header};
 use crate::progress::Watch;
-use crate::runtime::LeanRuntime;
+use crate::runtime::{LeanRuntime, shares_regions};
 use crate::thread::LeanThread;
 use crate::workers::Workers;
 
@@ -61,6 +61,20 @@ pub(crate) struct Facts {
     pub(crate) regions: Regions,
     /// Whether its extensions were loaded.
     pub(crate) extensions: bool,
+    /// Whether the process keeps it for good, whoever drops it.
+    pub(crate) stays: Stays,
+}
+
+/// Why an environment is never freed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stays {
+    /// It is: the last reference frees it.
+    No,
+    /// It was asked for ([`ImportOptions::pinned`]).
+    Pinned,
+    /// Its import was the first to run some module's initialisers. What those leave in the process's tables (attributes, parsers,
+    /// extensions, interpreted) refers to it.
+    InitialisersKeepIt,
 }
 
 impl<'lean> Environment<'lean> {
@@ -141,7 +155,7 @@ impl<'lean> Environment<'lean> {
         self.facts.taken
     }
 
-    /// How its regions were read.
+    /// How its regions were read: not shared where that was not asked for, or can't be had ([`LeanRuntime::shares_regions`]).
     #[must_use]
     pub fn regions(&self) -> Regions {
         self.facts.regions
@@ -283,6 +297,8 @@ fn import_here<'lean>(
     let _exclusive = exclusion::import();
     // That may have taken as long as a check takes.
     watch.go_on()?;
+    let epoch_before = exclusion::epoch(thread)?;
+    let regions = if shares_regions(thread)? { options.regions } else { Regions::Isolated };
     let before = private_bytes();
     let sysroot = Owned::string(thread, options.sysroot.as_str());
     let paths = Owned::string_array(thread, &options.search_path);
@@ -296,7 +312,8 @@ fn import_here<'lean>(
             imports.into_raw(),
             is_module.into(),
             options.extensions.into(),
-            (options.regions == Regions::Shared).into(),
+            (regions == Regions::Shared).into(),
+            options.pinned.into(),
             ffi::world(),
         );
         Owned::from_io_result(thread, result)
@@ -308,6 +325,12 @@ fn import_here<'lean>(
         (Some(before), Some(after)) => after.saturating_sub(before),
         _ => 0,
     };
-    let ImportOptions { regions, extensions, .. } = *options;
-    Ok(Environment { object, facts: Facts { epoch: epoch?, taken, regions, extensions } })
+    let epoch = epoch?;
+    let stays = match (options.pinned, epoch > epoch_before) {
+        (true, _) => Stays::Pinned,
+        (false, true) => Stays::InitialisersKeepIt,
+        (false, false) => Stays::No,
+    };
+    let extensions = options.extensions;
+    Ok(Environment { object, facts: Facts { epoch, taken, regions, extensions, stays } })
 }

@@ -10,7 +10,7 @@ pub const MESSAGE_LIMIT: usize = 4096;
 /// Why something with Lean failed.
 ///
 /// Not here, because they cannot be caught: an uncaught C++ exception, a stack overflow or running out of memory
-/// inside Lean ends the process. A `panic!` inside Lean prints and goes on with a default value.
+/// inside Lean ends the process, after a line on standard error. A `panic!` inside Lean prints and goes on with a default value.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum LeanError {

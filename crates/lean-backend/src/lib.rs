@@ -60,6 +60,7 @@
 //! - `exclusion`: imports exclude everything else. `cancel`, `progress`: breaking off, and hearing how far it has come.
 //! - `options`, `environment`: [`ImportOptions`]; [`Environment`], whose clone is a reference count, and
 //!   [`SharedEnvironment`] for any thread.
+//! - `ending`: how the process ends where Lean can end it.
 //! - `declarations`, `check`, `header`: what is asked of an environment, and what a file asks for.
 //! - `resource`: `pool_core::Resource` for environments, and [`EnvironmentKey`]; the only part that knows the pool.
 //! - `abi_model` (feature `abi-model`): Lean's runtime and the package as a model in Rust, for tests where there is no Lean.
@@ -89,7 +90,42 @@
 //!   rustc-link-search = []
 //!   ```
 //!
-//! Tried: Lean 4.27.0 on x86-64 Linux. Nothing else in the process may start a Lean runtime.
+//! One build can't have two crates that link Lean: lean-sys, which this crate uses, claims `links = "leanshared"`, as lean-rs-sys does.
+//!
+//! `LEANPOOL_OBJCOPY` names the `objcopy` with which the build script changes two names in the package (see there); without it, the first
+//! that can be run of binutils', LLVM's and Rust's. Where there is none, a program whose global allocator is mimalloc gets an error from
+//! [`LeanRuntime::init`].
+//!
+//! Tried: Lean 4.27.0 on x86-64 Linux, with its library; 4.35.0 without (`tests/official-lean`). Nothing else in the process may start a
+//! Lean runtime.
+//!
+//! # What one process can't do
+//!
+//! Lean keeps much in tables of the process, and ends it where it can't go on. Whoever checks files of others does so in processes of their
+//! own.
+//!
+//! - **What an import registers reaches every later environment**, also those that do not import it: options, attributes, simp sets,
+//!   deriving handlers, parser aliases. Linters are the exception: each runs only in environments that have the module of its declaration.
+//! - **A name stands for one file.** Initialisers run once a process for each module name, and their values are found by name. An import
+//!   with extensions is refused if one of its modules was imported from another file, or from another state of it, and has initialisers in
+//!   either; or if its initialisers failed before. What helps is a new process.
+//! - **The first import that runs a library's initialisers stays for good**: what they leave in the tables refers to it. Its bytes are
+//!   *residue* for a pool. So are those of an environment that is [pinned](ImportOptions::pinned).
+//! - **What a file runs can end the process**: `#eval IO.Process.exit 0`, a stack overflow, an exception that nothing catches, no memory.
+//!   [`Unfinished`] tells the first from a good end.
+//! - **What a file runs can go on for ever**: compiled and interpreted code looks at no token. [`CheckOptions::overdue`] tells of it.
+//! - **No `fork`** once Lean is started: a child has none of its threads, and locks that these held stay locked. (`Command` is no such
+//!   fork: the child runs another program at once.)
+//! - **Lean's library is not to be loaded with `RTLD_LOCAL`**, by a plugin of another program say: its interpreter finds compiled functions by
+//!   name among all that is global, and code that was loaded after it would not be bound to it. Link it, as the build script does.
+//! - Lean starts libuv, which has the kernel start a thread that polls a ring (`io_uring`). With the environment variable
+//!   `UV_USE_IO_URING=0`, set before the process starts, there is none.
+//!
+//! # Trust
+//!
+//! An `.olean` file is mapped into memory and believed: whoever can write one can run code here. So is a source: `#eval`, `initialize`, macros
+//! and tactics run as this process, with its rights, and can do what it can. Nothing here confines them. Check what you do not trust in a
+//! process that may do nothing.
 
 #![deny(clippy::undocumented_unsafe_blocks, unsafe_op_in_unsafe_fn)]
 #![allow(
@@ -99,9 +135,11 @@
 
 #[cfg(feature = "abi-model")]
 pub mod abi_model;
+mod allocator;
 mod cancel;
 mod check;
 mod declarations;
+mod ending;
 mod environment;
 mod error;
 mod exclusion;
@@ -119,6 +157,7 @@ mod workers;
 pub use cancel::{Ended, LeanCancellationToken};
 pub use check::{CheckOptions, Checked, LeanDiagnostic, LeanPosition, LeanSeverity};
 pub use declarations::DeclarationKind;
+pub use ending::{UNFINISHED, Unfinished, end_process};
 pub use environment::{Environment, SharedEnvironment};
 pub use error::{LeanError, LeanExceptionKind, LeanResult, MESSAGE_LIMIT};
 pub use header::header;
@@ -126,5 +165,5 @@ pub use object::{Borrowed, Owned};
 pub use options::{ImportOptions, InternedOptions, Regions, Sysroot};
 pub use progress::{LeanProgressEvent, LeanProgressSink, Watch};
 pub use resource::{EnvironmentKey, EnvironmentQuery};
-pub use runtime::{LeanRuntime, SUPPORTED_VERSION};
+pub use runtime::{BUILT_FOR, LeanRuntime, PINNED_VERSION};
 pub use thread::{LeanThread, STACK_BYTES};

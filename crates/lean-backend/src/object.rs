@@ -201,6 +201,11 @@ impl<'a, 'lean> Borrowed<'a, 'lean> {
         unsafe { ffi::lean_unbox_uint64(self.pointer) }
     }
 
+    /// The `Bool` that Lean boxed, as inside the result of an `IO Bool`; `None` for anything but a boxed number.
+    pub(crate) fn unbox_bool(self) -> Option<bool> {
+        ffi::lean_is_scalar(self.pointer).then(|| ffi::lean_unbox(self.pointer) != 0)
+    }
+
     /// The number of the constructor, for a value of an inductive type.
     fn tag(self) -> u32 {
         // SAFETY: a boxed scalar is looked at as a number; anything else is alive for `'a` and has a header.

@@ -81,13 +81,18 @@ pub struct ImportOptions {
     pub extensions: bool,
     /// What becomes of the files that are read.
     pub regions: Regions,
+    /// Whether the environment is there for good: Lean marks all of it as never to be freed. Then no references to it are counted any
+    /// more, which would be done atomically once threads share it, and dropping it gives nothing back. For the few environments that
+    /// a process uses as long as it runs.
+    pub pinned: bool,
 }
 
 impl ImportOptions {
-    /// Extensions loaded, regions shared, no search path.
+    /// Extensions loaded, regions shared, not pinned, no search path.
     #[must_use]
     pub fn new(sysroot: Sysroot) -> Self {
-        ImportOptions { sysroot, search_path: Vec::new(), extensions: true, regions: Regions::Shared }
+        let (extensions, regions, pinned) = (true, Regions::Shared, false);
+        ImportOptions { sysroot, search_path: Vec::new(), extensions, regions, pinned }
     }
 }
 
@@ -169,13 +174,15 @@ mod tests {
         assert!(keys.insert(ImportOptions { sysroot: Sysroot::at("/other"), ..plain.clone() }));
         assert!(keys.insert(ImportOptions { extensions: false, ..plain.clone() }));
         assert!(keys.insert(ImportOptions { regions: Regions::Isolated, ..plain.clone() }));
+        assert!(keys.insert(ImportOptions { pinned: true, ..plain.clone() }));
         assert!(keys.insert(ImportOptions { search_path: vec!["a".into(), "b".into()], ..plain.clone() }));
         assert!(keys.insert(ImportOptions { search_path: vec!["b".into(), "a".into()], ..plain }));
     }
 
     #[test]
     fn regions_are_shared_unless_asked_otherwise() {
-        assert_eq!(ImportOptions::new(Sysroot::at("/lean")).regions, Regions::Shared);
+        let plain = ImportOptions::new(Sysroot::at("/lean"));
+        assert_eq!((plain.regions, plain.pinned), (Regions::Shared, false));
         assert_eq!(Regions::default(), Regions::Shared);
     }
 }

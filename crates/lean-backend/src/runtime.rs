@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use crate::allocator;
 use crate::error::LeanError;
 use crate::exclusion;
 use crate::ffi;
@@ -9,8 +10,15 @@ use crate::object::Owned;
 use crate::thread::{LeanThread, Started};
 use crate::workers::Workers;
 
-/// The version of Lean that this crate was tried with; any other is refused.
-pub const SUPPORTED_VERSION: &str = "4.27.0";
+/// The version of Lean that this crate was built with; any other that runs is refused. Where it was built without Lean, the one that
+/// `lean/lean-toolchain` pins.
+pub const BUILT_FOR: &str = match option_env!("LEANPOOL_LEAN_VERSION") {
+    Some(version) => version,
+    None => PINNED_VERSION,
+};
+
+/// The version of Lean that `lean/lean-toolchain` pins, with which the package in `lean/` was tried.
+pub const PINNED_VERSION: &str = "4.27.0";
 
 static RUNTIME: OnceLock<Result<LeanRuntime, LeanError>> = OnceLock::new();
 
@@ -29,7 +37,7 @@ impl LeanRuntime {
     ///
     /// # Errors
     ///
-    /// [`LeanError::Toolchain`] naming both versions, if the Lean that runs is not [`SUPPORTED_VERSION`];
+    /// [`LeanError::Toolchain`] naming both versions, if the Lean that runs is not [`BUILT_FOR`];
     /// [`LeanError::ResourceExhausted`] if the system gives no thread; what the initialisers of the package in `lean/`
     /// threw. Every later call returns the same.
     pub fn init() -> Result<&'static LeanRuntime, LeanError> {
@@ -38,7 +46,7 @@ impl LeanRuntime {
         let started = RUNTIME.get_or_init(start).as_ref();
         match started {
             Ok(_) => {
-                tracing::debug!(target: "lean_rs", version = SUPPORTED_VERSION, "Lean runtime initialized");
+                tracing::debug!(target: "lean_rs", version = BUILT_FOR, "Lean runtime initialized");
             }
             Err(error) => {
                 tracing::error!(target: "lean_rs", %error, "Lean runtime initialization failed");
@@ -95,6 +103,16 @@ impl LeanRuntime {
         })?
     }
 
+    /// Whether imports with [`Regions::Shared`](crate::Regions::Shared) share what they read. The walk over modules that this needs is
+    /// written for Lean before 4.32; with later ones such an import is a plain one.
+    ///
+    /// # Errors
+    ///
+    /// [`LeanError::ResourceExhausted`] if the system gives no thread.
+    pub fn shares_regions(&self) -> Result<bool, LeanError> {
+        self.run(shares_regions)?
+    }
+
     pub(crate) fn workers(&self) -> &Workers {
         &self.workers
     }
@@ -103,17 +121,15 @@ impl LeanRuntime {
 /// The sequence that Lean's own programs run. Called by `RUNTIME` only, so at most once, on the thread that is to be the
 /// first of the workers.
 fn start() -> Result<(LeanThread, Started), LeanError> {
-    // SAFETY: `OnceLock` runs this once a process and makes all others wait, so neither is called twice or from two
-    // threads. `lean_initialize` sets up the compiler's modules, which the package imports, and comes second.
-    unsafe {
-        ffi::lean_initialize_runtime_module();
-        ffi::lean_initialize();
-    }
+    // SAFETY: `OnceLock` runs this once a process and makes all others wait, so it is not called twice or from two
+    // threads. It starts the runtime and sets up the compiler's modules, which the package imports.
+    unsafe { ffi::lean_initialize() }
     // SAFETY: this thread has just initialised the runtime, which is what attaches it.
     let thread = unsafe { LeanThread::of_starting_thread() };
+    allocator::resolve()?;
     // SAFETY: the runtime is initialised and not yet marked as such, as a module initialiser needs; 1 also runs the
     // built-in initialisers, as Lean's own programs do. The result is that of an `IO` function and is given away.
-    unsafe { Owned::from_io_result(&thread, ffi::initialize_leanpool_LeanPool(1, ffi::world())) }?;
+    unsafe { Owned::from_io_result(&thread, ffi::initialize_leanpool_LeanpoolBackend(1, ffi::world())) }?;
     // SAFETY: after every module initialiser and once, as both must be. The first ends the time in which extensions
     // may be registered without an import; the second starts the workers that elaboration's tasks run on.
     unsafe {
@@ -121,20 +137,28 @@ fn start() -> Result<(LeanThread, Started), LeanError> {
         ffi::lean_init_task_manager();
     }
     let version = version(&thread)?;
-    if is_supported(&version) {
+    if number(&version) == number(BUILT_FOR) {
         // SAFETY: all of the above.
         Ok((thread, unsafe { Started::declare() }))
     } else {
         Err(LeanError::toolchain(&format!(
-            "the Lean that runs is {version}, supported is {SUPPORTED_VERSION}: `elan toolchain install \
-             leanprover/lean4:v{SUPPORTED_VERSION}`, then build again with that Lean"
+            "the Lean that runs is {version}, and this program was built with {BUILT_FOR}: start it with the library of that Lean, or \
+             build it again"
         )))
     }
 }
 
-/// Also where it was built by hand, and says so: `4.27.0, commit …`.
-fn is_supported(version: &str) -> bool {
-    version.split(',').next() == Some(SUPPORTED_VERSION)
+/// The version without what a Lean that was built by hand says besides: `4.27.0, commit …`.
+fn number(version: &str) -> &str {
+    version.split(',').next().unwrap_or(version)
+}
+
+/// See [`LeanRuntime::shares_regions`].
+pub(crate) fn shares_regions(thread: &LeanThread) -> Result<bool, LeanError> {
+    // SAFETY: attached, as the token proves; the function is in `IO` and takes nothing else.
+    let shares = unsafe { Owned::from_io_result(thread, ffi::leanpool_shares_regions(ffi::world())) }?;
+    let shares = shares.as_borrowed().unbox_bool();
+    shares.ok_or_else(|| LeanError::toolchain("the package in lean/ gave something else than a Bool"))
 }
 
 fn version(thread: &LeanThread) -> Result<String, LeanError> {
@@ -148,12 +172,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn supported_is_what_the_package_pins_and_nothing_near_it() {
+    fn pinned_is_what_the_package_pins_and_nothing_near_it_is_taken_for_it() {
         let pinned = include_str!("../lean/lean-toolchain").trim();
-        assert_eq!(pinned, format!("leanprover/lean4:v{SUPPORTED_VERSION}"));
-        assert!(is_supported("4.27.0") && is_supported("4.27.0, commit 1"));
+        assert_eq!(pinned, format!("leanprover/lean4:v{PINNED_VERSION}"));
+        assert_eq!((number("4.27.0"), number("4.27.0, commit 1")), ("4.27.0", "4.27.0"));
         for other in ["", "4.27", "4.27.1", "4.27.0-rc1", "14.27.0", "4.270.0", "4.23.0"] {
-            assert!(!is_supported(other), "{other}");
+            assert_ne!(number(other), "4.27.0", "{other}");
         }
     }
 }

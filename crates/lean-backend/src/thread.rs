@@ -84,7 +84,7 @@ impl LeanThread {
     ///
     /// # Safety
     ///
-    /// The current thread has called `lean_initialize_runtime_module` and `lean_initialize`.
+    /// The current thread has called `lean_initialize`.
     pub(crate) unsafe fn of_starting_thread() -> LeanThread {
         STARTED_HERE.set(true);
         TOKENS.set(TOKENS.get() + 1);

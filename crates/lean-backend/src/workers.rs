@@ -41,6 +41,15 @@ pub(crate) struct Deadline<'a> {
     /// So long after the work says that it begins. Its sender has to be the job's own: gone when the job is.
     pub(crate) after: Option<(Receiver<Instant>, Duration)>,
     pub(crate) on_passing: &'a dyn Fn(),
+    /// What to do if the work has not ended so long after that.
+    pub(crate) overdue: Option<Overdue<'a>>,
+}
+
+/// How long work that was to end may take to do so, and whom to tell if it does not.
+#[derive(Clone, Copy)]
+pub(crate) struct Overdue<'a> {
+    pub(crate) grace: Duration,
+    pub(crate) tell: &'a (dyn Fn() + Sync),
 }
 
 impl Deadline<'_> {
@@ -159,6 +168,11 @@ fn wait(is_done: &Receiver<()>, deadline: Option<Deadline<'_>>) {
         if deadline.passes(is_done) {
             // What goes wrong here must not end the wait; there is nobody to tell.
             let _ = catch_unwind(AssertUnwindSafe(deadline.on_passing));
+            if let Some(Overdue { grace, tell }) = deadline.overdue {
+                if is_done.recv_timeout(grace) == Err(RecvTimeoutError::Timeout) {
+                    let _ = catch_unwind(AssertUnwindSafe(tell));
+                }
+            }
         }
     }
     // If it has ended already, this finds the sender gone.

@@ -1,5 +1,5 @@
 //! Risk: an answer is not Lean's. What is expected is what real Lean answered (`lean/TRANSCRIPT.md`).
-#![cfg(any(lean_linked, feature = "abi-model"))]
+#![cfg(any(lean_library, feature = "abi-model"))]
 
 mod support;
 

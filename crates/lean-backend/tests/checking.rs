@@ -1,5 +1,5 @@
 //! Risk: a check says that all is well where it is not, can't be stopped, or harms what comes after it.
-#![cfg(any(lean_linked, feature = "abi-model"))]
+#![cfg(any(lean_library, feature = "abi-model"))]
 
 mod support;
 
@@ -223,10 +223,7 @@ mod on_the_abi_model_alone {
         let checks = lean_backend::abi_model::checks();
         for options in [CheckOptions::new(), CheckOptions::new().timeout(Duration::from_secs(3600))] {
             let error = before.check("#check Nat", &options).unwrap_err();
-            assert!(
-                matches!(error, LeanError::Stale { imported_at, now } if now == imported_at + 1),
-                "{error}"
-            );
+            assert!(matches!(error, LeanError::Stale { imported_at, now } if now > imported_at), "{error}");
         }
         assert_eq!(lean_backend::abi_model::checks(), checks);
         let error = before.ask(|environment| environment.declaration_type("Nat.add_comm")).unwrap_err();

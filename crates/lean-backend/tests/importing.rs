@@ -1,6 +1,6 @@
 //! Risk: an import that fails is taken for one that did not, or its message is lost; what can be broken off is not; a sink
 //! that panics takes the import with it.
-#![cfg(any(lean_linked, feature = "abi-model"))]
+#![cfg(any(lean_library, feature = "abi-model"))]
 
 mod support;
 
@@ -168,7 +168,22 @@ fn imports_so_far() -> u64 {
 
 #[cfg(feature = "abi-model")]
 mod on_the_abi_model_alone {
+    use pool_core::Resource as _;
+
     use super::*;
+
+    #[test]
+    fn where_regions_cannot_be_shared_imports_are_plain_and_it_says_so() {
+        let _one_at_a_time = support::begin();
+        assert_eq!(runtime().shares_regions(), Ok(true));
+        lean_backend::abi_model::set_shares_regions(false);
+        let before = runtime().shared_modules().unwrap();
+        let imported = support::shared(&["Lean", "Model.M77"]);
+        assert_eq!((imported.regions(), runtime().shared_modules()), (Regions::Isolated, Ok(before)));
+        assert_eq!((imported.weight(), imported.residue()), (0, imported.bytes_taken()));
+        assert_eq!(runtime().shares_regions(), Ok(false));
+        lean_backend::abi_model::set_shares_regions(true);
+    }
 
     #[test]
     fn each_kind_of_io_error_keeps_its_name() {

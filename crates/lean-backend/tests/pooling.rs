@@ -1,5 +1,5 @@
 //! Risk: a pool gives out an environment that is stale, imports what it has, or holds what it should have let go.
-#![cfg(any(lean_linked, feature = "abi-model"))]
+#![cfg(any(lean_library, feature = "abi-model"))]
 
 mod support;
 
@@ -15,6 +15,19 @@ use support::{interned, options, runtime};
 
 fn open(key: &EnvironmentKey) -> Result<SharedEnvironment, LeanError> {
     SharedEnvironment::import(runtime(), &key.options, &key.words(), &Watch::default())
+}
+
+/// Imports until one took memory: what the process has already may be used again, and then there is nothing to tell apart.
+fn one_that_took_memory(mut import: impl FnMut(usize) -> SharedEnvironment) -> SharedEnvironment {
+    let mut others = Vec::new();
+    for round in 0..1000 {
+        let environment = import(round);
+        if environment.bytes_taken() > 0 {
+            return environment;
+        }
+        others.push(environment);
+    }
+    panic!("1000 imports took no memory");
 }
 
 on_lean! {
@@ -93,8 +106,9 @@ on_lean! {
     fn bytes_of_an_import_are_weight_or_residue_and_never_both() {
         for regions in [Regions::Shared, Regions::Isolated] {
             let options = ImportOptions { regions, ..options() };
-            let environment =
-                SharedEnvironment::import(runtime(), &options, &["Init"], &Watch::default()).unwrap();
+            let environment = one_that_took_memory(|_| {
+                SharedEnvironment::import(runtime(), &options, &["Init"], &Watch::default()).unwrap()
+            });
             let taken = environment.bytes_taken();
             let expected = match regions {
                 Regions::Shared => (taken, 0),
@@ -104,8 +118,23 @@ on_lean! {
         }
     }
 
+    fn bytes_of_a_pinned_import_are_residue() {
+        let options = ImportOptions { pinned: true, ..options() };
+        let environment = one_that_took_memory(|_| {
+            SharedEnvironment::import(runtime(), &options, &["Init"], &Watch::default()).unwrap()
+        });
+        assert_eq!((environment.weight(), environment.residue()), (0, environment.bytes_taken()));
+        // It is as good as another, on any thread, and dropping it harms nobody.
+        let checked = environment.check("#check Nat", &CheckOptions::new()).unwrap();
+        assert!(checked.is_ok(), "{checked:?}");
+        thread::scope(|scope| {
+            scope.spawn(|| drop(environment.clone()));
+        });
+        drop(environment);
+    }
+
     fn cycles_of_import_and_drop_leave_nothing_behind() {
-        // The model counts objects; real Lean is measured by the example `lean_numbers` of the crate host.
+        // The model counts objects; real Lean is measured by the example `lean_numbers` of the crate leanpool.
         let options = interned();
         let pool: local::Pool<EnvironmentKey, SharedEnvironment> = local::Pool::builder().capacity(MaxIdle(0)).shared().build();
         let query = EnvironmentQuery { options: &options, imports: &["Init"] };
@@ -138,6 +167,19 @@ mod on_the_abi_model_alone {
         drop(held);
         assert_eq!(pool.stats().dropped().get(DropReason::Stale), 1);
         assert!(acquire(&["Init"]).was_hit());
+    }
+
+    #[test]
+    fn bytes_of_the_first_import_that_runs_initialisers_are_residue() {
+        let _one_at_a_time = support::begin();
+        let mut last = String::new();
+        let first = one_that_took_memory(|round| {
+            last = format!("Model.Extends.Residue{round}");
+            support::shared(&[&last])
+        });
+        assert_eq!((first.weight(), first.residue()), (0, first.bytes_taken()));
+        let second = one_that_took_memory(|_| support::shared(&[&last]));
+        assert_eq!((second.weight(), second.residue()), (second.bytes_taken(), 0));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Risk: an environment goes on to be used after an import has registered an extension, and gives wrong diagnostics. On real Lean
 //! alone, with a library that does so, built here by Lean's own `lake`. (On the model: `tests/checking.rs`, `tests/pooling.rs`.)
-#![cfg(all(lean_linked, not(feature = "abi-model")))]
+#![cfg(all(lean_library, not(feature = "abi-model")))]
 
 mod support;
 

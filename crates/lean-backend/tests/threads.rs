@@ -1,6 +1,6 @@
 //! Risk: Lean is called on a thread that is not attached, or that has too small a stack; an object goes to another thread
 //! unmarked; a panic loses a thread or an object.
-#![cfg(any(lean_linked, feature = "abi-model"))]
+#![cfg(any(lean_library, feature = "abi-model"))]
 
 mod support;
 

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use pool_core::capacity::{Both, MaxIdle, MaxLive, MaxLiveWeight, ProcessMemory};
-use pool_core::eviction::RejectIncoming;
+use pool_core::eviction::{Lru, RejectIncoming};
 use pool_core::sync::Pool;
 use pool_core::{AcquireError, AcquireOptions, Capacity, KeyHasher, Opened, Query, Resource, Usage, Verdict};
 use threads::{Expected, Time, panicked, until, watchdog};
@@ -87,7 +87,7 @@ impl Query<u32> for Asks<'_> {
 fn destructor_that_needs_room_does_not_count_on_the_place_of_its_own_victim() {
     let _watchdog = watchdog();
     let pool: Arc<Pool<u32, Thing>> =
-        Arc::new(Pool::builder().capacity(Both(MaxLive(2), MaxIdle(1))).build());
+        Arc::new(Pool::builder().capacity(Both(MaxLive(2), MaxIdle(1))).eviction(Lru::new()).build());
     let (weak, got) = (Arc::downgrade(&pool), Arc::new(AtomicBool::new(false)));
     let has_got = Arc::clone(&got);
     let at_its_end = move || {

@@ -1,9 +1,8 @@
 //! Which file is next, and checking it in an environment of the pool.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
-use std::thread;
 use std::vec::IntoIter;
 
 use lean_backend::{
@@ -16,7 +15,7 @@ use pool_core::sync::{Lease, Pool};
 use pool_core::{AcquireError, Health, Imports, Query, Resource as _, Stats};
 
 use super::source::Source;
-use super::{Failure, Outcome, Settings, join, spawn, what_lean_says};
+use super::{Common, Failure, Outcome, Settings, what_lean_says};
 
 /// Files with the same header.
 pub(super) struct Group {
@@ -39,10 +38,15 @@ impl Group {
 }
 
 /// What all who check have in common.
-pub(super) struct Run<'a> {
-    runtime: &'static LeanRuntime,
-    settings: &'a Settings,
-    token: &'a LeanCancellationToken,
+pub(super) struct Run {
+    pub(super) runtime: &'static LeanRuntime,
+    pub(super) settings: Settings,
+    token: LeanCancellationToken,
+    pub(super) files: Vec<PathBuf>,
+    sources: Vec<Result<Source, Outcome>>,
+    groups: Vec<Group>,
+    /// What is left to do: places of files, with those of their groups.
+    queue: Mutex<IntoIter<(Option<usize>, usize)>>,
     pool: Pool<EnvironmentKey, SharedEnvironment>,
     /// Of the environment that was acquired last.
     epoch: AtomicU64,
@@ -52,71 +56,66 @@ pub(super) struct Run<'a> {
 pub(super) type Loan<'r> = Lease<'r, EnvironmentKey, SharedEnvironment>;
 
 /// A file whose turn it is, with the environment that it asks for, if it can be checked.
-pub(super) struct Turn<'r, 'g> {
+pub(super) struct Turn<'r> {
     pub(super) place: usize,
-    environment: Option<(&'g Group, LeanResult<Loan<'r>>)>,
+    environment: Option<(&'r Group, LeanResult<Loan<'r>>)>,
 }
 
-impl<'a> Run<'a> {
+impl Run {
     pub(super) fn new(
         runtime: &'static LeanRuntime,
-        settings: &'a Settings,
-        token: &'a LeanCancellationToken,
-    ) -> Self {
+        settings: &Settings,
+        token: &LeanCancellationToken,
+        files: &[PathBuf],
+        sources: Vec<Result<Source, Outcome>>,
+        (groups, order): (Vec<Group>, Vec<(Option<usize>, usize)>),
+    ) -> Common {
         let names = |key: &EnvironmentKey, each: &mut dyn FnMut(&str)| key.imports.iter().for_each(each);
         let pool = Pool::builder()
             .capacity(MaxIdle(settings.capacity))
             .eviction(Recall::with_names(names))
             .shared()
             .build();
-        Self { runtime, settings, token, pool, epoch: AtomicU64::new(0) }
+        Common::new(Self {
+            runtime,
+            settings: settings.clone(),
+            token: token.clone(),
+            files: files.to_vec(),
+            sources,
+            groups,
+            queue: Mutex::new(order.into_iter()),
+            pool,
+            epoch: AtomicU64::new(0),
+        })
     }
 
     pub(super) fn stats(&self) -> Stats {
         self.pool.stats()
     }
 
-    /// Reads all files, and the header of each.
-    pub(super) fn read(&self, files: &[PathBuf], jobs: usize) -> LeanResult<Vec<Result<Source, Outcome>>> {
-        let sources: Vec<OnceLock<Result<Source, Outcome>>> = files.iter().map(|_| OnceLock::new()).collect();
-        let next = AtomicUsize::new(0);
-        let work = || {
-            self.runtime.run(|_| {
-                loop {
-                    let place = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(file) = files.get(place) else { break };
-                    sources[place].get_or_init(|| match self.token.is_cancelled() {
-                        true => Err(Outcome::Cancelled),
-                        false => Source::read(self.runtime, file).map_err(Outcome::Failed),
-                    });
-                }
-            })
-        };
-        thread::scope(|scope| join(spawn(scope, jobs, || work)?))?;
-        // All were read, or this would not be reached.
-        Ok(sources.into_iter().map(|source| source.into_inner().unwrap_or(Err(Outcome::Cancelled))).collect())
-    }
-
     /// The next file, and a lease on the environment that it asks for. One at a time: the import that may be needed excludes
     /// everything else anyway.
-    pub(super) fn next<'g>(
-        &self,
-        queue: &Mutex<IntoIter<(Option<usize>, usize)>>,
-        groups: &'g [Group],
-    ) -> Option<Turn<'_, 'g>> {
-        let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn next(&self) -> Option<Turn<'_>> {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let (group, place) = queue.next()?;
-        let environment = group.map(|group| (&groups[group], self.environment(&groups[group])));
+        let environment = group.map(|group| (&self.groups[group], self.environment(&self.groups[group])));
         Some(Turn { place, environment })
     }
 
-    /// Checks the file whose turn it is. The lease comes back, to be kept until the next turn.
+    /// Forgets what is left to do, unless somebody is waiting for the next environment: who never gets one holds nobody up.
+    pub(super) fn stop(&self) {
+        if let Ok(mut queue) = self.queue.try_lock() {
+            queue.by_ref().for_each(drop);
+        }
+    }
+
+    /// Checks the file whose turn it is. The lease comes back, to be kept until the next turn. `tell` hears of it if the file is overdue.
     pub(super) fn check<'r>(
         &'r self,
-        turn: Turn<'r, '_>,
-        source: &Result<Source, Outcome>,
-        file: &Path,
+        turn: Turn<'r>,
+        tell: &(dyn Fn() + Sync),
     ) -> (Outcome, Option<Loan<'r>>) {
+        let (source, file) = (&self.sources[turn.place], &self.files[turn.place]);
         let (source, (group, environment)) = match (source, turn.environment) {
             (Ok(source), Some(environment)) => (source, environment),
             (Ok(_), None) => return (Outcome::Cancelled, None),
@@ -127,10 +126,13 @@ impl<'a> Run<'a> {
             error => Outcome::Failed(Failure::of_file(what_lean_says(error))),
         };
         let file_label = file.to_string_lossy();
+        let module_path = module_path(file);
         let mut options = CheckOptions::new()
             .file_label(&file_label)
+            .module_path(&module_path)
             .max_heartbeats(self.settings.max_heartbeats)
-            .cancellation(self.token);
+            .cancellation(&self.token)
+            .overdue(self.settings.grace, tell);
         if let Some(timeout) = self.settings.timeout {
             options = options.timeout(timeout);
         }
@@ -167,7 +169,7 @@ impl<'a> Run<'a> {
         if let Some(error) = group.failed.get() {
             return Err(error.clone());
         }
-        let watch = Watch { cancellation: Some(self.token), progress: None };
+        let watch = Watch { cancellation: Some(&self.token), progress: None };
         let open = |key: &EnvironmentKey| {
             SharedEnvironment::import(self.runtime, &key.options, &key.words(), &watch)
         };
@@ -186,4 +188,15 @@ impl<'a> Run<'a> {
             refused => LeanError::resource_exhausted(&refused.to_string()),
         })
     }
+}
+
+/// The path of `file` below the working folder, without its ending; empty if it is not there. The command `lean` names the module by it.
+fn module_path(file: &Path) -> String {
+    let below = || {
+        let folder = std::env::current_dir().ok()?.canonicalize().ok()?;
+        let file = file.canonicalize().ok()?;
+        let path = file.strip_prefix(folder).ok()?.with_extension("");
+        Some(path.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/"))
+    };
+    below().unwrap_or_default()
 }

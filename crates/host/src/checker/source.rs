@@ -1,11 +1,14 @@
 //! What a file holds, and what it asks for.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
-use lean_backend::{LeanError, LeanRuntime, header};
+use lean_backend::{LeanCancellationToken, LeanError, LeanResult, LeanRuntime, header};
 
-use super::{Failure, what_lean_says};
+use super::{Failure, Outcome, joined, spawn, what_lean_says};
 
 /// A file that can be checked.
 pub(super) struct Source {
@@ -14,8 +17,37 @@ pub(super) struct Source {
     pub(super) header: Vec<String>,
 }
 
+/// Reads all files, and the header of each.
+pub(super) fn read_all(
+    runtime: &LeanRuntime,
+    token: &LeanCancellationToken,
+    files: &[PathBuf],
+    jobs: usize,
+) -> LeanResult<Vec<Result<Source, Outcome>>> {
+    let sources: Vec<OnceLock<Result<Source, Outcome>>> = files.iter().map(|_| OnceLock::new()).collect();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        runtime.run(|_| {
+            loop {
+                let place = next.fetch_add(1, Ordering::Relaxed);
+                let Some(file) = files.get(place) else { break };
+                sources[place].get_or_init(|| match token.is_cancelled() {
+                    true => Err(Outcome::Cancelled),
+                    false => Source::read(runtime, file).map_err(Outcome::Failed),
+                });
+            }
+        })
+    };
+    thread::scope(|scope| {
+        let workers = spawn(jobs, |thread| thread.spawn_scoped(scope, work))?;
+        joined(workers.into_iter().map(thread::ScopedJoinHandle::join))
+    })?;
+    // All were read, or this would not be reached.
+    Ok(sources.into_iter().map(|source| source.into_inner().unwrap_or(Err(Outcome::Cancelled))).collect())
+}
+
 impl Source {
-    pub(super) fn read(runtime: &LeanRuntime, file: &Path) -> Result<Self, Failure> {
+    fn read(runtime: &LeanRuntime, file: &Path) -> Result<Self, Failure> {
         let bytes =
             fs::read(file).map_err(|error| Failure::of_file(format!("the file can't be read: {error}")))?;
         let text =

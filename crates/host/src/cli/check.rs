@@ -2,6 +2,8 @@
 
 #[cfg(feature = "lean")]
 mod files;
+#[cfg(feature = "lean")]
+mod report;
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -22,15 +24,15 @@ Examples:
 Each file's header is read by Lean's own parser; an import that many files ask for is done once.";
 
 const CODES: &str = "\
-Exit codes: 0 no errors, 1 an error was reported, or a file could not be checked, 2 wrong usage, 130 broken off with Ctrl-C \
-(what was found so far is printed).";
+Exit codes: 0 no errors, 1 an error was reported, or a file could not be checked, 2 wrong usage, 70 something in a file ended the \
+process (`IO.Process.exit`), 130 broken off with Ctrl-C or a polite kill (what was found so far is printed in each case).";
 
 /// Check Lean files, each in the environment that its header asks for, from a pool
 ///
 /// Prints `file:line:column: severity: message` for each thing that Lean says: lines count from 1, columns from 0 and in characters,
 /// as the command `lean` counts them. A file that can't be checked (it can't be read, is not UTF-8, or imports what is missing) is reported, and the
 /// others go on.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{CODES}"))]
 pub(super) struct Args {
     /// The files
@@ -50,9 +52,14 @@ pub(super) struct Args {
     jobs: usize,
 
     /// Most seconds for the check of a file, without its import; what was found before is printed. (Lean stops at its next look, which
-    /// it does not take inside a compiled program that an `#eval` runs)
+    /// it does not take inside a compiled program that an `#eval` runs: see --grace)
     #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
     timeout: Option<Duration>,
+
+    /// Most seconds that a check may take to come back once its time is over, or once it is to be broken off. Then the process ends, with
+    /// what was found: nothing else stops a loop in compiled code
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds, allow_negative_numbers = true)]
+    grace: Duration,
 
     /// How long one declaration may take, in the unit of Lean's option maxHeartbeats (its own limit is 200000)
     #[arg(
@@ -93,7 +100,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
 
 #[cfg(not(feature = "lean"))]
 pub(super) fn run(_: &Args) -> Result<ExitCode, Box<dyn Error>> {
-    Err("this leanpool was built without Lean: `cargo run --release -p host --features lean -- check …` on a machine with \
+    Err("this leanpool was built without Lean: `cargo run --release -p leanpool --features lean -- check …` on a machine with \
          Lean 4.27.0 (`leanpool doctor` says what is missing)"
         .into())
 }

@@ -4,12 +4,12 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use host::compare::DEFAULT;
-use host::mock_backend;
-use host::pool_core::eviction;
-use host::synthetic::Synthetic;
-use host::trace::Trace;
 use indicatif::{ProgressBar, ProgressStyle};
+use leanpool::compare::DEFAULT;
+use leanpool::mock_backend;
+use leanpool::pool_core::eviction;
+use leanpool::synthetic::Synthetic;
+use leanpool::trace::Trace;
 
 #[derive(Clone, Copy, ValueEnum)]
 pub(super) enum Regions {

@@ -7,9 +7,9 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use host::compare::{Comparison, Options, all_policies, compare_until};
-use host::replay::DEFAULT_POLICY;
-use host::synthetic::{self, Synthetic};
+use leanpool::compare::{Comparison, Options, all_policies, compare_until};
+use leanpool::replay::DEFAULT_POLICY;
+use leanpool::synthetic::{self, Synthetic};
 
 use super::common::{Regions, bar, policies, policy, workloads};
 use super::{EXIT_CODES, INTERRUPTED, interrupt};

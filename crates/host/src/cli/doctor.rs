@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use host::doctor::{Look, State, examine};
+use leanpool::doctor::{Look, State, examine};
 
 use super::{EXIT_CODES, FAILED};
 
@@ -18,9 +18,9 @@ Examples:
 
 /// Say what Lean sessions need and whether it is there: each line ok, or what to do
 ///
-/// Looks for Lean (LEAN_SYSROOT, else `lean --print-prefix`), its version and library, the Lake package of this project, the folders in
-/// which modules are searched, and memory. Changes nothing, and works with no Lean on the machine. Ends with 1 if there is something
-/// to do.
+/// Looks for Lean (LEAN_SYSROOT, else `lean --print-prefix`), its version, library and solver, the Lake package of this project, whether imports
+/// share what they read, the folders in which modules are searched, memory, and the system's limits on mapped files and stacks. Changes
+/// nothing, and works with no Lean on the machine. Ends with 1 if there is something to do.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
 pub(super) struct Args {

@@ -1,4 +1,4 @@
-//! Ctrl-C: the first asks the job to end and print what it has, the second ends the process.
+//! Ctrl-C, and a polite kill: the first asks the job to end and print what it has, the second ends the process.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -6,16 +6,20 @@ static ASKED: AtomicBool = AtomicBool::new(false);
 
 /// From now on Ctrl-C (or a polite kill) is noticed.
 pub(super) fn watch() -> Result<(), ctrlc::Error> {
-    watch_and(|| ())
+    watch_and(|| (), || std::process::exit(i32::from(super::INTERRUPTED)))
 }
 
-/// As [`watch`], and the first time `also` is done, on a thread of its own.
-pub(super) fn watch_and(also: impl Fn() + Send + 'static) -> Result<(), ctrlc::Error> {
+/// As [`watch`], with what is done the first time and each time after that, on a thread of its own.
+pub(super) fn watch_and(
+    first: impl Fn() + Send + 'static,
+    again: impl Fn() + Send + 'static,
+) -> Result<(), ctrlc::Error> {
     ctrlc::set_handler(move || {
         if ASKED.swap(true, Ordering::Relaxed) {
-            std::process::exit(i32::from(super::INTERRUPTED));
+            again();
+        } else {
+            first();
         }
-        also();
     })
 }
 

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use host::compare::DEFAULT;
-use host::replay::{self, Options, Progress, Report, replay_until};
-use host::synthetic::{self, Synthetic};
 use indicatif::ProgressBar;
+use leanpool::compare::DEFAULT;
+use leanpool::replay::{self, Options, Progress, Report, replay_until};
+use leanpool::synthetic::{self, Synthetic};
 
 use super::common::{Regions, bar, policies, policy, workloads};
 use super::{EXIT_CODES, INTERRUPTED, interrupt};

@@ -1,6 +1,6 @@
 //! What belongs to an attached thread is gone before the thread is detached.
 
-use host::session::lean_backend::{Environment, ImportOptions, LeanRuntime, Sysroot};
+use leanpool::session::lean_backend::{Environment, ImportOptions, LeanRuntime, Sysroot};
 
 fn main() {
     let options = ImportOptions::new(Sysroot::at("/lean"));

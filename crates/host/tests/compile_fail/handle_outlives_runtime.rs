@@ -1,6 +1,6 @@
 //! What comes from a runtime lives no longer than the borrow of it that it was made with.
 
-use host::{LeanHost, LeanRuntime, SessionPool};
+use leanpool::{LeanHost, LeanRuntime, SessionPool};
 
 /// A runtime as good as any, for no longer than the anchor.
 fn shortened<'a>(runtime: &'a LeanRuntime, _anchor: &'a ()) -> &'a LeanRuntime {

@@ -1,6 +1,6 @@
 //! A pooled session gives its environment back to the pool when it is dropped, so it can't outlive the pool.
 
-use host::{LeanHost, LeanRuntime, PooledSession, SessionPool};
+use leanpool::{LeanHost, LeanRuntime, PooledSession, SessionPool};
 
 fn main() {
     let runtime = LeanRuntime::init().unwrap();

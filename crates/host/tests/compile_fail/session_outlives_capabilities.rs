@@ -1,6 +1,6 @@
 //! A session borrows from its capabilities, as in lean-rs-host.
 
-use host::{LeanHost, LeanRuntime, LeanSession};
+use leanpool::{LeanHost, LeanRuntime, LeanSession};
 
 fn main() {
     let runtime = LeanRuntime::init().unwrap();

@@ -15,10 +15,24 @@ const DECLARING: [&str; 7] = ["theorem", "lemma", "example", "def", "abbrev", "i
 
 const BROKEN: &str = "-- model: broken json";
 const UNTIL_CANCELLED: &str = "-- until cancelled";
+const MAIN_MODULE: &str = "-- model: main module";
+const EXIT: &str = "-- model: exit";
+const DEAF: &str = "-- model: deaf";
 const QUERY: &str = "#check Nat";
+/// `lean` ends a file after so many errors.
+const MAX_ERRORS: usize = 100;
+
+/// What is checked.
+pub(super) struct Text<'a> {
+    /// The file's path below the working folder, without its ending.
+    pub(super) module_path: &'a str,
+    pub(super) source: &'a str,
+    pub(super) max_heartbeats: u64,
+}
 
 /// What `leanpool_check` answers.
-pub(super) fn check(facts: Facts, source: &str, max_heartbeats: u64, cancelled: &AtomicBool) -> String {
+pub(super) fn check(facts: Facts, text: &Text<'_>, cancelled: &AtomicBool) -> String {
+    let Text { module_path, source, max_heartbeats } = *text;
     running::linger();
     if cancelled.load(SeqCst) {
         return report(true, Vec::new());
@@ -31,7 +45,7 @@ pub(super) fn check(facts: Facts, source: &str, max_heartbeats: u64, cancelled: 
     let mut messages = match known {
         Some(report) => messages_of(report),
         None if source.contains(BROKEN) => return r#"{"messages":"#.to_owned(),
-        None => elaborate(source, cancelled),
+        None => elaborate(source, module_path, cancelled),
     };
     if facts.epoch < imports::epoch() {
         // What Lean prints where an environment is too short; there, wrong diagnostics follow.
@@ -40,13 +54,13 @@ pub(super) fn check(facts: Facts, source: &str, max_heartbeats: u64, cancelled: 
     report(cancelled.load(SeqCst), messages)
 }
 
-fn elaborate(source: &str, cancelled: &AtomicBool) -> Vec<Value> {
+fn elaborate(source: &str, module_path: &str, cancelled: &AtomicBool) -> Vec<Value> {
     let header = header::parse(source);
-    let mut messages = Vec::new();
     if let Some(at) = header.error_at {
-        messages.push(message("error", header::position(source, at), None, NO_NAME));
+        // As in `lean`, nothing is elaborated after that.
+        return vec![message("error", header::position(source, at), None, NO_NAME)];
     }
-    let mut start = 0;
+    let (mut messages, mut start) = (Vec::new(), 0);
     for line in source.split_inclusive('\n') {
         let end = start + line.len();
         // The header's last line may have a command after it.
@@ -55,7 +69,22 @@ fn elaborate(source: &str, cancelled: &AtomicBool) -> Vec<Value> {
             if cancelled.load(SeqCst) {
                 break;
             }
-            command(source, from, source[from..end].trim_end(), &mut messages);
+            let line = source[from..end].trim_end();
+            command(source, from, line, &mut messages);
+            if line.contains(MAIN_MODULE) {
+                let place = header::position(source, from);
+                messages.push(message("information", place, None, &main_module(module_path)));
+            }
+            if stop_at_limit(&mut messages) {
+                break;
+            }
+            if line.contains(EXIT) {
+                // As `#eval IO.Process.exit 0` does. On a thread of its own, where Lean runs a command on one.
+                let _ = std::thread::spawn(|| std::process::exit(0)).join();
+            }
+            if line.contains(DEAF) {
+                running::wait_until(|| false);
+            }
             if source[from..end].contains(UNTIL_CANCELLED) {
                 running::wait_until(|| cancelled.load(SeqCst));
             }
@@ -63,6 +92,21 @@ fn elaborate(source: &str, cancelled: &AtomicBool) -> Vec<Value> {
         start = end;
     }
     messages
+}
+
+/// The name that `lean` gives a module, of its path.
+fn main_module(path: &str) -> String {
+    if path.is_empty() { "_stdin".to_owned() } else { path.replace('/', ".") }
+}
+
+/// Whether there are too many errors; then the last of them says so.
+fn stop_at_limit(messages: &mut Vec<Value>) -> bool {
+    let mut errors = messages.iter().enumerate().filter(|(_, message)| message["severity"] == "error");
+    let Some((last, _)) = errors.nth(MAX_ERRORS) else { return false };
+    messages.truncate(last + 1);
+    messages[last]["text"] =
+        format!("maximum number of errors ({MAX_ERRORS}; from option `maxErrors`) reached, exiting").into();
+    true
 }
 
 /// Elaborates `line`, which begins at `from`.

@@ -39,7 +39,7 @@ pub(super) struct Header {
 }
 
 pub(super) fn parse(source: &str) -> Header {
-    let mut scanner = Scanner { source, at: 0 };
+    let mut scanner = Scanner { source, at: lang_line(source) };
     let is_module = scanner.word("module");
     let is_prelude = scanner.word("prelude");
     let mut words = Vec::new();
@@ -71,6 +71,13 @@ pub(super) fn parse(source: &str) -> Header {
         words.push(flags + name);
     }
     Header { words, error_at, body: scanner.at }
+}
+
+/// How long a first line `#lang lean4` is, without its end: `lean` passes over it.
+fn lang_line(source: &str) -> usize {
+    let line = source.lines().next().unwrap_or_default();
+    let is_lang = line.strip_prefix("#lang").is_some_and(|rest| rest.trim() == "lean4");
+    if is_lang { line.len() } else { 0 }
 }
 
 /// The line of a place in `source`, from 1, and its column in characters, from 0.

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use std::sync::{Mutex, PoisonError};
 
+use super::modules::{self, File, Module, Traits};
 use super::outcome::{Facts, Thrown};
 
 /// What `leanpool_import` is asked for.
@@ -15,6 +15,7 @@ pub(super) struct Request {
     pub(super) is_module: bool,
     pub(super) load_extensions: bool,
     pub(super) shared: bool,
+    pub(super) pinned: bool,
 }
 
 /// Modules with what belongs to them, and their constants. Measured for those in LEAN.md's table and the transcript;
@@ -37,13 +38,13 @@ const CONSTANTS_OF_A_SMALL_MODULE: u64 = 10;
 /// A toolchain that is not there.
 const NO_SYSROOT: &str = "/no/such";
 
-static EPOCH: AtomicU64 = AtomicU64::new(369);
+/// The epoch before any import.
+const FIRST_EPOCH: u64 = 369;
+
 static SHARED_MODULES: AtomicU64 = AtomicU64::new(0);
-/// The modules whose extension is registered.
-static REGISTERED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 pub(super) fn epoch() -> u64 {
-    EPOCH.load(SeqCst)
+    FIRST_EPOCH + modules::grown()
 }
 
 /// Modules that are kept read: as many as the largest import had that shared them.
@@ -57,15 +58,15 @@ pub(super) fn import(request: &Request) -> Result<Facts, Thrown> {
         return Err(Thrown::user_error("import failed, trying to import module with anonymous name"));
     }
     let (mut modules, mut constants) = (0, 0);
-    let mut small = BTreeSet::new();
-    for name in &names {
+    let (mut small, mut seen) = (Vec::new(), BTreeSet::new());
+    for name in names.iter().filter(|name| seen.insert(**name)) {
         match find(request, name)? {
             Found::Library(its_modules, its_constants) => {
                 modules = modules.max(its_modules);
                 constants = constants.max(its_constants);
             }
-            Found::Small => {
-                small.insert(name);
+            Found::Small(module) => {
+                small.push(module);
                 constants = constants.max(CONSTANTS_OF_A_SMALL_MODULE);
             }
         }
@@ -75,10 +76,13 @@ pub(super) fn import(request: &Request) -> Result<Facts, Thrown> {
     }
     modules += small.len() as u64;
     if request.shared {
+        modules::share(&small)?;
         SHARED_MODULES.fetch_max(modules, SeqCst);
     }
     // After everything was read, and in order: what one registers stays, also if the next one throws.
-    names.iter().try_for_each(|name| initialise(name, request.load_extensions))?;
+    if request.load_extensions {
+        modules::initialise(&small)?;
+    }
     Ok(Facts { modules, constants, epoch: epoch() })
 }
 
@@ -95,7 +99,7 @@ fn is_anonymous(name: &str) -> bool {
 enum Found {
     Library(u64, u64),
     /// One module that brings no others.
-    Small,
+    Small(Module),
 }
 
 fn find(request: &Request, name: &str) -> Result<Found, Thrown> {
@@ -116,8 +120,13 @@ fn find(request: &Request, name: &str) -> Result<Found, Thrown> {
         return Ok(Found::Library(*modules, *constants));
     }
     let file = format!("{}.olean", name.replace('.', "/"));
-    if is_of_the_model(name) || request.paths.iter().any(|path| Path::new(path).join(&file).is_file()) {
-        return Ok(Found::Small);
+    let found = request.paths.iter().find_map(|path| File::read(Path::new(path).join(&file)));
+    if let Some(file) = found {
+        let traits = Traits::read(file.text());
+        return Ok(Found::Small(Module { name: name.to_owned(), file: Some(file), traits }));
+    }
+    if let Some(traits) = traits_of_the_model(name) {
+        return Ok(Found::Small(Module { name: name.to_owned(), file: None, traits }));
     }
     if PREFIXES.iter().any(|prefix| name.split('.').next() == Some(prefix)) {
         return Err(Thrown::user_error(&format!(
@@ -128,27 +137,20 @@ fn find(request: &Request, name: &str) -> Result<Found, Thrown> {
     Err(unknown_prefix())
 }
 
-fn is_of_the_model(name: &str) -> bool {
+/// What is known of a module that needs no file; `None` if there is none of that name.
+fn traits_of_the_model(name: &str) -> Option<Traits> {
     let is_numbered = |rest: &str| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit());
-    name.strip_prefix("Model.M").is_some_and(is_numbered) || registers(name) || throws(name).is_some()
-}
-
-fn registers(name: &str) -> bool {
-    name.starts_with("Model.Extends")
+    if name.starts_with("Model.Extends") {
+        return Some(Traits { initialises: true, extends: true, throws: None });
+    }
+    if let Some(tag) = throws(name) {
+        let throws = Some((tag, format!("thrown by the model (tag {tag})")));
+        return Some(Traits { initialises: true, extends: false, throws });
+    }
+    name.strip_prefix("Model.M").is_some_and(is_numbered).then(Traits::default)
 }
 
 /// The constructor of `IO.Error` that the module's initialiser throws.
 fn throws(name: &str) -> Option<u8> {
     name.strip_prefix("Model.Throws.")?.parse().ok().filter(|tag| *tag <= lean_sys::LeanMaxCtorTag)
-}
-
-fn initialise(name: &str, load_extensions: bool) -> Result<(), Thrown> {
-    if let Some(tag) = throws(name) {
-        return Err(Thrown { tag, message: format!("thrown by the model (tag {tag})") });
-    }
-    if load_extensions && registers(name) {
-        let is_new = REGISTERED.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
-        EPOCH.fetch_add(is_new.into(), SeqCst);
-    }
-    Ok(())
 }

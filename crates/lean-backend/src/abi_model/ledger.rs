@@ -49,6 +49,8 @@ struct Entry {
     serial: u64,
     maker: u64,
     marked: bool,
+    /// It lives for ever, is nobody's own, and its references are not counted.
+    pinned: bool,
     live: bool,
     bytes: usize,
 }
@@ -88,8 +90,15 @@ pub(super) fn enter(object: *mut lean_object, bytes: usize, kind: Kind) {
     let serial = ledger.next_serial;
     ledger.next_serial += 1;
     ledger.live += 1;
-    let entry = Entry { kind, serial, maker: this_thread(), marked: false, live: true, bytes };
+    let entry = Entry { kind, serial, maker: this_thread(), marked: false, pinned: false, live: true, bytes };
     ledger.entries.insert(object.addr(), entry);
+}
+
+/// From now on `object` lives for ever.
+pub(super) fn pin(object: *mut lean_object) {
+    let mut ledger = ledger();
+    ledger.live -= 1;
+    ledger.usable("pin", object).pinned = true;
 }
 
 /// What `object` is, which must be alive, and this thread's to use.
@@ -108,7 +117,11 @@ pub(super) fn release(function: &str, object: *mut lean_object) {
         if lean_is_scalar(object) {
             continue;
         }
-        let marked = ledger.usable(function, object).marked;
+        let entry = ledger.usable(function, object);
+        let (marked, pinned) = (entry.marked, entry.pinned);
+        if pinned {
+            continue;
+        }
         // SAFETY: the ledger has it alive, and this thread may use it.
         if unsafe { objects::drop_reference(object, marked) } {
             // SAFETY: as above. What it holds is read before it is overwritten.
@@ -128,7 +141,7 @@ pub(super) fn mark(function: &str, object: *mut lean_object) {
             continue;
         }
         let entry = ledger.usable(function, object);
-        if !entry.marked {
+        if !entry.marked && !entry.pinned {
             entry.marked = true;
             // SAFETY: the ledger has it alive, not marked so far, and made by this thread.
             unsafe {
@@ -155,8 +168,11 @@ pub(super) fn require_settled(since: u64) {
     for (address, entry) in ledger.entries.iter().filter(|(_, entry)| !entry.live) {
         require_untouched(*address, entry);
     }
-    let mut leaked: Vec<_> =
-        ledger.entries.values().filter(|entry| entry.live && entry.serial >= since).collect();
+    let mut leaked: Vec<_> = ledger
+        .entries
+        .values()
+        .filter(|entry| entry.live && !entry.pinned && entry.serial >= since)
+        .collect();
     if !leaked.is_empty() {
         leaked.sort_by_key(|entry| entry.serial);
         let list: Vec<_> = leaked.iter().take(20).map(ToString::to_string).collect();
@@ -173,7 +189,7 @@ impl Ledger {
         if !entry.live {
             violation(&format!("{function}: {entry} was used after its release"));
         }
-        if !entry.marked && entry.maker != this_thread() {
+        if !entry.marked && !entry.pinned && entry.maker != this_thread() {
             violation(&format!(
                 "{function}: {entry} is an object of another thread that is not marked (this is thread {})",
                 this_thread()
@@ -181,7 +197,7 @@ impl Ledger {
         }
         // SAFETY: the ledger has it alive; its count is read atomically.
         let count = unsafe { objects::count(object) };
-        if count == 0 || (count < 0) != entry.marked {
+        if (count == 0) != entry.pinned || (count < 0) != entry.marked {
             violation(&format!(
                 "{function}: the count of references of {entry} was overwritten with {count}"
             ));

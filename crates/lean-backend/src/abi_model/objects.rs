@@ -111,8 +111,15 @@ pub(super) fn boxed_u64(number: u64) -> *mut lean_object {
     object
 }
 
-pub(super) fn environment(facts: Facts) -> *mut lean_object {
-    constructor(0, &[], 0, Kind::Environment(facts))
+/// A pinned one has no count of references, and lives for ever.
+pub(super) fn environment(facts: Facts, pinned: bool) -> *mut lean_object {
+    let object = constructor(0, &[], 0, Kind::Environment(facts));
+    if pinned {
+        ledger::pin(object);
+        // SAFETY: just made, and nobody else has it.
+        unsafe { (*object).m_rc = 0 };
+    }
+    object
 }
 
 pub(super) fn cancel_token() -> *mut lean_object {

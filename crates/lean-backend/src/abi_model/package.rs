@@ -1,24 +1,31 @@
 //! The exports of the package in `lean/`. Each releases every object that it is given, once, on every path.
 
 use std::borrow::Cow;
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Mutex, PoisonError};
 
 use lean_sys::{lean_box, lean_object};
 
 use super::answers;
+use super::elaboration::{self, Text};
 use super::given::Given;
 use super::imports::{self, Request};
 use super::outcome::Thrown;
 use super::running::{self, Check, Import};
 use super::runtime::{COMPLETE, PACKAGE, require, require_world, step};
 use super::violation::violation;
-use super::{elaboration, header, objects};
+use super::{header, objects};
 
 static VERSION: Mutex<Cow<'static, str>> = Mutex::new(Cow::Borrowed("4.27.0"));
 
 pub(super) fn set_version(version: &str) {
     *VERSION.lock().unwrap_or_else(PoisonError::into_inner) = Cow::Owned(version.to_owned());
+}
+
+static SHARES: AtomicBool = AtomicBool::new(true);
+
+pub(super) fn set_shares_regions(shares: bool) {
+    SHARES.store(shares, SeqCst);
 }
 
 /// The result of an `IO` function that returns what `make` makes of a value.
@@ -31,12 +38,12 @@ fn io<T>(outcome: Result<T, Thrown>, make: impl FnOnce(T) -> *mut lean_object) -
 
 #[unsafe(no_mangle)]
 #[allow(non_snake_case, reason = "Lake makes it of the names of package and library")]
-pub(super) extern "C" fn initialize_leanpool_LeanPool(
+pub(super) extern "C" fn initialize_leanpool_LeanpoolBackend(
     builtin: u8,
     world: *mut lean_object,
 ) -> *mut lean_object {
-    const NAME: &str = "initialize_leanpool_LeanPool";
-    step(2);
+    const NAME: &str = "initialize_leanpool_LeanpoolBackend";
+    step(1);
     require_world(NAME, world);
     if builtin != 1 {
         violation(&format!("{NAME}: expected 1 as builtin, found {builtin}"));
@@ -60,6 +67,7 @@ pub(super) extern "C" fn leanpool_import(
     is_module: u8,
     load_exts: u8,
     shared: u8,
+    pinned: u8,
     world: *mut lean_object,
 ) -> *mut lean_object {
     const NAME: &str = "leanpool_import";
@@ -75,10 +83,19 @@ pub(super) extern "C" fn leanpool_import(
         imports: imports.texts(),
         is_module: boolean(NAME, is_module),
         load_extensions: boolean(NAME, load_exts),
-        shared: boolean(NAME, shared),
+        shared: boolean(NAME, shared) && SHARES.load(SeqCst),
+        pinned: boolean(NAME, pinned),
     };
     running::linger();
-    io(imports::import(&request), objects::environment)
+    io(imports::import(&request), |facts| objects::environment(facts, request.pinned))
+}
+
+#[unsafe(no_mangle)]
+pub(super) extern "C" fn leanpool_shares_regions(world: *mut lean_object) -> *mut lean_object {
+    const NAME: &str = "leanpool_shares_regions";
+    require(NAME, COMPLETE);
+    require_world(NAME, world);
+    objects::ok(lean_box(SHARES.load(SeqCst).into()))
 }
 
 #[unsafe(no_mangle)]
@@ -187,6 +204,7 @@ pub(super) extern "C" fn leanpool_cancel_token_set(
 pub(super) extern "C" fn leanpool_check(
     env: *mut lean_object,
     file_name: *mut lean_object,
+    module_path: *mut lean_object,
     source: *mut lean_object,
     max_heartbeats: u64,
     token: *mut lean_object,
@@ -197,10 +215,13 @@ pub(super) extern "C" fn leanpool_check(
     let _running = Check::begin();
     let (_env, facts) = Given::environment(NAME, env);
     let _file_name = Given::string(NAME, file_name);
+    let module_path = Given::string(NAME, module_path);
     let source = Given::string(NAME, source);
     let (_token, flag) = Given::cancel_token(NAME, token);
     require_world(NAME, world);
-    objects::ok(objects::string(&elaboration::check(facts, &source.text(), max_heartbeats, &flag)))
+    let (module_path, source) = (module_path.text(), source.text());
+    let text = Text { module_path: &module_path, source: &source, max_heartbeats };
+    objects::ok(objects::string(&elaboration::check(facts, &text, &flag)))
 }
 
 /// A `Bool`, which is 0 or 1.

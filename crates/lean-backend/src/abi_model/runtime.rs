@@ -10,10 +10,9 @@ use super::violation::violation;
 use super::{objects, threads};
 
 /// The calls that start the runtime, in their order.
-const START: [&str; 5] = [
-    "lean_initialize_runtime_module",
+const START: [&str; 4] = [
     "lean_initialize",
-    "initialize_leanpool_LeanPool",
+    "initialize_leanpool_LeanpoolBackend",
     "lean_io_mark_end_initialization",
     "lean_init_task_manager",
 ];
@@ -24,7 +23,7 @@ static STARTED: AtomicUsize = AtomicUsize::new(0);
 /// The runtime itself: enough for objects.
 pub(super) const RUNTIME: usize = 1;
 /// And the package's modules: enough for what the package says of itself.
-pub(super) const PACKAGE: usize = 3;
+pub(super) const PACKAGE: usize = 2;
 /// And all the rest.
 pub(super) const COMPLETE: usize = START.len();
 
@@ -50,24 +49,27 @@ pub(super) fn step(place: usize) {
     threads::require_attached(function);
 }
 
+/// A part of what `lean_initialize` does. Whoever calls it besides starts libuv's loop twice.
 #[unsafe(no_mangle)]
 pub(super) extern "C" fn lean_initialize_runtime_module() {
-    step(0);
+    violation(
+        "lean_initialize_runtime_module: lean_initialize alone starts the runtime, and with both it is started twice",
+    );
 }
 
 #[unsafe(no_mangle)]
 pub(super) extern "C" fn lean_initialize() {
-    step(1);
+    step(0);
 }
 
 #[unsafe(no_mangle)]
 pub(super) extern "C" fn lean_io_mark_end_initialization() {
-    step(3);
+    step(2);
 }
 
 #[unsafe(no_mangle)]
 pub(super) extern "C" fn lean_init_task_manager() {
-    step(4);
+    step(3);
 }
 
 #[unsafe(no_mangle)]

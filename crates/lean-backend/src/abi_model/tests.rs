@@ -46,9 +46,8 @@ macro_rules! mistakes {
 }
 
 fn start() {
-    lean_initialize_runtime_module();
     lean_initialize();
-    release(initialize_leanpool_LeanPool(1, lean_box(0)));
+    release(initialize_leanpool_LeanpoolBackend(1, lean_box(0)));
     lean_io_mark_end_initialization();
     lean_init_task_manager();
 }
@@ -98,13 +97,14 @@ fn text(object: Object) -> String {
 }
 
 fn import(names: &[&str]) -> Object {
-    leanpool_import(string("/lean"), strings(&[]), strings(names), 0, 1, 1, lean_box(0))
+    leanpool_import(string("/lean"), strings(&[]), strings(names), 0, 1, 1, 0, lean_box(0))
 }
 
 fn check(environment: Object, source: &str, token: Object) -> String {
     text(ok(leanpool_check(
         again(environment),
         string("f.lean"),
+        string("f"),
         string(source),
         0,
         again(token),
@@ -199,9 +199,8 @@ mistakes! {
         string("x");
     };
     on_the_abi_model_an_export_in_the_middle_of_the_start_is_found: "called before the runtime was started", || {
-        lean_initialize_runtime_module();
         lean_initialize();
-        release(initialize_leanpool_LeanPool(1, lean_box(0)));
+        release(initialize_leanpool_LeanpoolBackend(1, lean_box(0)));
         release(leanpool_version(lean_box(0)));
         leanpool_extension_epoch(lean_box(0));
     };
@@ -209,12 +208,16 @@ mistakes! {
         lean_initialize_thread();
     };
     on_the_abi_model_a_start_out_of_order_is_found: "started out of order", || {
-        lean_initialize_runtime_module();
+        lean_initialize();
         lean_io_mark_end_initialization();
     };
     on_the_abi_model_a_second_start_is_found: "started twice", || {
         start();
+        lean_initialize();
+    };
+    on_the_abi_model_a_start_of_what_is_included_in_another_is_found: "started twice", || {
         lean_initialize_runtime_module();
+        start();
     };
     on_the_abi_model_a_call_on_a_thread_that_is_not_attached_is_found:
         "called on a thread that is not attached", || {
@@ -278,7 +281,7 @@ mistakes! {
     on_the_abi_model_another_kind_of_element_is_found: "expected a String, found an Array", || {
         start();
         let paths = lean_array_push(strings(&[]), strings(&[]));
-        leanpool_import(string("/lean"), paths, strings(&[]), 0, 1, 1, lean_box(0));
+        leanpool_import(string("/lean"), paths, strings(&[]), 0, 1, 1, 0, lean_box(0));
     };
     on_the_abi_model_a_pointer_from_elsewhere_is_found: "not an object of Lean", || {
         start();

@@ -1,6 +1,9 @@
 //! What tests on Lean have in common, whether that is the real one or the model.
 #![allow(dead_code, reason = "each test file uses some of it")]
 
+#[cfg(all(lean_linked, not(lean_library), not(feature = "abi-model")))]
+pub(crate) mod kit;
+
 use lean_backend::{ImportOptions, InternedOptions, LeanRuntime, SharedEnvironment, Sysroot, Watch};
 
 /// Tests that hold on real Lean and on the ABI model alike. The name of the module that they land in says on which of them
@@ -14,7 +17,7 @@ macro_rules! on_lean {
             use super::*;
             $($(#[$attribute])* #[test] fn $name() { let _one_at_a_time = $crate::support::begin(); $body })*
         }
-        #[cfg(not(feature = "abi-model"))]
+        #[cfg(all(lean_library, not(feature = "abi-model")))]
         mod on_real_lean {
             #[allow(unused_imports)]
             use super::*;

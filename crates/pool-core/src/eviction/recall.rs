@@ -52,7 +52,7 @@ const LOOKED_AT: usize = 64;
 ///
 /// On nine histories of Lean projects (`benches/traces`, 2 to 32 idle environments) it needs 0.940 × the open seconds of
 /// [`Lru`](super::Lru); 0.941 × where each history was left out when the numbers were chosen that it was measured with. On none
-/// more than `Lru`. `cargo run --release -p host --example leave_one_out benches/traces/*.tsv` prints the table.
+/// more than `Lru`. `cargo run --release -p leanpool --example leave_one_out benches/traces/*.tsv` prints the table.
 ///
 /// # What it costs
 /// A hit is O(1). An open and an eviction look at no more than 64 keys in the pool and in each simulation, and at no more than 128

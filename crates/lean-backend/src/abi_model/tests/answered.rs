@@ -3,20 +3,32 @@
 use std::sync::atomic::AtomicBool;
 
 use super::super::answers::{self, ANSWERS, literal};
+use super::super::elaboration::{self, Text};
+use super::super::header;
 use super::super::imports::{self, Request};
 use super::super::outcome::{Facts, Thrown};
-use super::super::{elaboration, header};
 
 const TRANSCRIPT: &str = include_str!("../../../lean/TRANSCRIPT.md");
 
+/// Never stale, whatever a test beside this one imports.
 fn facts() -> Facts {
-    Facts { modules: 502, constants: 44_973, epoch: imports::epoch() }
+    Facts { modules: 502, constants: 44_973, epoch: u64::MAX }
 }
 
 /// In the transcript's form.
 fn shown<T: std::fmt::Debug>(outcome: Result<T, Thrown>) -> String {
     let thrown = |error: Thrown| format!("IO.Error tag {}: {}", error.tag, error.message);
     format!("{:?}", outcome.map_err(thrown))
+}
+
+/// The report on `source`, of a file without a module path.
+fn checked(facts: Facts, source: &str, max_heartbeats: u64, cancelled: bool) -> String {
+    let text = Text { module_path: "", source, max_heartbeats };
+    elaboration::check(facts, &text, &AtomicBool::new(cancelled))
+}
+
+fn report(source: &str) -> String {
+    checked(facts(), source, 0, false)
 }
 
 fn list(text: &str) -> Vec<String> {
@@ -32,12 +44,12 @@ fn imported(imports: &[&str], is_module: bool) -> Result<Facts, Thrown> {
         is_module,
         load_extensions: true,
         shared: false,
+        pinned: false,
     })
 }
 
 /// What the model answers to the call on the left of a line; `None` for prose and for what the model has no argument of.
 fn answer(call: &str) -> Option<String> {
-    let never = AtomicBool::new(false);
     let (function, arguments) = call.split_once('(')?;
     if function == "import" {
         let (names, rest) = arguments.strip_prefix('[')?.split_once(']')?;
@@ -49,7 +61,7 @@ fn answer(call: &str) -> Option<String> {
         });
     }
     if arguments == "a search, max_heartbeats 1)" {
-        return Some(elaboration::check(facts(), "theorem t : p := by search", 1, &never));
+        return Some(checked(facts(), "theorem t : p := by search", 1, false));
     }
     let (argument, rest) = literal(arguments)?;
     Some(match (function, rest) {
@@ -60,10 +72,8 @@ fn answer(call: &str) -> Option<String> {
             let limit = rest.trim_matches([',', ' ', ')']).parse().unwrap();
             format!("{:?}", answers::declarations(facts(), &argument, limit))
         }
-        ("check", ")") => elaboration::check(facts(), &argument, 0, &never),
-        ("check", ") with a token already set") => {
-            elaboration::check(facts(), &argument, 0, &AtomicBool::new(true))
-        }
+        ("check", ")") => report(&argument),
+        ("check", ") with a token already set") => checked(facts(), &argument, 0, true),
         _ => return None,
     })
 }
@@ -143,11 +153,11 @@ fn on_the_abi_model_import_lists_add_up() {
 
 #[test]
 fn on_the_abi_model_a_stale_environment_gets_a_wrong_report() {
-    let stale = Facts { epoch: imports::epoch() - 1, ..facts() };
+    let stale = Facts { epoch: 0, ..facts() };
     let message = r#"{"end":null,"severity":"error","start":{"column":0,"line":1},"text":"invalid environment extension has been accessed"}"#;
     for source in ["", "example := 1"] {
         assert_eq!(
-            elaboration::check(stale, source, 0, &AtomicBool::new(false)),
+            checked(stale, source, 0, false),
             format!(r#"{{"cancelled":false,"messages":[{message}]}}"#)
         );
     }
@@ -155,7 +165,6 @@ fn on_the_abi_model_a_stale_environment_gets_a_wrong_report() {
 
 #[test]
 fn on_the_abi_model_messages_are_where_the_words_are() {
-    let report = |source: &str| elaboration::check(facts(), source, 0, &AtomicBool::new(false));
     assert_eq!(
         report("import Lean\n\n  def é := oops\n#check Nat -- x\n"),
         r#"{"cancelled":false,"messages":[{"end":{"column":15,"line":3},"severity":"error","start":{"column":11,"line":3},"text":"Unknown identifier `oops`"},{"end":{"column":6,"line":4},"severity":"information","start":{"column":0,"line":4},"text":"Nat : Type"}]}"#
@@ -169,4 +178,21 @@ fn on_the_abi_model_messages_are_where_the_words_are() {
         r#"{"cancelled":false,"messages":[{"end":null,"severity":"error","start":{"column":6,"line":1},"text":"unexpected end of input; expected identifier"}]}"#
     );
     assert_eq!(report("-- model: broken json"), r#"{"messages":"#);
+}
+
+#[test]
+fn on_the_abi_model_what_lean_s_driver_does_is_done() {
+    let text = Text { module_path: "A/B", source: "-- model: main module", max_heartbeats: 0 };
+    let named = elaboration::check(facts(), &text, &AtomicBool::new(false));
+    assert!(named.contains(r#""text":"A.B""#), "{named}");
+    assert!(report("-- model: main module").contains("_stdin"));
+    assert!(
+        !report("import\nexample := oops").contains("oops"),
+        "nothing comes after an error in the header"
+    );
+    let many = report(&"example := oops\n#check Nat\n".repeat(200));
+    assert_eq!((many.matches("Unknown identifier").count(), many.matches("Nat : Type").count()), (100, 100));
+    assert!(many.ends_with(r#"reached, exiting"}]}"#), "{many}");
+    assert_eq!(report("#lang lean4\nimport Lean\n#check Nat"), report("\nimport Lean\n#check Nat"));
+    assert_eq!(header::header("#lang lean4 \nimport A", "f").unwrap(), ["public Init", "public A"]);
 }

@@ -1,0 +1,77 @@
+//! Risk: what ends the process on Lean's official runtime does so in silence, or goes on with a broken heap; Lean is started twice, or
+//! with a thread that nobody asked for. Each in a process of its own. Run by `.ci/official-lean`.
+#![cfg(all(lean_linked, not(lean_library), not(feature = "abi-model")))]
+
+mod support;
+
+mod on_official_runtime {
+    use std::fs;
+    use std::os::unix::process::ExitStatusExt as _;
+    use std::thread;
+
+    use lean_backend::LeanRuntime;
+
+    use crate::support::kit::{import, in_a_child, kit, options};
+    use crate::support::runtime;
+
+    const SIGABRT: i32 = 6;
+
+    /// The names of this process's threads, sorted.
+    fn threads() -> Vec<String> {
+        let name =
+            |task: fs::DirEntry| fs::read_to_string(task.path().join("comm")).unwrap().trim().to_owned();
+        let mut names: Vec<_> =
+            fs::read_dir("/proc/self/task").unwrap().map(|task| name(task.unwrap())).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn exception_that_nothing_catches_ends_the_process_and_says_why() {
+        let name = "on_official_runtime::exception_that_nothing_catches_ends_the_process_and_says_why";
+        let import_of_deep = || {
+            let imported = import(&options(&["lib"]), &["public Kit", "public Deep"]);
+            println!("came back with {:?}", imported.is_ok());
+        };
+        let Some(output) = in_a_child(name, &[], import_of_deep) else { return };
+        assert_eq!(output.status.signal(), Some(SIGABRT));
+        let (said, printed) =
+            (String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout));
+        let first = said.lines().next().unwrap_or_default();
+        assert!(first.contains("uncaught exception") && first.contains("deep recursion"), "{first}");
+        assert!(!printed.contains("came back"), "{printed}");
+    }
+
+    #[test]
+    fn start_that_many_threads_ask_for_is_one_start() {
+        let name = "on_official_runtime::start_that_many_threads_ask_for_is_one_start";
+        let ask = || {
+            let runtimes = thread::scope(|scope| {
+                let asking: Vec<_> =
+                    (0..8).map(|_| scope.spawn(|| std::ptr::from_ref(runtime()).addr())).collect();
+                asking.into_iter().map(|asking| asking.join().unwrap()).collect::<Vec<_>>()
+            });
+            assert!(runtimes.iter().all(|runtime| *runtime == runtimes[0]));
+            drop(kit());
+            // libuv's loop, and the one thread that Lean runs on.
+            let lean: Vec<_> = threads().into_iter().filter(|name| name == "lean").collect();
+            assert_eq!(lean.len(), 2, "{:?}", threads());
+        };
+        let Some(output) = in_a_child(name, &[], ask) else { return };
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    #[test]
+    fn kernel_thread_of_libuv_is_kept_away_by_the_variable_that_the_docs_name() {
+        let name =
+            "on_official_runtime::kernel_thread_of_libuv_is_kept_away_by_the_variable_that_the_docs_name";
+        let list = || {
+            LeanRuntime::init().unwrap();
+            println!("threads: {}", threads().join(" "));
+        };
+        let Some(output) = in_a_child(name, &[("UV_USE_IO_URING", "0")], list) else { return };
+        let printed = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && printed.contains("threads: "), "{printed}");
+        assert!(!printed.contains("iou-sqp"), "{printed}");
+    }
+}
