@@ -14,15 +14,15 @@ use crate::ours::{hits, misses};
 
 const SIZES: [usize; 2] = [32, 10_000];
 const BASELINE: &str = "Lru, static";
-const OF_IMPORTS: &str = "Worth::of_imports";
+const OF_IMPORTS: &str = "Recall::of_imports";
 
 pub(crate) fn measure(options: &Options, report: &mut Report) {
     report.section("Policies: what a decision costs");
     report.note(
         "Local pool, `u64` keys, all distinct; policies boxed, as `leanpool` and the default have them. Hits at random; misses with a key \
          never seen before, in a full pool: each opens (two reads of the clock) and evicts. In brackets: beside `Lru` as a static \
-         policy. `Worth` is the default; `Worth::of_imports` (keys of 4 names, most of which all keys share: its worst case) the default of \
-         `imports_builder`, which looks at every live key when an unknown one is opened.",
+         policy. `Recall` is the default; `Recall::of_imports` (keys of 4 names, most of which all keys share: its worst case) the default of \
+         `imports_builder`, which looks at similar lists when an unknown one is opened.",
     );
     let sizes = if options.is_smoke() { &SIZES[..1] } else { &SIZES[..] };
     let mut subjects = Vec::new();

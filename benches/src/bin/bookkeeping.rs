@@ -24,7 +24,7 @@ fn of(count: usize) {
     let inline = || local::Pool::builder().static_policies(MaxIdle(max), Lru::new()).build();
     idle("idle entry, a key each, static Lru", max, &keys, &inline);
     let of_imports = || local::Pool::imports_builder().capacity(MaxIdle(max)).build();
-    idle("idle entry, a key each, Worth::of_imports", max, &keys, &of_imports);
+    idle("idle entry, a key each, Recall::of_imports", max, &keys, &of_imports);
     idle("idle entry, all of one key", max, &one, &|| local::Pool::with_max_idle(max));
     print("idle entry, a key each, sync", max, || {
         let pool = sync::Pool::with_max_idle(max);

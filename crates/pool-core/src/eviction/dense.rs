@@ -20,6 +20,11 @@ impl<I: Id, T: Copy + Default> Dense<I, T> {
     }
 
     #[inline]
+    pub(super) fn get_mut(&mut self, id: I) -> Option<&mut T> {
+        self.values.get_mut(id.index())
+    }
+
+    #[inline]
     pub(super) fn at(&mut self, id: I) -> &mut T {
         if id.index() >= self.values.len() {
             return self.grow(id);

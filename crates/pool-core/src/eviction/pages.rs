@@ -25,14 +25,23 @@ impl<I: Id, T: Copy + Default + PartialEq> Pages<I, T> {
         #[cfg(test)]
         LOOKS.set(LOOKS.get() + 1);
         if id.index() / PAGE >= self.pages.len() {
-            self.grow(id);
+            return self.grow(id);
         }
         &mut self.pages[id.index() / PAGE][id.index() % PAGE]
     }
 
+    /// The value of an id that was asked for before.
+    #[inline]
+    pub(super) fn get_mut(&mut self, id: I) -> Option<&mut T> {
+        #[cfg(test)]
+        LOOKS.set(LOOKS.get() + 1);
+        self.pages.get_mut(id.index() / PAGE).map(|page| &mut page[id.index() % PAGE])
+    }
+
     #[cold]
-    fn grow(&mut self, id: I) {
+    fn grow(&mut self, id: I) -> &mut T {
         self.pages.resize_with(id.index() / PAGE + 1, || Box::new([T::default(); PAGE]));
+        &mut self.pages[id.index() / PAGE][id.index() % PAGE]
     }
 
     /// Gives back memory of the pages past the last one with a value that is not the default.

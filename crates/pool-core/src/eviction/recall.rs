@@ -69,10 +69,10 @@ pub struct Recall<N = Unrelated> {
     similar: Similar<N>,
     trust: Trust,
     log: Log,
-    /// Requests so far.
+    /// The number of the last request.
     now: u64,
-    /// Whose each idle entry is.
-    owners: Dense<EntryId, Option<KeyId>>,
+    /// Whether an entry is idle.
+    is_idle: Dense<EntryId, bool>,
     /// How many entries are idle.
     idle: usize,
     /// Keys that have idle entries, and some all of whose entries are leased.
@@ -119,8 +119,8 @@ impl<N> Recall<N> {
             similar: Similar::new(names),
             trust: Trust::new(),
             log: Log::default(),
-            now: 0,
-            owners: Dense::default(),
+            now: successors::FIRST,
+            is_idle: Dense::default(),
             idle: 0,
             listed: Vec::new(),
             hand: 0,
@@ -158,13 +158,19 @@ impl<N> Recall<N> {
         self.simulations.set_room(room);
     }
 
-    /// A request for `key`, the cost of which is known.
+    /// A request for `key`, the cost of which is known, which gets `entry`.
     #[inline]
-    fn request(&mut self, key: KeyId) {
-        self.now += 1;
-        self.fading.step();
-        let Self { records, fading, similar, trust, log, now, settings, .. } = self;
-        let record = records.at(key);
+    fn request(&mut self, entry: EntryId, key: KeyId) {
+        let Self { records, is_idle, idle, fading, similar, trust, log, now, settings, .. } = self;
+        let (Some(is_idle), Some(record)) = (is_idle.get_mut(entry), records.get_mut(key)) else {
+            return self.request_of_unknown(entry, key);
+        };
+        if std::mem::take(is_idle) {
+            *idle -= 1;
+            record.idle = record.idle.saturating_sub(1);
+        }
+        *now += 1;
+        fading.step();
         let simulated = record.simulated;
         if similar.is_used() {
             if record.asked > 0 {
@@ -175,16 +181,25 @@ impl<N> Recall<N> {
         record.left = 1.0;
         let before = std::mem::replace(&mut record.asked, *now);
         fading.count(&mut record.requests, 1.0);
+        log.push(*now, key);
         if log.knows_after(before, *now) {
             self.expect_successors(before);
         }
-        self.log.push(self.now, key);
         if self.simulations.hear_of(key) && simulated != ALL {
             self.simulate_miss(key);
         }
     }
 
+    /// The opening of what is asked for was not told.
+    #[cold]
+    fn request_of_unknown(&mut self, entry: EntryId, key: KeyId) {
+        self.is_idle.at(entry);
+        self.records.at(key);
+        self.request(entry, key);
+    }
+
     /// A key is asked for that not all simulations hold.
+    #[cold]
     fn simulate_miss(&mut self, key: KeyId) {
         let Self { records, fading, simulations, similar, settings, .. } = self;
         simulations.miss(key, records, fading, settings.half_lives, |record| {
@@ -195,6 +210,7 @@ impl<N> Recall<N> {
     }
 
     /// A key is asked for that was asked for last with that number: what came then is expected again.
+    #[inline(never)]
     fn expect_successors(&mut self, before: u64) {
         let Self { records, fading, trust, log, now, settings, .. } = self;
         for (number, successor) in log.after(before, *now, settings.successors) {
@@ -228,15 +244,33 @@ impl<N> Recall<N> {
         }
     }
 
-    /// An entry is idle no more, if it was.
+    /// An entry is idle, if it was not; it weighs so many bytes.
     #[inline]
-    fn take(&mut self, entry: EntryId) {
-        if let Some(key) = self.owners.at(entry).take() {
-            self.idle -= 1;
-            self.records.at(key).idle -= 1;
+    fn release(&mut self, entry: EntryId, key: KeyId, weight: u64) {
+        let (Some(is_idle), Some(record)) = (self.is_idle.get_mut(entry), self.records.get_mut(key)) else {
+            return self.release_of_unknown(entry, key, weight);
+        };
+        if self.per_byte {
+            record.weight = weight.max(1) as f32;
+        }
+        if !std::mem::replace(is_idle, true) {
+            self.idle += 1;
+            record.idle += 1;
+            if record.place.is_none() {
+                self.list(key);
+            }
         }
     }
 
+    /// The opening of what comes back was not told.
+    #[cold]
+    fn release_of_unknown(&mut self, entry: EntryId, key: KeyId, weight: u64) {
+        self.is_idle.at(entry);
+        self.records.at(key);
+        self.release(entry, key, weight);
+    }
+
+    #[cold]
     fn list(&mut self, key: KeyId) {
         self.records.at(key).place = Some(Place::of(self.listed.len()));
         self.listed.push(key);
@@ -295,7 +329,7 @@ impl<K: ?Sized, N: Names<K>> Eviction<K> for Recall<N> {
         self.simulations.forget(key, simulated);
     }
 
-    fn on_open(&mut self, _: EntryId, key: KeyId, opened: &Opened, _: Now) {
+    fn on_open(&mut self, entry: EntryId, key: KeyId, opened: &Opened, _: Now) {
         let weight = if self.per_byte { opened.weight.max(1) as f32 } else { 1.0 };
         let cost = if self.settings.by_cost { opened.cost_nanos.max(1) as f32 } else { 1.0 };
         let record = self.records.at(key);
@@ -308,34 +342,24 @@ impl<K: ?Sized, N: Names<K>> Eviction<K> for Recall<N> {
         if new {
             self.take_over(key);
         }
-        self.request(key);
+        self.is_idle.at(entry);
+        self.request(entry, key);
     }
 
     fn on_acquire(&mut self, entry: EntryId, key: KeyId, _: Now) {
-        self.take(entry);
-        self.request(key);
+        self.request(entry, key);
     }
 
     fn on_release(&mut self, entry: EntryId, key: KeyId, returned: &Returned, _: Now) {
-        if let Some(before) = self.owners.at(entry).replace(key) {
-            // What was before was missed, or this is told again.
-            self.idle -= 1;
-            self.records.at(before).idle -= 1;
-        }
-        self.idle += 1;
-        let record = self.records.at(key);
-        if self.per_byte {
-            record.weight = returned.weight.max(1) as f32;
-        }
-        record.idle += 1;
-        if record.place.is_none() {
-            self.list(key);
-        }
+        self.release(entry, key, returned.weight);
     }
 
     fn on_remove(&mut self, entry: EntryId, key: KeyId, _: Removal) {
-        self.take(entry);
         let record = self.records.at(key);
+        if std::mem::take(self.is_idle.at(entry)) {
+            self.idle -= 1;
+            record.idle = record.idle.saturating_sub(1);
+        }
         record.live = record.live.saturating_sub(1);
         if record.idle == 0 {
             if let Some(place) = record.place {
@@ -390,7 +414,7 @@ impl<K: ?Sized, N: Names<K>> Eviction<K> for Recall<N> {
         }
         listed.shrink_to_fit();
         records.shrink_to_fit();
-        self.owners.shrink_to_fit();
+        self.is_idle.shrink_to_fit();
         self.simulations.shrink_to_fit();
         self.similar.shrink_to_fit();
     }

@@ -4,6 +4,8 @@
 pub(super) const HALF_LIVES: usize = 5;
 /// Each half-life is so many times the next shorter one.
 const RATIO: f64 = 4.0;
+/// How many requests are counted with rounded numbers at most, one after the other.
+const LONGEST_BATCH: u32 = 64;
 /// 2^64: where a request counts as much, counting goes on in units that are so much larger.
 const LARGEST: f64 = 18_446_744_073_709_551_616.0;
 
@@ -18,15 +20,18 @@ pub(super) type Each = [f32; HALF_LIVES];
 #[derive(Clone, Debug)]
 pub(super) struct Fading {
     /// What a request counts now, and how much more the next one does.
-    request: [f64; HALF_LIVES],
-    growth: [f64; HALF_LIVES],
-    rounded: Each,
+    request: Each,
+    growth: Each,
+    /// What one counted where this batch of requests began, exactly; and how much more it counts where the next one begins.
+    exact: [f64; HALF_LIVES],
+    exact_growth: [f64; HALF_LIVES],
+    /// How many requests are a batch, and how many of this one are to come. Where one begins, rounding is mended, and units may change.
+    batch: u32,
+    left: u32,
     /// Changes of unit so far, of any half-life.
     changes: u32,
     /// By half-life: which change was its last, and its last but one.
     changed: [[u32; 2]; HALF_LIVES],
-    /// How many requests may come until a unit has to be changed.
-    left: u64,
 }
 
 /// A key's requests, fading.
@@ -43,10 +48,12 @@ impl Fading {
         let mut new = Self {
             request: [1.0; HALF_LIVES],
             growth: [1.0; HALF_LIVES],
-            rounded: [1.0; HALF_LIVES],
+            exact: [1.0; HALF_LIVES],
+            exact_growth: [1.0; HALF_LIVES],
+            batch: 1,
+            left: 1,
             changes: 0,
             changed: [[0; 2]; HALF_LIVES],
-            left: 0,
         };
         new.set_longest(longest);
         new
@@ -54,64 +61,53 @@ impl Fading {
 
     /// From now on the longest half-life is so many requests.
     pub(super) fn set_longest(&mut self, longest: f64) {
-        let mut half_life = longest;
-        for growth in self.growth.iter_mut().rev() {
-            // At most 2^10, so that it is far from the largest.
-            *growth = 1.0 / halved((1.0 / half_life).min(10.0));
-            half_life /= RATIO;
+        let half_lives: [f64; HALF_LIVES] =
+            std::array::from_fn(|place| longest / RATIO.powi((HALF_LIVES - 1 - place) as i32));
+        // At most 2^10 a request, so that it is far from the largest.
+        let growth = half_lives.map(|half_life| 1.0 / halved((1.0 / half_life).min(10.0)));
+        self.batch = LONGEST_BATCH;
+        while self.batch > 1 && f64::from(self.batch) / half_lives[0] > 10.0 {
+            self.batch /= 2;
         }
-        self.change_units();
+        self.exact = self.request.map(f64::from);
+        self.growth = growth.map(|growth| growth as f32);
+        // Squared: a batch is a power of two, and this has one right result.
+        self.exact_growth = growth.map(|growth| (0..self.batch.ilog2()).fold(growth, |power, _| power * power));
+        self.left = self.batch;
     }
 
     /// The next request comes.
     #[inline]
     pub(super) fn step(&mut self) {
         if self.left == 0 {
-            self.change_units();
+            self.begin_batch();
         }
         self.left -= 1;
         for half_life in 0..HALF_LIVES {
             self.request[half_life] *= self.growth[half_life];
-            self.rounded[half_life] = self.request[half_life] as f32;
         }
     }
 
     #[cold]
-    fn change_units(&mut self) {
+    fn begin_batch(&mut self) {
         for half_life in 0..HALF_LIVES {
-            let (request, growth) = (&mut self.request[half_life], self.growth[half_life]);
-            if *request * growth >= LARGEST {
-                *request /= LARGEST;
+            let exact = &mut self.exact[half_life];
+            *exact *= self.exact_growth[half_life];
+            if *exact >= LARGEST {
+                *exact /= LARGEST;
                 self.changes += 1;
                 self.changed[half_life] = [self.changes, self.changed[half_life][0]];
             }
-            self.rounded[half_life] = *request as f32;
+            self.request[half_life] = *exact as f32;
         }
-        // A factor of at most 2 a request, where a half-life is that short; else what half of the doublings allow.
-        self.left = self.room_to_grow();
-    }
-
-    /// For how many requests no unit can become too large: at least 1.
-    fn room_to_grow(&self) -> u64 {
-        let of = |half_life: usize| {
-            let (mut request, mut growth, mut steps) = (self.request[half_life], self.growth[half_life], 0);
-            // The largest power of 2 steps that stays below: squaring, so that it takes few steps to find.
-            while steps < 32 && request * growth * growth < LARGEST {
-                growth *= growth;
-                steps += 1;
-            }
-            request *= growth;
-            debug_assert!(request < LARGEST || steps == 0);
-            1_u64 << steps
-        };
-        (0..HALF_LIVES).map(of).min().unwrap_or(1)
+        self.left = self.batch;
     }
 
     /// So many requests for a key, now.
     #[inline]
     pub(super) fn count(&self, faded: &mut Faded, times: f32) {
         self.refresh(faded);
-        for (requests, request) in faded.requests.iter_mut().zip(&self.rounded) {
+        for (requests, request) in faded.requests.iter_mut().zip(&self.request) {
             *requests += times * request;
         }
     }
@@ -120,7 +116,7 @@ impl Fading {
     pub(super) fn inherit(&self, from: &mut Faded, share: f32, most: f32) -> Faded {
         self.refresh(from);
         let requests = std::array::from_fn(|half_life| {
-            (share * from.requests[half_life]).min(most * self.rounded[half_life])
+            (share * from.requests[half_life]).min(most * self.request[half_life])
         });
         Faded { requests, changes: self.changes }
     }
@@ -141,7 +137,7 @@ impl Fading {
 
     /// What a request counts now.
     pub(super) fn request(&self, half_life: usize) -> f64 {
-        self.request[half_life]
+        f64::from(self.request[half_life])
     }
 
     /// How many changes of unit there were so far.

@@ -4,38 +4,40 @@ use crate::id::KeyId;
 
 /// How many of the last requests are known in their order.
 const LOGGED: u64 = 4096;
+/// Requests are numbered from here, so that none, which is 0, is longer ago than what is known.
+pub(super) const FIRST: u64 = LOGGED;
 
-/// The keys of the last requests, each where its number says. Numbers start from 1.
+/// The keys of the last requests, each where its number says.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Log(Vec<KeyId>);
+pub(super) struct Log(Option<Box<[KeyId; LOGGED as usize]>>);
 
 impl Log {
     /// The request with that number was for `key`.
     #[inline]
     pub(super) fn push(&mut self, number: u64, key: KeyId) {
-        let place = (number % LOGGED) as usize;
-        if place >= self.0.len() {
-            self.grow(place, key);
+        match &mut self.0 {
+            Some(keys) => keys[(number % LOGGED) as usize] = key,
+            None => self.begin(key),
         }
-        self.0[place] = key;
     }
 
+    /// At the first request, which is an open: a hit is not to allocate.
     #[cold]
-    fn grow(&mut self, place: usize, key: KeyId) {
-        // At once, at the first request, which is an open: a hit is not to allocate.
-        self.0.reserve_exact(LOGGED as usize - self.0.len());
-        self.0.resize(place + 1, key);
+    fn begin(&mut self, key: KeyId) {
+        self.0 = vec![key; LOGGED as usize].into_boxed_slice().try_into().ok();
     }
 
     /// Whether it is known what came after the request with the number `before`, as the request `now` comes; 0 is none.
     #[inline]
     pub(super) fn knows_after(&self, before: u64, now: u64) -> bool {
-        before + 1 < now && before > 0 && before + LOGGED > now
+        // From 2 to LOGGED - 1: the one before has nothing after it, and what was longer ago is overwritten.
+        (now - before).wrapping_sub(2) < LOGGED - 2
     }
 
     /// The first `most` keys after it, with their numbers.
     pub(super) fn after(&self, before: u64, now: u64, most: u64) -> impl Iterator<Item = (u64, KeyId)> + '_ {
         let end = now.min(before + 1 + most);
-        (before + 1..end).map(|number| (number, self.0[(number % LOGGED) as usize]))
+        let keys = self.0.iter();
+        keys.flat_map(move |keys| (before + 1..end).map(|number| (number, keys[(number % LOGGED) as usize])))
     }
 }
