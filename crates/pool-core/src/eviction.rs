@@ -13,6 +13,7 @@ mod greedy_dual;
 mod idle_timeout;
 mod kin;
 mod max_age;
+mod owner;
 mod pages;
 mod random;
 mod ranking;

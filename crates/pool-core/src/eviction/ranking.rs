@@ -2,6 +2,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::dense::Dense;
+use super::owner::Owner;
 use crate::id::{EntryId, Id, KeyId};
 
 /// Keys that have idle entries, by the worth of the next entry that would go: for policies that rank.
@@ -27,23 +28,6 @@ struct Rank<W> {
     covered: u32,
     /// What the heap holds for it, if anything. Anything else there is out of date.
     place: Option<Place<W>>,
-}
-
-/// A key or none, in 32 bits: an `Option` is written in two pieces and read in one, which has to wait for both.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Owner(u32);
-
-impl Owner {
-    #[inline]
-    fn of(key: KeyId) -> Self {
-        // An id is less than 2^32 - 2.
-        Self(key.index() as u32 + 1)
-    }
-
-    #[inline]
-    fn key(self) -> Option<KeyId> {
-        Some(KeyId::from_index(self.0.checked_sub(1)? as usize))
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

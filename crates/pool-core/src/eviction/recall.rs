@@ -10,6 +10,7 @@ pub use settings::Settings;
 
 use super::dense::Dense;
 use super::kin::{ImportNames, Names, Unrelated};
+use super::owner::Owner;
 use super::room::Room;
 use super::{Eviction, Removal, Victim};
 use crate::capacity::Bounds;
@@ -71,8 +72,8 @@ pub struct Recall<N = Unrelated> {
     log: Log,
     /// The number of the last request.
     now: u64,
-    /// Whether an entry is idle.
-    is_idle: Dense<EntryId, bool>,
+    /// Whose each idle entry is.
+    owners: Dense<EntryId, Owner>,
     /// How many entries are idle.
     idle: usize,
     /// Keys that have idle entries, and some all of whose entries are leased.
@@ -120,7 +121,7 @@ impl<N> Recall<N> {
             trust: Trust::new(),
             log: Log::default(),
             now: successors::FIRST,
-            is_idle: Dense::default(),
+            owners: Dense::default(),
             idle: 0,
             listed: Vec::new(),
             hand: 0,
@@ -161,13 +162,16 @@ impl<N> Recall<N> {
     /// A request for `key`, the cost of which is known, which gets `entry`.
     #[inline]
     fn request(&mut self, entry: EntryId, key: KeyId) {
-        let Self { records, is_idle, idle, fading, similar, trust, log, now, settings, .. } = self;
-        let (Some(is_idle), Some(record)) = (is_idle.get_mut(entry), records.get_mut(key)) else {
+        let Self { records, owners, idle, fading, similar, trust, log, now, settings, .. } = self;
+        let (Some(owner), Some(record)) = (owners.get_mut(entry), records.get_mut(key)) else {
             return self.request_of_unknown(entry, key);
         };
-        if std::mem::take(is_idle) {
+        if *owner == Owner::of(key) {
+            *owner = Owner::NONE;
             *idle -= 1;
-            record.idle = record.idle.saturating_sub(1);
+            record.idle -= 1;
+        } else if *owner != Owner::NONE {
+            return self.request_of_unknown(entry, key);
         }
         *now += 1;
         fading.step();
@@ -190,10 +194,10 @@ impl<N> Recall<N> {
         }
     }
 
-    /// The opening of what is asked for was not told.
+    /// What was told before of the entry or the key was missed.
     #[cold]
     fn request_of_unknown(&mut self, entry: EntryId, key: KeyId) {
-        self.is_idle.at(entry);
+        self.take(entry);
         self.records.at(key);
         self.request(entry, key);
     }
@@ -247,27 +251,38 @@ impl<N> Recall<N> {
     /// An entry is idle, if it was not; it weighs so many bytes.
     #[inline]
     fn release(&mut self, entry: EntryId, key: KeyId, weight: u64) {
-        let (Some(is_idle), Some(record)) = (self.is_idle.get_mut(entry), self.records.get_mut(key)) else {
+        let (Some(owner), Some(record)) = (self.owners.get_mut(entry), self.records.get_mut(key)) else {
             return self.release_of_unknown(entry, key, weight);
         };
+        if *owner != Owner::NONE {
+            return self.release_of_unknown(entry, key, weight);
+        }
         if self.per_byte {
             record.weight = weight.max(1) as f32;
         }
-        if !std::mem::replace(is_idle, true) {
-            self.idle += 1;
-            record.idle += 1;
-            if record.place.is_none() {
-                self.list(key);
-            }
+        *owner = Owner::of(key);
+        self.idle += 1;
+        record.idle += 1;
+        if record.place.is_none() {
+            self.list(key);
         }
     }
 
-    /// The opening of what comes back was not told.
+    /// What was told before of the entry or the key was missed, or this is told again.
     #[cold]
     fn release_of_unknown(&mut self, entry: EntryId, key: KeyId, weight: u64) {
-        self.is_idle.at(entry);
+        self.take(entry);
         self.records.at(key);
         self.release(entry, key, weight);
+    }
+
+    /// An entry is idle no more, if it was.
+    #[cold]
+    fn take(&mut self, entry: EntryId) {
+        if let Some(key) = std::mem::take(self.owners.at(entry)).key() {
+            self.idle -= 1;
+            self.records.at(key).idle -= 1;
+        }
     }
 
     #[cold]
@@ -342,7 +357,7 @@ impl<K: ?Sized, N: Names<K>> Eviction<K> for Recall<N> {
         if new {
             self.take_over(key);
         }
-        self.is_idle.at(entry);
+        self.owners.at(entry);
         self.request(entry, key);
     }
 
@@ -355,11 +370,8 @@ impl<K: ?Sized, N: Names<K>> Eviction<K> for Recall<N> {
     }
 
     fn on_remove(&mut self, entry: EntryId, key: KeyId, _: Removal) {
+        self.take(entry);
         let record = self.records.at(key);
-        if std::mem::take(self.is_idle.at(entry)) {
-            self.idle -= 1;
-            record.idle = record.idle.saturating_sub(1);
-        }
         record.live = record.live.saturating_sub(1);
         if record.idle == 0 {
             if let Some(place) = record.place {
@@ -414,7 +426,7 @@ impl<K: ?Sized, N: Names<K>> Eviction<K> for Recall<N> {
         }
         listed.shrink_to_fit();
         records.shrink_to_fit();
-        self.is_idle.shrink_to_fit();
+        self.owners.shrink_to_fit();
         self.simulations.shrink_to_fit();
         self.similar.shrink_to_fit();
     }

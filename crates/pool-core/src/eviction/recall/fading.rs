@@ -73,7 +73,7 @@ impl Fading {
         self.growth = growth.map(|growth| growth as f32);
         // Squared: a batch is a power of two, and this has one right result.
         self.exact_growth = growth.map(|growth| (0..self.batch.ilog2()).fold(growth, |power, _| power * power));
-        self.left = self.batch;
+        self.change_units();
     }
 
     /// The next request comes.
@@ -91,8 +91,15 @@ impl Fading {
     #[cold]
     fn begin_batch(&mut self) {
         for half_life in 0..HALF_LIVES {
+            self.exact[half_life] *= self.exact_growth[half_life];
+        }
+        self.change_units();
+    }
+
+    /// Where a batch begins.
+    fn change_units(&mut self) {
+        for half_life in 0..HALF_LIVES {
             let exact = &mut self.exact[half_life];
-            *exact *= self.exact_growth[half_life];
             if *exact >= LARGEST {
                 *exact /= LARGEST;
                 self.changes += 1;
@@ -211,6 +218,9 @@ mod tests {
             for at in 0_u64..60_000 {
                 if at == 40_000 {
                     longest *= 3.0;
+                }
+                // More often than there are batches, at last.
+                if at == 40_000 || at > 50_000 && at % 7 == 0 {
                     fading.set_longest(longest);
                 }
                 fading.step();
