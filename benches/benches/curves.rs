@@ -2,6 +2,8 @@
 //!
 //! Criterion draws them: `target/criterion/*/report/lines.svg`, on logarithmic axes. [`ratios`](../ratios) has the same as a table.
 
+use std::fmt::Debug;
+use std::hash::Hash;
 use std::hint::black_box;
 
 use benches::order::Cycle;
@@ -13,7 +15,7 @@ use criterion::{
 use pool_core::capacity::MaxIdle;
 use pool_core::eviction::Lru;
 use pool_core::local::{Builder, Pool};
-use pool_core::{Capacity, Eviction, Imports};
+use pool_core::{Capacity, Eviction, Names as Imports, Own};
 
 const SIZES: [usize; 5] = [10, 100, 1_000, 10_000, 100_000];
 /// It is linear: more would take minutes to fill.
@@ -53,7 +55,7 @@ fn hit<C: Capacity, E: Eviction<Imports>>(
     group: &mut BenchmarkGroup<'_, WallTime>,
     name: &str,
     size: usize,
-    pool: &Pool<Imports, Free, C, E>,
+    pool: &Pool<Imports, Free, Own, C, E>,
     keys: &[Imports],
     mut order: Cycle,
 ) {
@@ -75,7 +77,7 @@ fn miss<C: Capacity, E: Eviction<u64>>(
     group: &mut BenchmarkGroup<'_, WallTime>,
     name: &str,
     size: usize,
-    pool: &Pool<u64, Free, C, E>,
+    pool: &Pool<u64, Free, Own, C, E>,
 ) {
     let mut key = size as u64;
     group.bench_function(BenchmarkId::new(name, size), |b| {
@@ -98,18 +100,18 @@ fn sizes() -> impl Iterator<Item = usize> {
     SIZES.into_iter().filter(move |&size| !smoke || size <= 1_000)
 }
 
-fn boxed<K: Clone>(size: usize) -> Pool<K, Free> {
+fn boxed<K: Clone + Debug>(size: usize) -> Pool<K, Free> {
     Pool::with_max_idle(size as u64)
 }
 
-fn inline<K: Clone>(size: usize) -> Pool<K, Free, MaxIdle, Lru> {
+fn inline<K: Clone + Debug>(size: usize) -> Pool<K, Free, Own, MaxIdle, Lru> {
     let builder: Builder<K, Free> = Pool::builder();
     builder.static_policies(MaxIdle(size as u64), Lru::new()).build()
 }
 
-fn full<K, C, E>(pool: Pool<K, Free, C, E>, keys: &[K]) -> Pool<K, Free, C, E>
+fn full<K, C, E>(pool: Pool<K, Free, Own, C, E>, keys: &[K]) -> Pool<K, Free, Own, C, E>
 where
-    K: pool_core::Query<K> + Clone,
+    K: Hash + Eq + Clone + Debug,
     C: Capacity,
     E: Eviction<K>,
 {

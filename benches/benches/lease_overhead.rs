@@ -10,7 +10,7 @@ use benches::order::Cycle;
 use benches::{Free, ReferencePool, imports, names, used};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use parking_lot::Mutex;
-use pool_core::Imports;
+use pool_core::Names as Imports;
 use pool_core::capacity::MaxIdle;
 use pool_core::eviction::Lru;
 use pool_core::local::Pool;

@@ -11,7 +11,7 @@ use benches::{Free, used};
 use pool_core::capacity::{MaxIdle, MaxLive};
 use pool_core::eviction::Lru;
 use pool_core::sync::Pool;
-use pool_core::{Capacity, Eviction};
+use pool_core::{Capacity, Eviction, Own};
 
 /// One acquire + release.
 type Cycle<'a> = Box<dyn Fn(u64) + Sync + 'a>;
@@ -143,13 +143,13 @@ fn with_candidates(resources: u64, run: &mut dyn FnMut(&str, Cycle<'_>)) {
 }
 
 /// So many of `others`, and `resources` of the key that is asked for.
-fn fill<C: Capacity, E: Eviction<u32>>(pool: &Pool<u32, Free, C, E>, others: u64, resources: u64) {
+fn fill<C: Capacity, E: Eviction<u32>>(pool: &Pool<u32, Free, Own, C, E>, others: u64, resources: u64) {
     (10..10 + others as u32).for_each(|key| drop(pool.acquire(&key, |_| Ok(Free(0))).unwrap()));
     let leases: Vec<_> = (0..resources).map(|_| pool.acquire(&KEY, |_| Ok(Free(0))).unwrap()).collect();
     drop(leases);
 }
 
-fn cycle<C: Capacity, E: Eviction<u32>>(pool: &Pool<u32, Free, C, E>, cycles: u64) {
+fn cycle<C: Capacity, E: Eviction<u32>>(pool: &Pool<u32, Free, Own, C, E>, cycles: u64) {
     for _ in 0..cycles {
         used(pool.acquire(black_box(&KEY), |_| unreachable!("it is warm")).unwrap());
     }

@@ -11,7 +11,7 @@ use benches::{Free, imports, names, used};
 use parking_lot::Mutex;
 use pool_core::capacity::MaxIdle;
 use pool_core::eviction::Lru;
-use pool_core::{Capacity, Eviction, Imports, local, sync};
+use pool_core::{Capacity, Eviction, Names as Imports, Own, local, sync};
 
 const SCENARIOS: [&str; 4] = ["local-hit-interned", "local-hit-slices", "sync-hit", "miss-evict"];
 /// One probe of a table and a bare stack, alone and behind a lock: no keyed pool takes less.
@@ -54,7 +54,7 @@ fn builder() -> local::Builder<Imports, Free> {
 
 fn run<C: Capacity, E: Eviction<Imports>>(
     scenario: &str,
-    pool: local::Pool<Imports, Free, C, E>,
+    pool: local::Pool<Imports, Free, Own, C, E>,
     times: u64,
 ) {
     let keys = keys();
@@ -86,7 +86,7 @@ fn run<C: Capacity, E: Eviction<Imports>>(
     }
 }
 
-fn sync_hit<C: Capacity, E: Eviction<Imports>>(pool: &sync::Pool<Imports, Free, C, E>, times: u64) {
+fn sync_hit<C: Capacity, E: Eviction<Imports>>(pool: &sync::Pool<Imports, Free, Own, C, E>, times: u64) {
     let keys = keys();
     keys.iter().for_each(|key| drop(pool.acquire(key, |_| Ok(Free(0)))));
     for _ in 0..times {

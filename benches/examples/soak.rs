@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use pool_core::capacity::{Both, MaxIdle, MaxLive};
-use pool_core::sync::{CancellationToken, OwnedLease, Pool, WaitIfCheaper};
+use pool_core::pool::LeaseOf;
+use pool_core::sync::{CancellationToken, Lease, Pool, WaitIfCheaper};
 use pool_core::{AcquireError, Health, Resource};
 
 const KEYS: u64 = 12;
@@ -79,7 +80,7 @@ struct Thing<const SHARED: bool>(Arc<Core>);
 impl<const SHARED: bool> Resource for Thing<SHARED> {
     type Error = &'static str;
 
-    fn health(&self) -> Health {
+    fn health(&mut self) -> Health {
         if self.0.bad.load(Relaxed) { Health::Broken } else { Health::Reusable }
     }
 }
@@ -98,7 +99,7 @@ impl Dice {
 }
 
 type Things<const SHARED: bool> = Arc<Pool<u32, Thing<SHARED>>>;
-type Handed<const SHARED: bool> = Mutex<Vec<OwnedLease<u32, Thing<SHARED>>>>;
+type Handed<const SHARED: bool> = Mutex<Vec<Lease<u32, Thing<SHARED>>>>;
 
 /// One acquire and what becomes of it; the panics of user code are caught.
 fn operation<const SHARED: bool>(
@@ -128,14 +129,14 @@ fn operation<const SHARED: bool>(
         }
         lease.0.in_use.store(false, Relaxed);
         match end {
-            0 => drop(lease.into_inner()),
-            1 => lease.discard(),
+            0 => drop(LeaseOf::into_inner(lease)),
+            1 => LeaseOf::discard(lease),
             2 | 3 => lease.0.bad.store(true, Relaxed),
             4 => {
                 let _held = lease;
                 ledger.panic();
             }
-            5 => handed.lock().expect("nothing panics under this lock").push(pool.own(lease)),
+            5 => handed.lock().expect("nothing panics under this lock").push(lease),
             6 if way == 0 => {
                 drop(lease);
                 pool.drain();

@@ -15,7 +15,7 @@ pub use reference::ReferencePool;
 
 use std::convert::Infallible;
 
-use pool_core::{Imports, Resource};
+use pool_core::{Names as Imports, Resource};
 
 /// A resource that costs nothing, so that only the pool is measured.
 #[derive(Clone, Copy, Debug)]

@@ -7,7 +7,7 @@ use allocation_counter::measure;
 use benches::{Free, imports, names};
 use pool_core::capacity::MaxIdle;
 use pool_core::eviction::Lru;
-use pool_core::{Imports, local, sync};
+use pool_core::{Names as Imports, local, sync};
 
 const SLOTS: usize = 8;
 
@@ -49,8 +49,8 @@ macro_rules! assert_hits_allocate_nothing {
 fn local_pool_with_default_policies() {
     for count in [1, 4, 20] {
         assert_hits_allocate_nothing!(local::Pool::<Imports, Free>::with_max_idle(SLOTS as u64), count);
-        let of_imports = local::Pool::<Imports, Free>::imports_builder().build();
-        assert_hits_allocate_nothing!(of_imports, count);
+        let of_names = local::Pool::<Imports, Free>::names_builder().build();
+        assert_hits_allocate_nothing!(of_names, count);
     }
 }
 
@@ -58,8 +58,8 @@ fn local_pool_with_default_policies() {
 fn sync_pool_with_default_policies() {
     for count in [1, 4, 20] {
         assert_hits_allocate_nothing!(sync::Pool::<Imports, Free>::with_max_idle(SLOTS as u64), count);
-        let of_imports = sync::Pool::<Imports, Free>::imports_builder().build();
-        assert_hits_allocate_nothing!(of_imports, count);
+        let of_names = sync::Pool::<Imports, Free>::names_builder().build();
+        assert_hits_allocate_nothing!(of_names, count);
     }
 }
 

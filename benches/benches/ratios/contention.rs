@@ -13,7 +13,7 @@ use benches::rounds::{Medians, Subject};
 use pool_core::capacity::MaxIdle;
 use pool_core::eviction::Lru;
 use pool_core::sync::Pool;
-use pool_core::{Capacity, Eviction};
+use pool_core::{Capacity, Eviction, Own};
 
 use crate::peers;
 
@@ -139,7 +139,10 @@ fn each<T>(keys: &[u64], make: fn() -> T) -> Map<T> {
 }
 
 /// Two resources of each key, and of others as many as there is room for.
-fn filled<C: Capacity, E: Eviction<u64>>(pool: Pool<u64, Free, C, E>, keys: u64) -> Pool<u64, Free, C, E> {
+fn filled<C: Capacity, E: Eviction<u64>>(
+    pool: Pool<u64, Free, Own, C, E>,
+    keys: u64,
+) -> Pool<u64, Free, Own, C, E> {
     (0..MANY - keys).for_each(|other| drop(pool.acquire(&(100 + other), |_| Ok(Free(0)))));
     let both = |key| [pool.acquire(&key, |_| Ok(Free(0))), pool.acquire(&key, |_| Ok(Free(0)))];
     let leases: Vec<_> = (0..keys).map(both).collect();
@@ -147,7 +150,7 @@ fn filled<C: Capacity, E: Eviction<u64>>(pool: Pool<u64, Free, C, E>, keys: u64)
     pool
 }
 
-fn cycle<C: Capacity, E: Eviction<u64>>(pool: &Pool<u64, Free, C, E>, key: u64, hold: Duration) {
+fn cycle<C: Capacity, E: Eviction<u64>>(pool: &Pool<u64, Free, Own, C, E>, key: u64, hold: Duration) {
     let lease = black_box(pool.acquire(black_box(&key), |_| unreachable!("it is warm")));
     spin(hold);
     drop(lease);

@@ -8,7 +8,7 @@ use benches::order::Cycle;
 use benches::report::{Report, number, ratio};
 use benches::rounds::{Medians, Subject};
 use benches::{Free, ReferencePool, imports, names, used};
-use pool_core::Imports;
+use pool_core::Names as Imports;
 use pool_core::capacity::MaxIdle;
 use pool_core::eviction::Lru;
 use pool_core::local::Pool;

@@ -12,7 +12,7 @@ use benches::rounds::{Medians, Subject};
 use benches::{Free, ReferencePool, imports, names, used};
 use pool_core::capacity::MaxIdle;
 use pool_core::eviction::Lru;
-use pool_core::{Capacity, Eviction, Imports, local, sync};
+use pool_core::{Capacity, Eviction, Names as Imports, Own, local, sync};
 
 use crate::ours::hits;
 use crate::peers::{self, SLOTS};
@@ -172,7 +172,7 @@ fn keyed(count: usize) -> Vec<Subject<'static>> {
 fn ours(count: usize) -> Vec<Subject<'static>> {
     fn sync<C: Capacity + 'static, E: Eviction<Imports> + 'static>(
         name: &str,
-        pool: sync::Pool<Imports, Free, C, E>,
+        pool: sync::Pool<Imports, Free, Own, C, E>,
         keys: Vec<Imports>,
     ) -> Subject<'static> {
         keys.iter().for_each(|key| drop(pool.acquire(key, |_| Ok(Free(0)))));

@@ -1,5 +1,7 @@
 //! What is done to our own pool, the one for one thread: hits, misses with evictions, drains.
 
+use std::fmt::Debug;
+use std::hash::Hash;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -7,18 +9,19 @@ use benches::order::Cycle;
 use benches::rounds::Subject;
 use benches::{Free, used};
 use pool_core::local::Pool;
-use pool_core::{Capacity, Eviction, Query};
+use pool_core::{Capacity, Eviction, Own, Query};
 
 /// Hits on `queries`, in that order.
 pub(crate) fn hits<K, Q, C, E>(
     name: impl Into<String>,
-    pool: Pool<K, Free, C, E>,
+    pool: Pool<K, Free, Own, C, E>,
     queries: Vec<Q>,
     mut order: Cycle,
 ) -> Subject<'static>
 where
-    K: Clone + 'static,
-    Q: Query<K> + 'static,
+    K: Clone + Debug + 'static,
+    Q: 'static,
+    for<'a> &'a Q: Query<K>,
     C: Capacity + 'static,
     E: Eviction<K> + 'static,
 {
@@ -31,7 +34,7 @@ where
 /// Hits in a pool whose `count` entries are all of one key.
 pub(crate) fn hits_of_one<C, E>(
     name: impl Into<String>,
-    pool: Pool<u64, Free, C, E>,
+    pool: Pool<u64, Free, Own, C, E>,
     count: usize,
 ) -> Subject<'static>
 where
@@ -45,12 +48,12 @@ where
 /// Misses in a pool that is full of other keys, never seen before: each evicts one.
 pub(crate) fn misses<K, C, E>(
     name: impl Into<String>,
-    pool: Pool<K, Free, C, E>,
+    pool: Pool<K, Free, Own, C, E>,
     full: &[K],
     mut next: impl FnMut() -> K + 'static,
 ) -> Subject<'static>
 where
-    K: Query<K> + Clone + 'static,
+    K: Hash + Eq + Clone + Debug + 'static,
     C: Capacity + 'static,
     E: Eviction<K> + 'static,
 {
@@ -92,10 +95,10 @@ pub(crate) fn drained(
     Subject::timed(name, move |times| (0..times).map(|_| drain()).sum()).units(count)
 }
 
-fn fill<K, Q, C, E>(pool: &Pool<K, Free, C, E>, queries: &[Q])
+fn fill<K, Q, C, E>(pool: &Pool<K, Free, Own, C, E>, queries: &[Q])
 where
-    K: Clone,
-    Q: Query<K>,
+    K: Clone + Debug,
+    for<'a> &'a Q: Query<K>,
     C: Capacity,
     E: Eviction<K>,
 {
@@ -103,7 +106,7 @@ where
     assert_eq!(pool.len(), queries.len());
 }
 
-fn fill_with_one<C: Capacity, E: Eviction<u64>>(pool: &Pool<u64, Free, C, E>, count: usize) {
+fn fill_with_one<C: Capacity, E: Eviction<u64>>(pool: &Pool<u64, Free, Own, C, E>, count: usize) {
     let leases: Vec<_> = (0..count).map(|_| pool.acquire(&0, |_| Ok(Free(0)))).collect();
     drop(leases);
     assert_eq!(pool.len(), count);

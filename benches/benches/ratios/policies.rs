@@ -5,7 +5,7 @@ use benches::order::Cycle;
 use benches::report::{Report, number, ratio};
 use benches::rounds::{Medians, Subject};
 use benches::{Free, imports};
-use pool_core::Imports;
+use pool_core::Names as Imports;
 use pool_core::capacity::MaxIdle;
 use pool_core::eviction::{self, Lru};
 use pool_core::local::Pool;
@@ -14,15 +14,15 @@ use crate::ours::{hits, misses};
 
 const SIZES: [usize; 2] = [32, 10_000];
 const BASELINE: &str = "Lru, static";
-const OF_IMPORTS: &str = "Recall::of_imports";
+const OF_IMPORTS: &str = "Recall::of_names";
 
 pub(crate) fn measure(options: &Options, report: &mut Report) {
     report.section("Policies: what a decision costs");
     report.note(
         "Local pool, `u64` keys, all distinct; policies boxed, as `leanpool` and the default have them. Hits at random; misses with a key \
          never seen before, in a full pool: each opens (two reads of the clock) and evicts. In brackets: beside `Lru` as a static \
-         policy. `Recall` is the default; `Recall::of_imports` (keys of 4 names, most of which all keys share: its worst case) the default of \
-         `imports_builder`, which looks at similar lists when an unknown one is opened.",
+         policy. `Recall` is the default; `Recall::of_names` (keys of 4 names, most of which all keys share: its worst case) the default of \
+         `names_builder`, which looks at similar lists when an unknown one is opened.",
     );
     let sizes = if options.is_smoke() { &SIZES[..1] } else { &SIZES[..] };
     let mut subjects = Vec::new();
@@ -82,7 +82,7 @@ fn of_size(size: usize) -> Vec<Subject<'static>> {
     let ring: Vec<Imports> = (0..size + 8192).map(|salt| imports(4, size + salt)).collect();
     let mut order = Cycle::over(0..ring.len());
     let lists: Vec<Imports> = (0..size).map(|salt| imports(4, salt)).collect();
-    let pool = || Pool::imports_builder().capacity(max).build();
+    let pool = || Pool::names_builder().capacity(max).build();
     let random = Cycle::shuffled(size);
     subjects.push(hits(named(HIT, OF_IMPORTS, size), pool(), lists.clone(), random).pass(size));
     let next = move || ring[order.turn()].clone();

@@ -6,7 +6,7 @@ use allocation_counter::measure;
 use benches::{Free, ReferencePool, imports, names};
 use pool_core::capacity::MaxIdle;
 use pool_core::eviction::Lru;
-use pool_core::{Capacity, Eviction, Imports, local, sync};
+use pool_core::{Capacity, Eviction, Names as Imports, Own, local, sync};
 
 fn main() {
     for count in std::env::args().skip(1) {
@@ -23,8 +23,8 @@ fn of(count: usize) {
     idle("idle entry, a key each", max, &keys, &|| local::Pool::with_max_idle(max));
     let inline = || local::Pool::builder().static_policies(MaxIdle(max), Lru::new()).build();
     idle("idle entry, a key each, static Lru", max, &keys, &inline);
-    let of_imports = || local::Pool::imports_builder().capacity(MaxIdle(max)).build();
-    idle("idle entry, a key each, Recall::of_imports", max, &keys, &of_imports);
+    let of_names = || local::Pool::names_builder().capacity(MaxIdle(max)).build();
+    idle("idle entry, a key each, Recall::of_names", max, &keys, &of_names);
     idle("idle entry, all of one key", max, &one, &|| local::Pool::with_max_idle(max));
     print("idle entry, a key each, sync", max, || {
         let pool = sync::Pool::with_max_idle(max);
@@ -61,7 +61,7 @@ fn idle<C: Capacity, E: Eviction<Imports>>(
     what: &str,
     count: u64,
     keys: &[Imports],
-    make: &dyn Fn() -> local::Pool<Imports, Free, C, E>,
+    make: &dyn Fn() -> local::Pool<Imports, Free, Own, C, E>,
 ) {
     let pool = make();
     let mut leases = Vec::with_capacity(keys.len());

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use leanpool::session::Regions;
 use leanpool::{LeanCapabilities, LeanHost, LeanRuntime, SessionPool};
-use pool_core::private_dirty_bytes;
+use process_memory::private_dirty_bytes;
 
 /// In full on real Lean; on the model there is nothing to measure, and a few rounds show that this runs.
 const ROUNDS: u32 = if cfg!(feature = "abi-model") { 10 } else { 1000 };

@@ -16,7 +16,7 @@ use mock_backend::{CostModel, Regions};
 use pool_core::capacity::MaxIdle;
 use pool_core::eviction::{Lru, Recall, RecallSettings};
 use pool_core::local::Pool;
-use pool_core::{Eviction, Imports, Resource};
+use pool_core::{Eviction, Names as Imports, Resource};
 
 const CAPACITIES: [u64; 5] = [2, 4, 8, 16, 32];
 
@@ -67,7 +67,7 @@ impl Subject {
     /// The logarithm of each capacity's ratio to `Lru`.
     fn logs(&self, settings: RecallSettings) -> [f64; 5] {
         std::array::from_fn(|place| {
-            let policy = Recall::of_imports().settings(settings);
+            let policy = Recall::of_names().settings(settings);
             (self.open_nanos(CAPACITIES[place], policy) / self.lru[place]).ln()
         })
     }

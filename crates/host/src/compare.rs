@@ -28,7 +28,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use mock_backend::{Cost, CostModel, Regions};
-use pool_core::{Imports, eviction};
+use pool_core::{Names as Imports, eviction};
 use serde::Serialize;
 
 use crate::replay::{self, DEFAULT_POLICY, policy_named, replay_with};

@@ -10,7 +10,8 @@ use mock_backend::{CostModel, Journal, MockBackend, MockEnvironment, Regions};
 use pool_core::capacity::{Both, MaxIdle, MaxIdleWeight};
 use pool_core::eviction::{self, IdleTimeout, MaxAge, Recall, Worth};
 use pool_core::local::{Builder, Pool};
-use pool_core::{Eviction, Imports};
+use pool_core::pool::LeaseOf;
+use pool_core::{Eviction, Names as Imports};
 
 pub use report::Report;
 
@@ -94,8 +95,8 @@ impl Options {
 /// The policy of that name, as it is best for environments.
 pub(crate) fn policy_named(name: &str, bounded_in_bytes: bool) -> Box<dyn Eviction<Imports>> {
     match (name, bounded_in_bytes) {
-        ("Recall", true) => Box::new(Recall::of_imports().per_byte()),
-        ("Worth", true) => Box::new(Worth::of_imports().per_byte()),
+        ("Recall", true) => Box::new(Recall::of_names().per_byte()),
+        ("Worth", true) => Box::new(Worth::of_names().per_byte()),
         _ => eviction::named_for_imports(name).expect("`name` is one of `pool_core::eviction::NAMES`"),
     }
 }
@@ -214,8 +215,8 @@ fn run(
             .acquire(&request.imports, |imports| backend.open(imports))
             .expect("MaxIdle refuses no open, and without a script none fails");
         now.done += 1;
-        now.hits += u64::from(lease.was_hit());
-        assumed_opens += u64::from(!lease.was_hit() && lease.cost().assumed);
+        now.hits += u64::from(LeaseOf::was_hit(&lease));
+        assumed_opens += u64::from(!LeaseOf::was_hit(&lease) && lease.cost().assumed);
         held.push_back(lease);
         if held.len() > options.hold {
             held.pop_front();

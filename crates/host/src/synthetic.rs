@@ -17,7 +17,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use mock_backend::ModuleGraph;
-use pool_core::Imports;
+use pool_core::Names as Imports;
 
 use crate::trace::{Request, Trace};
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use pool_core::Imports;
+use pool_core::Names as Imports;
 
 /// One request of a trace.
 #[derive(Clone, Debug, PartialEq, Eq)]

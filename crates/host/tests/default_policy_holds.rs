@@ -11,7 +11,7 @@ use mock_backend::{CostModel, Regions};
 use pool_core::capacity::{MaxIdle, MaxIdleWeight};
 use pool_core::eviction::{NAMES, Recall, named_for_imports};
 use pool_core::local::Pool;
-use pool_core::{Capacity, Eviction, Imports, Resource};
+use pool_core::{Capacity, Eviction, Names as Imports, Resource};
 
 struct Weighs(u64);
 
@@ -58,7 +58,7 @@ impl Subject {
         let time = Rc::new(Cell::new(0));
         let clock = Rc::clone(&time);
         let pool: Pool<Imports, Weighs> =
-            Pool::imports_builder().capacity(capacity).eviction(policy).clock(move || clock.get()).build();
+            Pool::names_builder().capacity(capacity).eviction(policy).clock(move || clock.get()).build();
         let mut held = VecDeque::new();
         for (imports, nanos, weight) in &self.requests {
             let open = |_: &Imports| {
@@ -128,7 +128,7 @@ fn it_opens_less_than_lru_where_leases_overlap() {
 fn it_opens_less_than_lru_in_pools_that_are_bounded_in_bytes() {
     holds("by weight", 0.965, |subject, times| {
         let capacity = || MaxIdleWeight(times * subject.median_weight);
-        let recall = subject.open(capacity(), 0, Recall::of_imports().per_byte()).1;
+        let recall = subject.open(capacity(), 0, Recall::of_names().per_byte()).1;
         recall / subject.open(capacity(), 0, named_for_imports("Lru").unwrap()).1
     });
 }

@@ -14,7 +14,7 @@ use leanpool::trace::Trace;
 use pool_core::capacity::MaxIdle;
 use pool_core::eviction::named_for_imports;
 use pool_core::local::Pool;
-use pool_core::{Imports, Resource};
+use pool_core::{Names as Imports, Resource};
 
 const CAPACITIES: [u64; 5] = [2, 4, 8, 16, 32];
 

@@ -197,7 +197,7 @@ on_lean! {
         });
     }
 
-    fn budget_of_imports_refuses_with_a_reason_and_spares_what_is_idle() {
+    fn budget_of_names_refuses_with_a_reason_and_spares_what_is_idle() {
         with_capabilities(|capabilities| {
             let policy = SessionPoolMemoryPolicy::disabled().max_fresh_imports(1);
             let pool = SessionPool::with_memory_policy(runtime(), 4, policy);

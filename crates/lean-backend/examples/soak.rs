@@ -12,6 +12,7 @@ use lean_backend::{
     LeanCancellationToken, LeanError, LeanRuntime, SharedEnvironment, Sysroot, Watch, abi_model,
 };
 use pool_core::capacity::MaxIdle;
+use pool_core::pool::LeaseOf;
 use pool_core::sync::{Lease, Pool};
 
 const THREADS: u64 = 8;
@@ -42,7 +43,7 @@ fn main() -> Result<(), LeanError> {
                         let open = |key: &EnvironmentKey| {
                             SharedEnvironment::import(runtime, &key.options, &key.words(), &Watch::default())
                         };
-                        match pool.acquire(&query, open) {
+                        match pool.acquire(query, open) {
                             Ok(lease) => {
                                 let deed = random.below(DEEDS.len() as u64) as usize;
                                 perform(deed, lease, runtime, &mut random);
@@ -81,7 +82,7 @@ fn list(random: &mut Random, seed: u64, round: u64) -> String {
 
 fn perform(
     deed: usize,
-    lease: Lease<'_, EnvironmentKey, SharedEnvironment>,
+    lease: Lease<EnvironmentKey, SharedEnvironment>,
     runtime: &LeanRuntime,
     random: &mut Random,
 ) {
@@ -119,7 +120,7 @@ fn perform(
             drop(lease);
             assert!(kept.ask(|environment| Ok(environment.contains("Nat"))).is_ok());
         }
-        _ => lease.discard(),
+        _ => LeaseOf::discard(lease),
     }
 }
 

@@ -18,7 +18,7 @@
 //! let options = InternedOptions::from(ImportOptions::new(Sysroot::find()?));
 //! let pool: Pool<EnvironmentKey, SharedEnvironment> = Pool::builder().capacity(MaxIdle(8)).shared().build();
 //! let query = EnvironmentQuery { options: &options, imports: &["public Init", "public Lean"] };
-//! let environment = pool.acquire(&query, |key| {
+//! let environment = pool.acquire(query, |key| {
 //!     SharedEnvironment::import(runtime, &key.options, &key.words(), &Watch::default())
 //! })?;
 //! std::thread::scope(|scope| {

@@ -3,5 +3,5 @@
 /// Private dirty bytes of this process; `None` where the system does not tell. Reading it walks the page tables, milliseconds in
 /// a process with a gigabyte mapped: twice an import, never on a hit.
 pub(crate) fn private_bytes() -> Option<u64> {
-    pool_core::private_dirty_bytes().ok()
+    process_memory::private_dirty_bytes().ok()
 }

@@ -52,7 +52,7 @@ macro_rules! as_resource {
             self.facts().residue()
         }
 
-        fn health(&self) -> Health {
+        fn health(&mut self) -> Health {
             self.facts().health()
         }
 

@@ -44,7 +44,7 @@ on_lean! {
         }
     }
 
-    fn huge_list_of_imports_is_no_deeper_recursion() {
+    fn huge_list_of_names_is_no_deeper_recursion() {
         let imports = vec!["public Init"; 10_000];
         as_measured(import(&options(), &imports).unwrap(), (502, 44_973));
     }

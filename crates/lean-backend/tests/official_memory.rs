@@ -6,7 +6,7 @@ mod support;
 
 mod on_official_runtime {
     use lean_backend::CheckOptions;
-    use pool_core::private_dirty_bytes;
+    use process_memory::private_dirty_bytes;
 
     use crate::support::begin;
     use crate::support::kit::{HEADER, import, kit, options};

@@ -13,6 +13,7 @@ mod on_the_abi_model {
     use lean_backend::{
         EnvironmentKey, EnvironmentQuery, ImportOptions, LeanError, Regions, SharedEnvironment, Watch,
     };
+    use pool_core::pool::LeaseOf;
     use pool_core::{AcquireError, MissReason, local};
 
     use crate::support::{begin, options, runtime, shared};
@@ -172,7 +173,7 @@ mod on_the_abi_model {
             let open = |key: &EnvironmentKey| {
                 SharedEnvironment::import(runtime(), &key.options, &key.words(), &Watch::default())
             };
-            pool.acquire(&query, open).map(|lease| lease.was_hit())
+            pool.acquire(query, open).map(|lease| LeaseOf::was_hit(&lease))
         };
         assert!(!acquire("one").unwrap());
         let AcquireError::Open { error, .. } = acquire("two").unwrap_err() else {

@@ -10,6 +10,7 @@ use lean_backend::{
     SharedEnvironment, Watch,
 };
 use pool_core::capacity::MaxIdle;
+use pool_core::pool::LeaseOf;
 use pool_core::{AcquireError, Resource, local, sync};
 use support::{interned, options, runtime};
 
@@ -35,11 +36,11 @@ on_lean! {
         let options = interned();
         let pool: local::Pool<EnvironmentKey, SharedEnvironment> = local::Pool::builder().capacity(MaxIdle(2)).shared().build();
         let query = EnvironmentQuery { options: &options, imports: &["Init"] };
-        let first = pool.acquire(&query, open).unwrap();
-        let second = pool.acquire(&query, |_| panic!("a second import")).unwrap();
-        assert!(!first.was_hit() && second.was_hit());
+        let first = pool.acquire(query, open).unwrap();
+        let second = pool.acquire(query, |_| panic!("a second import")).unwrap();
+        assert!(!LeaseOf::was_hit(&first) && LeaseOf::was_hit(&second));
         drop((first, second));
-        assert!(pool.acquire(&query, |_| panic!("a third import")).unwrap().was_hit());
+        assert!(LeaseOf::was_hit(&pool.acquire(query, |_| panic!("a third import")).unwrap()));
         assert_eq!((pool.stats().opened(), pool.stats().reused), (1, 2));
     }
 
@@ -51,8 +52,8 @@ on_lean! {
                 let query = EnvironmentQuery { options: &options, imports: &["Init"] };
                 for round in 0..3 {
                     let open = |key: &EnvironmentKey| Environment::import(thread, &key.options, &key.words());
-                    let lease = pool.acquire(&query, open).unwrap();
-                    assert_eq!(lease.was_hit(), round > 0);
+                    let lease = pool.acquire(query, open).unwrap();
+                    assert_eq!(LeaseOf::was_hit(&lease), round > 0);
                     assert!(lease.contains("Nat"));
                 }
                 assert_eq!(pool.drain(), 1);
@@ -67,7 +68,7 @@ on_lean! {
         for options in [&shared, &isolated] {
             for imports in [&["Init"][..], &["public Init"], &["module", "public Init"]] {
                 let query = EnvironmentQuery { options, imports };
-                assert!(!pool.acquire(&query, open).unwrap().was_hit(), "{query:?}");
+                assert!(!LeaseOf::was_hit(&pool.acquire(query, open).unwrap()), "{query:?}");
             }
         }
     }
@@ -81,7 +82,7 @@ on_lean! {
                     let thread = runtime().attach();
                     for source in ["#check Nat", "example := oops", "example : 1 + 1 = 2 := rfl"] {
                         let query = EnvironmentQuery { options: &options, imports: &["Init"] };
-                        let lease = pool.acquire(&query, open).unwrap();
+                        let lease = pool.acquire(query, open).unwrap();
                         let checked = lease.on(&thread).check(source, &CheckOptions::new()).unwrap();
                         assert_eq!(checked.errors(), usize::from(source.contains("oops")));
                     }
@@ -96,7 +97,7 @@ on_lean! {
         let pool: sync::Pool<EnvironmentKey, SharedEnvironment> = sync::Pool::builder().capacity(MaxIdle(2)).shared().build();
         let query = EnvironmentQuery { options: &options, imports: &["Nope"] };
         for _ in 0..2 {
-            let error = pool.acquire(&query, open).unwrap_err();
+            let error = pool.acquire(query, open).unwrap_err();
             let AcquireError::Open { error, .. } = error else { panic!("{error}") };
             assert!(error.to_string().contains("unknown module prefix 'Nope'"), "{error}");
         }
@@ -139,7 +140,7 @@ on_lean! {
         let pool: local::Pool<EnvironmentKey, SharedEnvironment> = local::Pool::builder().capacity(MaxIdle(0)).shared().build();
         let query = EnvironmentQuery { options: &options, imports: &["Init"] };
         for _ in 0..20 {
-            assert!(!pool.acquire(&query, open).unwrap().was_hit());
+            assert!(!LeaseOf::was_hit(&pool.acquire(query, open).unwrap()));
         }
         assert_eq!(pool.usage().live(), 0);
     }
@@ -157,16 +158,16 @@ mod on_the_abi_model_alone {
         let pool: local::Pool<EnvironmentKey, SharedEnvironment> =
             local::Pool::builder().capacity(MaxIdle(4)).shared().build();
         let acquire =
-            |imports: &[&str]| pool.acquire(&EnvironmentQuery { options: &options, imports }, open).unwrap();
+            |imports: &[&str]| pool.acquire(EnvironmentQuery { options: &options, imports }, open).unwrap();
         let held = acquire(&["Init"]);
         drop(acquire(&["Init"]));
         drop(acquire(&["Model.Extends.Pooling"]));
-        assert!(!acquire(&["Init"]).was_hit(), "the one that is held is stale, too");
+        assert!(!LeaseOf::was_hit(&acquire(&["Init"])), "the one that is held is stale, too");
         assert_eq!(pool.stats().misses.get(MissReason::Stale), 1);
-        assert!(acquire(&["Model.Extends.Pooling"]).was_hit(), "that one has the extension itself");
+        assert!(LeaseOf::was_hit(&acquire(&["Model.Extends.Pooling"])), "that one has the extension itself");
         drop(held);
         assert_eq!(pool.stats().dropped().get(DropReason::Stale), 1);
-        assert!(acquire(&["Init"]).was_hit());
+        assert!(LeaseOf::was_hit(&acquire(&["Init"])));
     }
 
     #[test]
@@ -189,9 +190,9 @@ mod on_the_abi_model_alone {
         let pool: local::Pool<EnvironmentKey, SharedEnvironment> =
             local::Pool::builder().capacity(MaxIdle(4)).shared().build();
         let query = EnvironmentQuery { options: &options, imports: &["Init"] };
-        drop(pool.acquire(&query, open).unwrap());
+        drop(pool.acquire(query, open).unwrap());
         support::shared(&["Model.Extends.Without"]);
-        assert!(pool.acquire(&query, open).unwrap().was_hit());
+        assert!(LeaseOf::was_hit(&pool.acquire(query, open).unwrap()));
     }
 
     #[test]
@@ -201,11 +202,11 @@ mod on_the_abi_model_alone {
         let pool: local::Pool<EnvironmentKey, SharedEnvironment> =
             local::Pool::builder().capacity(MaxIdle(4)).shared().build();
         let query = EnvironmentQuery { options: &options, imports: &["Init"] };
-        drop(pool.acquire(&query, open).unwrap());
+        drop(pool.acquire(query, open).unwrap());
         let (imports, live) = (lean_backend::abi_model::imports(), lean_backend::abi_model::live());
         for _ in 0..100 {
             // On a thread that is not attached: the model would end the process at a call.
-            let lease = pool.acquire(&query, |_| panic!("an import")).unwrap();
+            let lease = pool.acquire(query, |_| panic!("an import")).unwrap();
             assert!(!lean_backend::abi_model::is_attached());
             assert_eq!(lean_backend::abi_model::live(), live, "no further object");
             drop(lease);

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use pool_core::{Health, Imports, Resource};
+use pool_core::{Health, Names as Imports, Resource};
 
 use crate::clock::VirtualClock;
 use crate::cost::{Cost, CostModel};
@@ -270,7 +270,7 @@ impl Resource for MockEnvironment {
         self.0.cost.residue
     }
 
-    fn health(&self) -> Health {
+    fn health(&mut self) -> Health {
         match self.step(Step::Health) {
             Outcome::Fail => return Health::Broken,
             Outcome::Stale => self.make_stale(),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use pool_core::Imports;
+use pool_core::Names as Imports;
 
 use crate::data::{DataError, error, number, rows};
 use crate::modules::{Closure, ModuleGraph};

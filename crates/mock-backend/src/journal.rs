@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pool_core::{Clock as _, Event, Imports, Observer};
+use pool_core::{Clock as _, Event, Names as Imports, Observer};
 
 use crate::clock::VirtualClock;
 

@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use mock_backend::{CostModel, MockBackend, Regions};
-//! use pool_core::{Clock, Imports, local::Pool};
+//! use pool_core::{Clock, Names as Imports, local::Pool};
 //!
 //! let backend = MockBackend::new(CostModel::measured(Regions::Shared));
 //! let pool = Pool::builder().clock(backend.clock()).build();

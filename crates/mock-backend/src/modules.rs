@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use pool_core::Imports;
+use pool_core::Names as Imports;
 
 use crate::data::{DataError, error, number, rows};
 

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use pool_core::Imports;
+use pool_core::Names as Imports;
 
 /// A moment in a resource's life at which a [`Script`] may interfere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

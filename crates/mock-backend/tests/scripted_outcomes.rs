@@ -6,7 +6,7 @@ use mock_backend::{
     Cost, CostModel, Journal, MockBackend, MockEnvironment, MockError, Outcome, Script, Step, VirtualClock,
 };
 use pool_core::local::Pool;
-use pool_core::{Clock as _, DropReason, Health, Imports, MissReason, Resource as _};
+use pool_core::{Clock as _, DropReason, Health, MissReason, Names as Imports, Resource as _};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -44,7 +44,7 @@ fn an_open_takes_its_cost_in_virtual_time_and_memory() {
 fn slow_takes_so_many_times_as_long() {
     let backend = backend();
     backend.script(Script::new().next(Step::Open, [Outcome::Slow(7)]).next(Step::Health, [Outcome::Slow(3)]));
-    let environment = backend.open(&lean()).unwrap();
+    let mut environment = backend.open(&lean()).unwrap();
     assert_eq!(backend.clock().nanos(), 7 * SECOND);
     assert_eq!(environment.health(), Health::Reusable);
     assert_eq!(backend.clock().nanos(), 7 * SECOND + 3_000_000);
@@ -59,7 +59,8 @@ fn fail_fails_an_open_and_breaks_a_resource() {
     let error = pool.acquire(&imports, open).unwrap_err();
     let scripted = MockError::Scripted { imports: imports.clone() };
     assert_eq!(error.clone().into_open().as_deref(), Some(&scripted));
-    assert_eq!(error.to_string(), "the open failed: the script made the open of 'Init Lean' fail");
+    assert_eq!(scripted.to_string(), "the script made the open of 'Init Lean' fail");
+    assert!(error.to_string().starts_with("the open failed (key [\"Init\", \"Lean\"]; 0 idle"), "{error}");
     assert_eq!(backend.clock().nanos(), SECOND, "a failure takes its time too");
 
     drop(pool.acquire(&imports, open).unwrap());
@@ -75,8 +76,8 @@ fn stale_opens_what_is_stale_or_makes_it_so_for_all_handles() {
     backend.script(Script::new().next_of(&imports, Step::Open, [Outcome::Stale]));
     assert_eq!(backend.open(&imports).unwrap().health(), Health::Stale);
 
-    let fine = backend.open(&imports).unwrap();
-    let other = fine.clone();
+    let mut fine = backend.open(&imports).unwrap();
+    let mut other = fine.clone();
     assert_eq!(other.health(), Health::Reusable);
     backend.script(Script::new().next(Step::Health, [Outcome::Stale]));
     assert_eq!((fine.health(), fine.health(), other.health()), (Health::Stale, Health::Stale, Health::Stale));

@@ -10,6 +10,7 @@ mod max_live;
 mod max_live_weight;
 mod max_opens;
 mod max_residue;
+mod most_opening;
 mod process_memory;
 mod unbounded;
 
@@ -21,6 +22,7 @@ pub use max_live::MaxLive;
 pub use max_live_weight::MaxLiveWeight;
 pub use max_opens::MaxOpens;
 pub use max_residue::MaxResidue;
+pub(crate) use most_opening::MostOpening;
 pub use process_memory::ProcessMemory;
 pub use unbounded::Unbounded;
 

@@ -21,6 +21,12 @@ pub(crate) struct Panics {
 }
 
 impl Panics {
+    pub(crate) fn of(payload: Payload) -> Self {
+        let mut panics = Self::default();
+        panics.keep(payload);
+        panics
+    }
+
     /// What `f` returns, or `None` if it panicked.
     #[inline]
     pub(crate) fn contain<T>(&mut self, f: impl FnOnce() -> T) -> Option<T> {
@@ -91,7 +97,7 @@ pub(crate) fn in_drop(f: impl FnOnce()) {
 }
 
 /// Drops a panic's payload, whose own `Drop` may panic; what that one panics with is leaked.
-fn dispose(payload: Payload) {
+pub(crate) fn dispose(payload: Payload) {
     if let Err(nested) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(nested);
     }

@@ -12,6 +12,8 @@
 //! | an open ends, or fails | [`opened`](Core::opened), [`open_failed`](Core::open_failed) | `open.rs` |
 //! | a lease ends | [`put_back`](Core::put_back), [`ended`](Core::ended) | `release.rs` |
 //! | a victim is gone | [`dropped`](Core::dropped) | `room.rs` |
+//! | what was opened is no good any more | [`invalidate`](Core::invalidate), [`invalidate_all`](Core::invalidate_all) | `invalidate.rs` |
+//! | the limits change | [`change_capacity`](Core::change_capacity) | `limits.rs` |
 //! | the pool is emptied, or closed | [`drain`](Core::drain), [`evict_expired`](Core::evict_expired), [`drop_stale`](Core::drop_stale), [`close`](Core::close) | `room.rs`, `close.rs` |
 //!
 //! What they have in common: `admission.rs` says whether one may be opened and evicts for it, `serve.rs` gives what is
@@ -43,7 +45,9 @@ mod entries;
 mod estimate;
 mod first_fit;
 mod hit;
+mod invalidate;
 mod keys;
+mod limits;
 mod open;
 mod queue;
 mod release;
@@ -70,7 +74,7 @@ use estimate::Estimate;
 use keys::Keys;
 use queue::Queue;
 
-use crate::capacity::Capacity;
+use crate::capacity::{Bounds, Capacity};
 use crate::create_or_wait::CreateOrWait;
 use crate::eviction::Eviction;
 use crate::id::{EntryId, Id, KeyId};
@@ -79,14 +83,9 @@ use crate::time::Now;
 use crate::usage::Usage;
 
 /// Who acquires, as far as it matters: the same for two acquires of which the second is made while the first one's lease is
-/// held. A thread, or a task.
+/// held: a thread. Of a task, the thread that it was polled on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Who(pub(crate) usize);
-
-impl Who {
-    /// Somebody of whom nothing is known: it may hold leases.
-    pub(crate) const UNKNOWN: Self = Self(0);
-}
 
 /// A lease: its entry in the lower half, and in the upper one its place among the leases of shared resources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +121,8 @@ pub(crate) struct Core<K, R, F, C, E> {
     counters: Counters,
     waits: Waits,
     capacity: C,
+    /// What the capacity policy says of them.
+    bounds: Bounds,
     eviction: E,
     create_or_wait: Box<dyn CreateOrWait>,
     /// How a handle is made, if leases share a resource.
@@ -134,6 +135,9 @@ pub(crate) struct Core<K, R, F, C, E> {
     closers: Vec<(u64, Waker)>,
     next_closer: u64,
     closed: bool,
+    /// How often something was invalidated, and how often when all was.
+    invalidations: u64,
+    all_invalidated: u64,
     /// Exclusive entries that leave with their lease.
     leaving: usize,
     /// What [`is_plain`](Core::is_plain) says.
@@ -141,6 +145,9 @@ pub(crate) struct Core<K, R, F, C, E> {
     needs_clock: bool,
     needs_hold_times: bool,
     needs_process_memory: bool,
+    /// How many leases were timed, and how long they took.
+    holds: u64,
+    hold_nanos: u64,
     /// The one of those who wait for room that measures memory, and the arrival from which on others have yet to.
     measuring: Option<WaiterId>,
     measure_from: Option<u64>,
@@ -171,7 +178,8 @@ where
 {
     pub(crate) fn new(parts: Parts<R, C, E>) -> Self {
         let Parts { capacity, mut eviction, create_or_wait, share, remembered_keys } = parts;
-        eviction.on_capacity(&capacity.bounds());
+        let bounds = capacity.bounds();
+        eviction.on_capacity(&bounds);
         let mut core = Self {
             entries: Entries::new(),
             keys: Keys::new(remembered_keys),
@@ -182,7 +190,10 @@ where
             needs_clock: eviction.needs_clock(),
             needs_hold_times: create_or_wait.needs_hold_times(),
             needs_process_memory: capacity.needs_process_memory(),
+            holds: 0,
+            hold_nanos: 0,
             capacity,
+            bounds,
             eviction,
             create_or_wait,
             share,
@@ -192,6 +203,8 @@ where
             closers: Vec::new(),
             next_closer: 0,
             closed: false,
+            invalidations: 0,
+            all_invalidated: 0,
             leaving: 0,
             plain: false,
             measuring: None,
@@ -207,7 +220,16 @@ where
 
     /// Whether events want to know the time.
     pub(crate) fn needs_clock(&self) -> bool {
-        self.needs_clock || self.needs_hold_times
+        self.needs_clock
+    }
+
+    /// Whether the ends of leases on what was just opened do.
+    pub(crate) fn times_holds(&self) -> bool {
+        self.needs_hold_times
+    }
+
+    pub(crate) fn bounds(&self) -> Bounds {
+        self.bounds
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -248,7 +270,7 @@ where
     }
 
     fn now(&self, nanos: u64) -> Now {
-        Now { tick: self.tick, nanos }
+        Now { tick: self.tick, nanos: if self.needs_clock { nanos } else { 0 } }
     }
 
     /// At the end of an event that may have changed it.
@@ -266,7 +288,7 @@ where
     /// back, and nobody wants to know the time. They are short then.
     fn is_plain(&self) -> bool {
         self.share.is_none()
-            && !self.needs_clock()
+            && !self.needs_clock
             && !self.closed
             && self.queue.is_empty()
             && self.leaving == 0
@@ -296,7 +318,8 @@ where
     /// Something of the key has ended or come back: those who wait for it are looked at.
     fn touch(&mut self, key: KeyId) {
         self.freed = true;
-        if self.keys[key].pins > 0 && !self.touched.contains(&key) {
+        let record = &mut self.keys[key];
+        if record.pins > 0 && !std::mem::replace(&mut record.is_touched, true) {
             self.touched.push(key);
         }
     }

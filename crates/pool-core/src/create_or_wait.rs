@@ -10,8 +10,8 @@ pub trait CreateOrWait: Send + Sync {
     /// For how many nanoseconds at most to wait for a lease of the key to end, before one is opened; `None` to open now.
     fn wait(&self, queue: &Queue) -> Option<u64>;
 
-    /// Whether [`Queue::mean_hold_nanos`] is wanted. Asked once, when the pool is built: if so, the clock is read at each
-    /// acquire and release, also on a hit.
+    /// Whether [`Queue::mean_hold_nanos`] is wanted. Asked once, when the pool is built: if so, leases on what was just opened are
+    /// timed. Those on what was warm are not, so that a hit needs no clock.
     fn needs_hold_times(&self) -> bool {
         false
     }
@@ -28,11 +28,12 @@ pub struct Queue {
     /// Nanoseconds that the last open of the key took; for a key not opened yet, the upper
     /// quartile of the last 64 opens.
     pub cost_nanos: u64,
-    /// Nanoseconds that leases of the key took on average, if any has ended.
+    /// Nanoseconds that leases of the key took on average, of those that began with an open; where none of the key has ended, of
+    /// all keys; if any has.
     pub mean_hold_nanos: Option<u64>,
 }
 
-/// Never waits: the default.
+/// Never waits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OpenNow;
 
@@ -42,7 +43,7 @@ impl CreateOrWait for OpenNow {
     }
 }
 
-/// Waits if that is expected to take less time than opening: the mean time of a lease × the place in the queue ÷ the
+/// The default: waits if that is expected to take less time than opening: the mean time of a lease × the place in the queue ÷ the
 /// resources that serve it, against what the last open cost.
 ///
 /// And never for longer than that cost, should the lease take longer than expected: so whoever waits is served after

@@ -3,98 +3,154 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::capacity::Bounds;
+use crate::contain::{contain, dispose};
 use crate::process_memory::ProcessMemoryError;
 use crate::usage::Usage;
 
-/// Why an acquire gave no lease. `E` is the resource's own [`Error`](crate::Resource::Error).
+/// Why an acquire gave no lease. `E` is what an open fails with.
 ///
-/// Each says what the pool held: boxed, so that a [`Result`] of a lease stays small. After any of them the pool is as it was, but that idle resources stay dropped which made room for an open that then
-/// failed, or for one that was exhausted after all because the eviction policy gave up some and then no more.
+/// Each is one line: what happened, for which key, under which limit, what the pool held, and what to do. What caused it is
+/// [`source`](std::error::Error::source) alone. After any of them the pool is as it was, but that idle resources stay dropped which made room for an
+/// open that then failed, or for one that was exhausted after all because the eviction policy gave up some and then no more.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AcquireError<E> {
     /// The open itself failed. The next acquire of that key tries again.
-    #[error("the open failed: {error}")]
+    #[error("the open failed ({at}); the next acquire of the key tries again")]
+    #[non_exhaustive]
     Open {
         /// What the open returned: the same for all who waited for it.
         #[source]
         error: Arc<E>,
-        /// What the pool held.
-        usage: Box<Usage>,
+        /// For what, and what the pool held.
+        at: Box<Situation>,
     },
 
     /// There is no room now: all that the limit allows is in use, or idle and not given up by the eviction policy. End a lease, or
     /// raise the limit.
-    #[error(
-        "the pool is exhausted: {by} allows no further open now ({usage}); end a lease or raise the limit"
-    )]
+    #[error("the pool is exhausted: {by} allows no further open now ({at}); end a lease or raise the limit")]
+    #[non_exhaustive]
     Exhausted {
         /// The limit, by the name of its policy.
         by: &'static str,
-        /// What the pool held.
-        usage: Box<Usage>,
+        /// For what, and what the pool held.
+        at: Box<Situation>,
     },
 
     /// No end of a lease will make room: a budget is spent, or memory is not the pool's to give back. Resources that are
     /// idle can still be had.
     #[error(
-        "the pool refuses to open: {by} rules it out, whatever leases end ({usage}); keys that are idle can still be \
+        "the pool refuses to open: {by} rules it out, whatever leases end ({at}); keys that are idle can still be \
          acquired, for others raise the limit or make a new pool"
     )]
+    #[non_exhaustive]
     Refused {
         /// The limit, by the name of its policy.
         by: &'static str,
-        /// What the pool held.
-        usage: Box<Usage>,
+        /// For what, and what the pool held.
+        at: Box<Situation>,
     },
 
-    /// The time given was over. What the pool holds now is in `usage`.
+    /// The time given was over.
     #[error(
-        "timed out while it had to {step} ({usage}); give it more time, end leases sooner or raise the limit"
+        "timed out while it had to {step} ({at}); give it more time, end leases sooner or raise the limit"
     )]
+    #[non_exhaustive]
     TimedOut {
         /// What it was at.
         step: Step,
-        /// What the pool held.
-        usage: Box<Usage>,
+        /// For what, and what the pool held.
+        at: Box<Situation>,
     },
 
     /// The acquire's [token](crate::sync::CancellationToken) was cancelled.
-    #[error("cancelled while it had to {step} ({usage})")]
+    #[error("cancelled while it had to {step} ({at})")]
+    #[non_exhaustive]
     Cancelled {
         /// What it was at.
         step: Step,
-        /// What the pool held.
-        usage: Box<Usage>,
+        /// For what, and what the pool held.
+        at: Box<Situation>,
     },
 
     /// The pool [is closed](crate::pool::Pool::close): it gives no further lease. Make a new one.
-    #[error("the pool is closed ({usage}); make a new one")]
+    #[error("the pool is closed ({at}); make a new one")]
+    #[non_exhaustive]
     Closed {
-        /// What the pool held.
-        usage: Box<Usage>,
+        /// For what, and what the pool held.
+        at: Box<Situation>,
     },
 
     /// This thread would wait for itself for ever: it asks from inside an open, or the destructor of a victim, that holds what it
     /// would wait for; or from inside an open for what another thread opens that waits for this one.
     #[error(
-        "this thread would wait for itself: it asks from inside an open or a destructor, and what it asks for can't be had          before that ends ({usage}); acquire it before or after"
+        "this thread would wait for itself: it asks from inside an open or a destructor, and what it asks for can't be had \
+         before that ends ({at}); acquire it before or after"
     )]
+    #[non_exhaustive]
     Deadlock {
-        /// What the pool held.
-        usage: Box<Usage>,
+        /// For what, and what the pool held.
+        at: Box<Situation>,
     },
 
     /// The capacity policy limits the memory of the process, and that could not be measured. Nothing was opened or
     /// evicted.
-    #[error("nothing was opened, because the limit on memory can't be kept: {error}")]
+    #[error("nothing was opened, because the limit on memory can't be kept: it could not be measured ({at})")]
+    #[non_exhaustive]
     Memory {
         /// Why it could not be measured.
         #[source]
         error: ProcessMemoryError,
-        /// What the pool held.
-        usage: Box<Usage>,
+        /// For what, and what the pool held.
+        at: Box<Situation>,
     },
+}
+
+/// For what an acquire failed, and what the pool held. Boxed, so that a [`Result`] of a lease stays small.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Situation {
+    /// The key, as its `Debug` has it, and no more than 200 bytes of that. `None` if there was no key: the pool was closed.
+    pub key: Option<String>,
+    /// What the pool held.
+    pub usage: Usage,
+    /// How much may be idle at most.
+    pub bounds: Bounds,
+}
+
+impl Situation {
+    /// Of the text of a key, what an error has room for.
+    pub(crate) fn text_of(key: &dyn fmt::Debug) -> String {
+        const MOST: usize = 200;
+        // An error is told all the same.
+        let mut text = contain(|| format!("{key:?}")).unwrap_or_else(|payload| {
+            dispose(payload);
+            "whose `Debug` panics".to_owned()
+        });
+        if text.len() > MOST {
+            let end = (0..=MOST).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+            text.truncate(end);
+            text.push('…');
+        }
+        text
+    }
+}
+
+impl fmt::Display for Situation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(key) = &self.key {
+            write!(f, "key {key}; ")?;
+        }
+        write!(f, "{}", self.usage)?;
+        if let Some(entries) = self.bounds.entries {
+            write!(f, "; at most {entries}")?;
+        }
+        if let Some(bytes) = self.bounds.bytes {
+            write!(f, "; at most {bytes} bytes")?;
+        }
+        Ok(())
+    }
 }
 
 /// What an acquire was at when its time was over.
@@ -117,19 +173,25 @@ impl fmt::Display for Step {
 }
 
 impl<E> AcquireError<E> {
+    /// For what it failed, and what the pool held then.
+    #[must_use]
+    pub fn situation(&self) -> &Situation {
+        match self {
+            Self::Open { at, .. }
+            | Self::Exhausted { at, .. }
+            | Self::Refused { at, .. }
+            | Self::TimedOut { at, .. }
+            | Self::Cancelled { at, .. }
+            | Self::Closed { at }
+            | Self::Deadlock { at }
+            | Self::Memory { at, .. } => at,
+        }
+    }
+
     /// What the pool held when it happened.
     #[must_use]
     pub fn usage(&self) -> &Usage {
-        match self {
-            Self::Open { usage, .. }
-            | Self::Exhausted { usage, .. }
-            | Self::Refused { usage, .. }
-            | Self::TimedOut { usage, .. }
-            | Self::Cancelled { usage, .. }
-            | Self::Closed { usage }
-            | Self::Deadlock { usage }
-            | Self::Memory { usage, .. } => usage,
-        }
+        &self.situation().usage
     }
 
     /// The error of the open, if that is what failed.

@@ -11,25 +11,25 @@ mod dense;
 mod drive;
 mod greedy_dual;
 mod idle_timeout;
-mod kin;
 mod max_age;
 mod owner;
 mod pages;
 mod random;
 mod ranking;
 mod room;
+mod similarity;
 mod stamps;
 
 pub use idle_timeout::IdleTimeout;
-pub use kin::{ImportNames, Names, Unrelated};
 pub use max_age::MaxAge;
 pub use recall::Settings as RecallSettings;
+pub use similarity::{ListedNames, NamesIn, Unrelated};
 
 use std::time::Duration;
 
 use crate::capacity::Bounds;
 use crate::id::{EntryId, KeyId};
-use crate::imports::Imports;
+use crate::names::Names;
 use crate::stats::MissReason;
 use crate::time::Now;
 use crate::usage::{Opened, Returned};
@@ -54,7 +54,7 @@ pub enum Removal {
     Rejected,
     /// [`Eviction::expired`] named it.
     Expired,
-    /// It could not be used any more: stale, broken, discarded, or something panicked.
+    /// It could not be used any more: stale, broken, discarded, invalidated, or something panicked.
     Unfit,
     /// Its user kept it ([`into_inner`](crate::local::Lease::into_inner)).
     Taken,
@@ -72,9 +72,11 @@ impl From<MissReason> for Removal {
             MissReason::Detached => Self::Taken,
             // Of a key that was never opened, or is in use, nothing was removed.
             MissReason::Cold | MissReason::Busy => Self::Unfit,
-            MissReason::Stale | MissReason::Broken | MissReason::Discarded | MissReason::Panicked => {
-                Self::Unfit
-            }
+            MissReason::Stale
+            | MissReason::Broken
+            | MissReason::Discarded
+            | MissReason::Invalidated
+            | MissReason::Panicked => Self::Unfit,
         }
     }
 }
@@ -264,10 +266,10 @@ pub fn named<K: ?Sized>(name: &str) -> Option<Box<dyn Eviction<K> + Send>> {
 
 /// As [`named`], for pools of import lists: [`Worth`] then sees which lists are alike.
 #[must_use]
-pub fn named_for_imports(name: &str) -> Option<Box<dyn Eviction<Imports> + Send>> {
+pub fn named_for_imports(name: &str) -> Option<Box<dyn Eviction<Names> + Send>> {
     match published_name(name)? {
-        "Recall" => Some(Box::new(Recall::of_imports())),
-        "Worth" => Some(Box::new(Worth::of_imports())),
+        "Recall" => Some(Box::new(Recall::of_names())),
+        "Worth" => Some(Box::new(Worth::of_names())),
         name => make(name),
     }
 }

@@ -1,7 +1,7 @@
 //! What makes a pool one for a thread or for many: how its state is guarded, and how one who waits sleeps.
 
 use std::cell::{RefCell, RefMut};
-use std::ops::DerefMut;
+use std::ops::{Deref, DerefMut};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -82,6 +82,8 @@ impl Sleep for NoSleep {
 
 /// One thread, or many.
 pub trait Mode {
+    /// A counted reference.
+    type Ref<T>: Deref<Target = T> + Clone;
     /// How state is guarded.
     type Guard<T>: Guard<T>;
     /// How one who waits sleeps.
@@ -92,6 +94,19 @@ pub trait Mode {
     type Observer<K>: Observer<K> + ?Sized;
     /// What measures the memory of the process.
     type ReadMemory: Fn() -> Result<u64, ProcessMemoryError> + ?Sized;
+
+    /// Guards `value`.
+    fn guard<T>(value: T) -> Self::Guard<T> {
+        Guard::new(value)
+    }
+
+    /// The first reference to `value`.
+    fn share<T>(value: T) -> Self::Ref<T>;
+
+    /// Whether both refer to the same value.
+    fn is_same<T>(one: &Self::Ref<T>, other: &Self::Ref<T>) -> bool {
+        std::ptr::eq(&raw const **one, &raw const **other)
+    }
 
     /// The thread that calls; never 0.
     fn me() -> usize;

@@ -4,7 +4,7 @@
 //! closure, the pool keeps what comes back, and policies say how much may be kept and what goes first.
 //!
 //! ```
-//! use pool_core::{Imports, Resource, local::Pool};
+//! use pool_core::{Names, Resource, local::{Lease, Pool}};
 //!
 //! struct Environment(usize);
 //! impl Resource for Environment {
@@ -12,11 +12,11 @@
 //! }
 //!
 //! let pool = Pool::with_max_idle(8);
-//! let imports = Imports::new(["Init", "Lean"]);
-//! let open = |imports: &Imports| Ok(Environment(imports.len())); // seconds, really
+//! let imports = Names::new(["Init", "Lean"]);
+//! let open = |imports: &Names| Ok(Environment(imports.len())); // seconds, really
 //! drop(pool.acquire(&imports, open)?); // a miss: opened, then back to the pool
 //! let lease = pool.acquire(&["Init", "Lean"], open)?; // a hit: looked up without allocating
-//! assert!(lease.was_hit() && lease.0 == 2);
+//! assert!(Lease::was_hit(&lease) && lease.0 == 2);
 //! # Ok::<(), pool_core::AcquireError<std::io::Error>>(())
 //! ```
 //!
@@ -26,7 +26,7 @@
 //! gives back. *Residue*: bytes that opening leaves for good. *Cost*: nanoseconds that opening took.
 //!
 //! # Where things are
-//! - [`Resource`], [`Query`], [`Imports`]: what you bring, or bring it as.
+//! - [`Resource`], [`Query`], [`Names`]: what you bring, or bring it as.
 //! - [`local`]: the pool for one thread; [`sync`]: the pool for many, with waiting.
 //! - [`pool`]: what both are and can do.
 //! - [`capacity`]: may it exist, may it stay? One policy a file.
@@ -47,9 +47,10 @@ pub mod eviction;
 #[doc(hidden)]
 pub mod guard;
 mod id;
-mod imports;
 mod key;
 pub mod local;
+mod manage;
+mod names;
 mod observer;
 mod options;
 mod order;
@@ -62,15 +63,16 @@ mod time;
 mod usage;
 
 pub use capacity::{Bounds, Capacity, Verdict};
-pub use error::{AcquireError, Step};
+pub use error::{AcquireError, Situation, Step};
 pub use eviction::{Eviction, Removal, Victim};
 pub use id::{EntryId, Id, KeyId};
-pub use imports::Imports;
-pub use key::{KeyHasher, Query};
+pub use key::{KeyHasher, Query, ToKey};
+pub use manage::{Hooks, Manage, Own};
+pub use names::Names;
 pub use observer::{Event, Observer};
 pub use options::AcquireOptions;
 pub use order::Order;
-pub use process_memory::{ProcessMemoryError, private_dirty_bytes};
+pub use process_memory::ProcessMemoryError;
 pub use resource::{Health, Resource};
 pub use stats::{Counts, DropReason, MissReason, Peaks, Reason, Stats, Waits};
 pub use time::{Clock, Now, SystemClock};

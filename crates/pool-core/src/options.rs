@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use crate::error::{AcquireError, Step};
+use crate::error::{AcquireError, Situation, Step};
 use crate::sync::CancellationToken;
-use crate::usage::Usage;
 
-/// What an acquire may be told besides its key: how long to wait, and what to expect. Waits for ever, unless something else is
-/// said; a pool for one thread never waits.
+/// What an acquire may be told besides its key: how long to wait, and what to expect. Waits for as long as its pool
+/// [says](crate::pool::Builder::max_wait), unless something else is said here; a pool for one thread never waits.
 ///
 /// ```
 /// use pool_core::{AcquireOptions, sync::CancellationToken};
@@ -20,13 +19,22 @@ use crate::usage::Usage;
 #[derive(Clone, Debug, Default)]
 pub struct AcquireOptions {
     pub(crate) never_waits: bool,
-    timeout: Option<Duration>,
+    timeout: Timeout,
     token: Option<CancellationToken>,
     pub(crate) expected_weight: Option<u64>,
 }
 
+/// For how long to wait.
+#[derive(Clone, Copy, Debug, Default)]
+enum Timeout {
+    #[default]
+    OfThePool,
+    AtMost(Duration),
+    Never,
+}
+
 impl AcquireOptions {
-    /// Waits as long as it takes.
+    /// Waits for as long as its pool says.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -42,7 +50,13 @@ impl AcquireOptions {
     /// Waits at most so long, by the pool's clock, from the call on.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
-        Self { timeout: Some(timeout), ..self }
+        Self { timeout: Timeout::AtMost(timeout), ..self }
+    }
+
+    /// Waits for as long as it takes.
+    #[must_use]
+    pub fn wait_forever(self) -> Self {
+        Self { timeout: Timeout::Never, ..self }
     }
 
     /// Waits until `token` is cancelled.
@@ -66,9 +80,14 @@ impl AcquireOptions {
         self.token.as_ref().is_some_and(CancellationToken::is_cancelled)
     }
 
-    /// When its time is over, by a clock that says `now`; in nanoseconds.
-    pub(crate) fn deadline(&self, now: impl FnOnce() -> u64) -> Option<u64> {
-        self.timeout.map(|timeout| now().saturating_add(nanos_of(timeout)))
+    /// When its time is over, by a clock that says `now`, in a pool where others wait for `max_wait`; in nanoseconds.
+    pub(crate) fn deadline(&self, max_wait: Option<Duration>, now: impl FnOnce() -> u64) -> Option<u64> {
+        let most = match self.timeout {
+            Timeout::OfThePool => max_wait,
+            Timeout::AtMost(most) => Some(most),
+            Timeout::Never => None,
+        };
+        most.map(|most| now().saturating_add(nanos_of(most)))
     }
 }
 
@@ -84,10 +103,10 @@ pub(crate) enum GivesUp {
 }
 
 impl GivesUp {
-    pub(crate) fn error<E>(self, step: Step, usage: Box<Usage>) -> AcquireError<E> {
+    pub(crate) fn error<E>(self, step: Step, at: Box<Situation>) -> AcquireError<E> {
         match self {
-            Self::TimedOut => AcquireError::TimedOut { step, usage },
-            Self::Cancelled => AcquireError::Cancelled { step, usage },
+            Self::TimedOut => AcquireError::TimedOut { step, at },
+            Self::Cancelled => AcquireError::Cancelled { step, at },
         }
     }
 }

@@ -1,10 +1,11 @@
-//! What the pool for one thread and the pool for many are: [`Pool`], its [`Builder`], and its leases, [`LeaseOf`].
+//! What the pool for one thread and the pool for many are: [`Pool`], its [`Builder`], its leases, [`LeaseOf`], and places to
+//! be filled, [`PlaceOf`].
 //!
 //! [`local`](crate::local) and [`sync`](crate::sync) are this shell with names for its two modes. Use those.
 
 // It decides nothing. It enters the core, and carries out what an event leaves to do once it is outside again: user code (open,
 // health, weight, destructors, observers, the clock) never runs inside. Each half-finished step is a value whose
-// `Drop` ends it: `Waiting` (a place in the queue), `Place` (room to open), `LeaseOf`.
+// `Drop` ends it: `Waiting` (a place in the queue), `Reservation` (room to open), `LeaseOf`.
 
 mod acquire;
 mod builder;
@@ -16,51 +17,118 @@ mod lease;
 mod miss;
 mod place;
 pub(crate) mod prewarm;
+mod request;
+mod turn;
 mod waiting;
 
 pub use builder::Builder;
 pub use lease::LeaseOf;
+pub use place::PlaceOf;
+pub use request::{Granted, Request};
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
+use std::time::Duration;
 
 use effects::Postponed;
 
-use crate::capacity::Capacity;
+use crate::capacity::{Capacity, MostOpening};
 use crate::contain::in_drop;
 use crate::core::Core;
 use crate::error::AcquireError;
 use crate::eviction::Eviction;
 use crate::guard::{Guard, Mode};
 use crate::key::{KeyHasher, Query};
+use crate::manage::Manage;
 use crate::observer::{Event, Observer as _};
-use crate::resource::Resource;
 use crate::stats::Stats;
 use crate::sync::AtomicBool;
 use crate::usage::Usage;
 
-/// What an open failed with, for all who waited for it.
-pub(crate) type Failure<R> = Arc<<R as Resource>::Error>;
+/// What a pool is made of. [`TypesOf`] names all of it.
+pub trait Types: sealed::Sealed {
+    /// Names resources, also in errors.
+    type Key: Clone + fmt::Debug;
+    /// What is pooled.
+    type Resource;
+    /// What is asked of resources.
+    type Manager: Manage<Self::Resource>;
+    /// How much may be held.
+    type Capacity: Capacity;
+    /// What goes first.
+    type Eviction: Eviction<Self::Key>;
+    /// One thread, or many.
+    type Mode: Mode;
+}
 
-/// A lease that borrows its pool.
-pub(crate) type Borrowed<'p, K, R, C, E, M> = LeaseOf<&'p Pool<K, R, C, E, M>, K, R, C, E, M>;
+/// Keys `K`, resources `R` that `H` manages, limits `C`, eviction `E`, mode `M`.
+#[derive(Debug)]
+#[allow(clippy::type_complexity, reason = "a list of parameters")]
+pub struct TypesOf<K, R, H, C, E, M>(PhantomData<fn() -> (K, R, H, C, E, M)>);
+
+/// The same with other policies.
+type WithPolicies<T, C, E> =
+    TypesOf<<T as Types>::Key, <T as Types>::Resource, <T as Types>::Manager, C, E, <T as Types>::Mode>;
+
+impl<K, R, H, C, E, M> Types for TypesOf<K, R, H, C, E, M>
+where
+    K: Clone + fmt::Debug,
+    H: Manage<R>,
+    C: Capacity,
+    E: Eviction<K>,
+    M: Mode,
+{
+    type Key = K;
+    type Resource = R;
+    type Manager = H;
+    type Capacity = C;
+    type Eviction = E;
+    type Mode = M;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl<K, R, H, C, E, M> Sealed for super::TypesOf<K, R, H, C, E, M> {}
+}
+
+/// What an open fails with.
+pub type ErrorOf<T> = <<T as Types>::Manager as Manage<<T as Types>::Resource>>::Error;
+
+/// What an open failed with, for all who waited for it.
+type Failure<T> = Arc<ErrorOf<T>>;
 
 /// The result of an acquire, in whatever form what was acquired is.
-pub(crate) type Acquired<T, R> = Result<T, AcquireError<<R as Resource>::Error>>;
+pub(crate) type Acquired<A, T> = Result<A, AcquireError<ErrorOf<T>>>;
 
 /// The core that this shell is around.
-type Inner<K, R, C, E> = Core<K, R, Failure<R>, C, E>;
+type Inner<T> =
+    Core<<T as Types>::Key, <T as Types>::Resource, Failure<T>, Limits<T>, <T as Types>::Eviction>;
 
-/// Access to it.
-type Entered<'a, K, R, C, E, M> =
-    <<M as Mode>::Guard<Inner<K, R, C, E>> as Guard<Inner<K, R, C, E>>>::Entered<'a>;
+type Limits<T> = MostOpening<<T as Types>::Capacity>;
 
-/// A keyed pool. Its two kinds are [`local::Pool`](crate::local::Pool), for one thread, and [`sync::Pool`](crate::sync::Pool), for
-/// many: what both can do is here.
+/// What an event left to do.
+type Effects<T> = crate::core::Effects<<T as Types>::Key, <T as Types>::Resource>;
+
+/// How a handle of a shared resource is made.
+type Share<T> = fn(&<T as Types>::Resource) -> <T as Types>::Resource;
+
+/// What a lease is made of.
+type Taken<T> = crate::core::Taken<<T as Types>::Key, <T as Types>::Resource>;
+
+/// Access to the core.
+type Entered<'a, T> = <GuardOf<T, Inner<T>> as Guard<Inner<T>>>::Entered<'a>;
+type GuardOf<T, A> = <<T as Types>::Mode as Mode>::Guard<A>;
+type SleepOf<T> = <<T as Types>::Mode as Mode>::Sleep;
+
+/// A keyed pool: a handle, of which any number may be had by cloning. Its two kinds are [`local::Pool`](crate::local::Pool), for one
+/// thread, and [`sync::Pool`](crate::sync::Pool), for many: what both can do is here.
 ///
-/// `K` names resources, `R` is what is pooled, `C` says how much may be held and `E` what goes first. The policies are
-/// boxed unless [`Builder::static_policies`] is used.
+/// The pool lives as long as a handle or a lease does. With the last of them it drops what is idle, as [`drain`](Pool::drain)
+/// does. (A resource that holds a handle of its own pool keeps both alive: close the pool to end that.)
+///
+/// The policies are boxed unless [`Builder::static_policies`] is used.
 ///
 /// # Panics and re-entrance
 /// The pool may be used from `open`, `health`, `weight`, observers and the `Drop` of resources and keys. It may not be
@@ -71,48 +139,50 @@ type Entered<'a, K, R, C, E, M> =
 /// the resource concerned had been discarded; nothing else is lost, and nobody is left waiting. That holds also for an acquire in a
 /// destructor while the thread unwinds: catch the panic there, or it ends the process. Only the destructors of leases and pools
 /// hold a panic back while the thread unwinds. A panic in a policy goes on in the thread whose step it was.
-pub struct Pool<K, R, C, E, M>
-where
-    K: Clone,
-    R: Resource,
-    C: Capacity,
-    E: Eviction<K>,
-    M: Mode,
-{
-    core: M::Guard<Inner<K, R, C, E>>,
-    /// Ends of leases that came from inside.
-    postponed: M::Guard<Vec<Postponed<K, R>>>,
-    any_postponed: AtomicBool,
-    hasher: KeyHasher,
-    clock: Box<M::Clock>,
-    needs_clock: bool,
-    max_idle: Option<u64>,
-    share: Option<fn(&R) -> R>,
-    observer: Option<Box<M::Observer<K>>>,
-    /// Only if the capacity policy wants it.
-    process_memory: Option<Box<M::ReadMemory>>,
-    mode: PhantomData<M>,
+pub struct Pool<T: Types> {
+    pub(crate) shell: <T::Mode as Mode>::Ref<Shell<T>>,
 }
 
-impl<K, R, C, E, M> Pool<K, R, C, E, M>
-where
-    K: Clone,
-    R: Resource,
-    C: Capacity,
-    E: Eviction<K>,
-    M: Mode,
-{
+/// What all handles and leases of a pool refer to.
+#[doc(hidden)]
+pub struct Shell<T: Types> {
+    core: GuardOf<T, Inner<T>>,
+    /// Ends of leases that came from inside.
+    postponed: GuardOf<T, Vec<Postponed<T>>>,
+    any_postponed: AtomicBool,
+    hasher: KeyHasher,
+    manager: T::Manager,
+    clock: Box<<T::Mode as Mode>::Clock>,
+    needs_clock: bool,
+    /// Whether leases on what was just opened are timed.
+    times_holds: bool,
+    needs_process_memory: AtomicBool,
+    max_opening: u64,
+    max_wait: Option<Duration>,
+    share: Option<Share<T>>,
+    observer: Option<Box<<T::Mode as Mode>::Observer<T::Key>>>,
+    process_memory: Option<Box<<T::Mode as Mode>::ReadMemory>>,
+}
+
+impl<T: Types> Clone for Pool<T> {
+    fn clone(&self) -> Self {
+        Self { shell: self.shell.clone() }
+    }
+}
+
+// A panic in user code leaves the pool sound: see "Panics and re-entrance".
+impl<T: Types> UnwindSafe for Pool<T> {}
+impl<T: Types> RefUnwindSafe for Pool<T> {}
+
+impl<T: Types> Pool<T> {
     /// Whether a resource of that key is warm: idle, or shared and leased. Nobody is asked for more than that: it may turn
     /// out to be unfit, or to have expired; and another thread may take it.
     ///
     /// # Panics
     /// As [`acquire`](Pool::acquire).
-    pub fn is_warm<Q>(&self, query: &Q) -> bool
-    where
-        Q: Query<K> + ?Sized,
-    {
-        let hash = query.hash_with(&self.hasher);
-        self.enter_and_finish(|core| core.is_warm(hash, |key| query.is_key(key)))
+    pub fn is_warm(&self, query: impl Query<T::Key>) -> bool {
+        let hash = query.hash_with(&self.shell.hasher);
+        self.shell.enter_and_finish(|core| core.is_warm(hash, |key| query.is_key(key)))
     }
 
     /// How many resources are idle.
@@ -133,20 +203,20 @@ where
     /// The most resources that may be idle, if the capacity policy bounds their number.
     #[must_use]
     pub fn capacity(&self) -> Option<u64> {
-        self.max_idle
+        self.shell.look(|core| core.bounds().entries)
     }
 
     /// What the pool holds now, and how many wait for it.
     #[must_use]
     pub fn usage(&self) -> Usage {
-        self.look(Core::usage)
+        self.shell.look(Core::usage)
     }
 
     /// What the pool has done so far. Takes as long as a copy of a few hundred bytes: no acquire waits for more
     /// than that, whatever user code is running.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.look(Core::stats)
+        self.shell.look(Core::stats)
     }
 
     /// Checks by brute force what always holds between events, as far as no policy has to be asked.
@@ -155,7 +225,7 @@ where
     /// If it doesn't, which would be a bug of this crate.
     #[doc(hidden)]
     pub fn assert_sound(&self) {
-        self.look(Core::assert_sound);
+        self.shell.look(Core::assert_sound);
     }
 
     /// Checks by brute force what only the capacity policy can tell. `gives_up` says that the eviction policy always names a
@@ -165,16 +235,24 @@ where
     /// If somebody waits who could be served, or something is idle that no limit allows, which would be a bug of this crate.
     #[doc(hidden)]
     pub fn assert_served(&self, gives_up: bool) {
-        self.look(|core| core.assert_served(gives_up));
+        self.shell.look(|core| core.assert_served(gives_up));
     }
 
     /// Who waits for what, a line each.
     #[doc(hidden)]
     pub fn describe(&self) -> String {
-        self.look(Core::describe)
+        self.shell.look(Core::describe)
     }
 
-    fn observe(&self, event: Event<'_, K>) {
+    /// Whether both are handles of the same pool.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        T::Mode::is_same(&self.shell, &other.shell)
+    }
+}
+
+impl<T: Types> Shell<T> {
+    fn observe(&self, event: Event<'_, T::Key>) {
         if let Some(observer) = &self.observer {
             observer.observe(event);
         }
@@ -183,31 +261,17 @@ where
 
 /// Drops what is idle as [`drain`](Pool::drain) does, and the remembered keys: the observer hears of each resource, and
 /// a panic of one does not keep the others.
-impl<K, R, C, E, M> Drop for Pool<K, R, C, E, M>
-where
-    K: Clone,
-    R: Resource,
-    C: Capacity,
-    E: Eviction<K>,
-    M: Mode,
-{
+impl<T: Types> Drop for Shell<T> {
     fn drop(&mut self) {
         in_drop(|| self.enter_and_finish(Core::clear));
     }
 }
 
-impl<K, R, C, E, M> fmt::Debug for Pool<K, R, C, E, M>
-where
-    K: Clone,
-    R: Resource,
-    C: Capacity,
-    E: Eviction<K>,
-    M: Mode,
-{
+impl<T: Types> fmt::Debug for Pool<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut pool = f.debug_struct("Pool");
-        pool.field("capacity", &self.max_idle);
-        let Some(core) = self.core.enter() else { return pool.finish_non_exhaustive() };
+        let Some(core) = self.shell.core.enter() else { return pool.finish_non_exhaustive() };
+        pool.field("capacity", &core.bounds().entries);
         let (Usage { idle, leased, opening, dropping, waiting, .. }, closed) =
             (core.usage(), core.is_closed());
         drop(core);

@@ -2,16 +2,21 @@
 
 use crate::contain::{Panics, Payload};
 use crate::core::Ending;
+use crate::manage::Manage;
 use crate::stats::DropReason;
-use crate::usage::Opened;
 
-/// A value that is expensive to open.
+/// A value that is expensive to open, of a type that is yours. (For another's type, see [`Hooks`](crate::Hooks).)
 ///
 /// The pool never opens one itself: what opens a resource is lent to each acquire as a closure. All methods are called outside
 /// the pool's borrow or lock, so they may take their time and may use the pool; a panic in any of them is contained, leaves
 /// the pool as it was but for that one resource, and then goes on to the caller.
 ///
 /// A resource is exclusive, one lease at a time, unless its pool was built as [`shared`](crate::pool::Builder::shared).
+#[diagnostic::on_unimplemented(
+    message = "a pool does not know how to manage resources of type `{Self}`",
+    note = "if the type is yours, write `impl pool_core::Resource for {Self} {{ type Error = …; }}`",
+    note = "if it is another's, name what its open fails with: `Pool<K, {Self}, pool_core::Hooks<{Self}, TheError>>`, made by `Pool::with_hooks`"
+)]
 pub trait Resource: Sized {
     /// Why an open failed. One fixed type, so that a failure can be handed to all who waited for that open. With an
     /// [`std::error::Error`], [`AcquireError`](crate::AcquireError) is one too.
@@ -31,7 +36,14 @@ pub trait Resource: Sized {
     }
 
     /// Whether this resource may be used again. Asked on each hit and at each release: keep it cheap.
-    fn health(&self) -> Health {
+    fn health(&mut self) -> Health {
+        Health::Reusable
+    }
+
+    /// Makes this resource ready for the next one who asks (rolls a transaction back, clears a solver's assertions), and says
+    /// whether it is. Called at each release, before [`health`](Resource::health) is asked; not for shared resources, which others may be
+    /// using.
+    fn reset(&mut self) -> Health {
         Health::Reusable
     }
 
@@ -56,12 +68,19 @@ pub enum Health {
 
 /// How a lease on `resource` ends: asked outside the borrow or lock.
 #[inline]
-pub(crate) fn ending_of<R: Resource>(resource: &R, panicked: bool) -> Ending {
-    if panicked && !resource.survives_panic() {
+pub(crate) fn ending_of<R>(
+    manager: &impl Manage<R>,
+    resource: &mut R,
+    is_shared: bool,
+    panicked: bool,
+) -> Ending {
+    if panicked && !manager.survives_panic(resource) {
         return Ending::Drop(DropReason::Panicked);
     }
-    match resource.health() {
-        Health::Reusable => Ending::Return { weight: resource.weight() },
+    let reset = if is_shared { Health::Reusable } else { manager.reset(resource) };
+    let health = if reset == Health::Reusable { manager.health(resource) } else { reset };
+    match health {
+        Health::Reusable => Ending::Return { weight: manager.weight(resource) },
         Health::Stale => Ending::Drop(DropReason::Stale),
         Health::Broken => Ending::Drop(DropReason::Broken),
     }
@@ -77,15 +96,4 @@ pub(crate) fn unfit(health: Result<Health, Payload>, panics: &mut Panics) -> Dro
             DropReason::Panicked
         }
     }
-}
-
-/// What has just been opened, asked outside the borrow or lock: the figures, and what the pool is to keep if it is shared.
-pub(crate) fn measure<K: Clone, R: Resource>(
-    key: &K,
-    resource: &R,
-    cost_nanos: u64,
-    share: Option<fn(&R) -> R>,
-) -> (Opened, Option<(K, R)>) {
-    let opened = Opened { cost_nanos, weight: resource.weight(), residue: resource.residue() };
-    (opened, share.map(|share| (key.clone(), share(resource))))
 }

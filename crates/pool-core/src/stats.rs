@@ -62,6 +62,8 @@ reasons! {
         Panicked = "panicked",
         /// [`drain`](crate::pool::Pool::drain), or [`close`](crate::pool::Pool::close).
         Drained = "drained",
+        /// [`invalidate`](crate::pool::Pool::invalidate).
+        Invalidated = "invalidated",
     }
 }
 
@@ -88,6 +90,8 @@ reasons! {
         Panicked = "panicked",
         /// The last one was [`DropReason::Drained`].
         Drained = "drained",
+        /// The last one was [`DropReason::Invalidated`].
+        Invalidated = "invalidated",
         /// The last one was taken out by [`Lease::into_inner`](crate::pool::LeaseOf::into_inner).
         Detached = "detached",
     }
@@ -104,6 +108,7 @@ impl From<DropReason> for MissReason {
             DropReason::Discarded => Self::Discarded,
             DropReason::Panicked => Self::Panicked,
             DropReason::Drained => Self::Drained,
+            DropReason::Invalidated => Self::Invalidated,
         }
     }
 }
@@ -129,7 +134,7 @@ pub(crate) fn count(counter: &mut u64) {
     }
 }
 
-const SLOTS: usize = 11;
+const SLOTS: usize = 12;
 
 /// A counter for each reason. Their sum is computed, not counted beside.
 #[derive(Clone, Copy, PartialEq, Eq)]

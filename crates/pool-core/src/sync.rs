@@ -13,7 +13,7 @@
 //! 3. But once 64 who came later were served before the first who waits for room, newcomers wait behind it, also for
 //!    what is warm, until it is served or has left. So nobody starves, as long as leases end.
 //! 4. One who holds a lease is no newcomer: it is never made to wait for one who waits, so acquires that take several keys in
-//!    one order don't wait for each other. (A lease counts for the thread that acquired it.)
+//!    one order don't wait for each other. (A lease counts for the thread that acquired it; a task is taken to hold some.)
 //! 5. One who gives up leaves nothing behind: what it was given goes to the next.
 //!
 //! Who waits is woken by name, and nobody else. A victim that makes room holds its place until its destructor has ended. Waiting
@@ -26,42 +26,9 @@
 //! the next in the queue opens with the closure that it brought itself. Other resources are opened side by side, within the limits, unless
 //! [`Builder::create_or_wait`] says otherwise.
 //!
-//! # Async
-//! Acquiring blocks the thread. From async code, do it where that is allowed, and take an [`OwnedLease`] with you:
-//!
-//! ```
-//! use std::sync::Arc;
-//! use pool_core::AcquireOptions;
-//! use pool_core::sync::{CancellationToken, OwnedLease, Pool};
-//! # struct Solver;
-//! # impl pool_core::Resource for Solver { type Error = std::convert::Infallible; }
-//!
-//! async fn solver(pool: &Arc<Pool<String, Solver>>, theory: String) -> OwnedLease<String, Solver> {
-//!     let (pool, token) = (Arc::clone(pool), CancellationToken::new());
-//!     let task = {
-//!         let options = AcquireOptions::new().until_cancelled(&token);
-//!         tokio::task::spawn_blocking(move || {
-//!             let lease = pool.acquire_with(&theory, &options, |_| Ok(Solver)).unwrap();
-//!             pool.own(lease)
-//!         })
-//!     };
-//!     // If this future is dropped, the acquire ends, too: its thread must not wait for nobody.
-//!     let _guard = CancelOnDrop(token);
-//!     task.await.unwrap()
-//! }
-//!
-//! struct CancelOnDrop(CancellationToken);
-//! impl Drop for CancelOnDrop {
-//!     fn drop(&mut self) {
-//!         self.0.cancel();
-//!     }
-//! }
-//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-//! # let pool = Arc::new(Pool::with_max_idle(8));
-//! # assert!(!solver(&pool, "arrays".to_owned()).await.was_hit());
-//! # assert!(solver(&pool, "arrays".to_owned()).await.was_hit());
-//! # });
-//! ```
+//! # Tasks
+//! [`acquire_async`](Pool::acquire_async), and [`request`](Pool::request) that it is made of, wait without a thread, in one queue with the
+//! threads. They need no runtime, and no timer: put the caller's around them.
 
 mod lock;
 mod parker;
@@ -70,53 +37,60 @@ mod token;
 pub use crate::create_or_wait::{CreateOrWait, OpenNow, Queue, WaitIfCheaper};
 pub use crate::pool::prewarm::{Job, Prewarmed, Prewarming};
 pub use token::CancellationToken;
+pub(crate) use token::Wakes;
 
 pub(crate) use lock::{AtomicBool, Lock};
 pub(crate) use parker::Parker;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::capacity::{Capacity, MaxIdle};
+use crate::capacity::{Capacity, MaxIdle, MaxLive};
 #[cfg(doc)]
 use crate::error::AcquireError;
 use crate::eviction::{Eviction, Recall};
 use crate::guard::Mode;
-use crate::imports::Imports;
 use crate::key::Query;
+use crate::manage::{Hooks, Manage, Own};
+use crate::names::Names;
 use crate::observer::Observer;
 use crate::options::AcquireOptions;
-use crate::pool::Acquired;
-use crate::process_memory::{ProcessMemoryError, private_dirty_bytes};
-use crate::resource::Resource;
+use crate::pool::{Acquired, ErrorOf, LeaseOf, Types, TypesOf};
+use crate::process_memory::ProcessMemoryError;
 use crate::time::{Clock, SystemClock};
 
-/// A keyed pool for many threads.
-pub type Pool<K, R, C = Box<dyn Capacity + Send>, E = Box<dyn Eviction<K> + Send>> =
-    crate::pool::Pool<K, R, C, E, ManyThreads>;
+/// A keyed pool for many threads and tasks: a handle over an `Arc`.
+pub type Pool<K, R, H = Own, C = Box<dyn Capacity + Send>, E = Box<dyn Eviction<K> + Send>> =
+    crate::pool::Pool<TypesOf<K, R, H, C, E, ManyThreads>>;
 
 /// Makes a [`Pool`].
-pub type Builder<K, R, C = Box<dyn Capacity + Send>, E = Box<dyn Eviction<K> + Send>> =
-    crate::pool::Builder<K, R, C, E, ManyThreads>;
+pub type Builder<K, R, H = Own, C = Box<dyn Capacity + Send>, E = Box<dyn Eviction<K> + Send>> =
+    crate::pool::Builder<TypesOf<K, R, H, C, E, ManyThreads>>;
 
-/// A resource on loan from a [`Pool`], which it can't outlive. Dropping it gives the resource back.
-pub type Lease<'p, K, R, C = Box<dyn Capacity + Send>, E = Box<dyn Eviction<K> + Send>> =
-    crate::pool::LeaseOf<&'p Pool<K, R, C, E>, K, R, C, E, ManyThreads>;
+/// A resource on loan from a [`Pool`], which it keeps alive. Dropping it gives the resource back.
+pub type Lease<K, R, H = Own, C = Box<dyn Capacity + Send>, E = Box<dyn Eviction<K> + Send>> =
+    crate::pool::LeaseOf<TypesOf<K, R, H, C, E, ManyThreads>>;
 
-/// A resource on loan from a [`Pool`], which it keeps alive: see [`Pool::own`].
-pub type OwnedLease<K, R, C = Box<dyn Capacity + Send>, E = Box<dyn Eviction<K> + Send>> =
-    crate::pool::LeaseOf<Arc<Pool<K, R, C, E>>, K, R, C, E, ManyThreads>;
+/// Room in a [`Pool`] for one resource.
+pub type Place<K, R, H = Own, C = Box<dyn Capacity + Send>, E = Box<dyn Eviction<K> + Send>> =
+    crate::pool::PlaceOf<TypesOf<K, R, H, C, E, ManyThreads>>;
 
 /// Many threads.
 #[derive(Debug)]
 pub struct ManyThreads(());
 
 impl Mode for ManyThreads {
+    type Ref<T> = Arc<T>;
     type Guard<T> = Lock<T>;
     type Sleep = Parker;
     type Clock = dyn Clock + Send + Sync;
     type Observer<K> = dyn Observer<K> + Send + Sync;
     type ReadMemory = dyn Fn() -> Result<u64, ProcessMemoryError> + Send + Sync;
+
+    fn share<T>(value: T) -> Arc<T> {
+        Arc::new(value)
+    }
 
     #[inline]
     fn me() -> usize {
@@ -124,9 +98,18 @@ impl Mode for ManyThreads {
     }
 }
 
-impl<K: Clone, R: Resource> Pool<K, R> {
-    /// A pool that keeps at most `max_idle` idle resources and evicts what is worth least
-    /// ([`Recall`]). 0 disables reuse. What is live is not limited, so nobody waits but for an open that is shared.
+impl<K: Clone + fmt::Debug, R> Pool<K, R>
+where
+    Own: Manage<R>,
+{
+    /// A pool that holds at most `max_live` resources, idle and leased together, and evicts what is worth least ([`Recall`]).
+    /// Nothing is allocated up front.
+    #[must_use]
+    pub fn new(max_live: u64) -> Self {
+        Self::builder().capacity(MaxLive(max_live)).build()
+    }
+
+    /// A pool that keeps at most `max_idle` idle resources, and lets any number be leased. 0 disables reuse.
     #[must_use]
     pub fn with_max_idle(max_idle: u64) -> Self {
         Self::builder().capacity(MaxIdle(max_idle)).build()
@@ -134,24 +117,36 @@ impl<K: Clone, R: Resource> Pool<K, R> {
 
     /// A pool with other policies, clock or observer.
     pub fn builder() -> Builder<K, R> {
-        builder(Recall::new())
+        builder(Own, Recall::new())
     }
 }
 
-impl<R: Resource> Pool<Imports, R> {
-    /// A [`builder`](Pool::builder) for import lists: its eviction policy sees which lists are alike
-    /// ([`Recall::of_imports`]).
-    pub fn imports_builder() -> Builder<Imports, R> {
-        builder(Recall::of_imports())
+impl<K: Clone + fmt::Debug, R, X> Pool<K, R, Hooks<R, X>> {
+    /// A [`builder`](Pool::builder) for resources whose type is another's: `hooks` answer for them.
+    pub fn with_hooks(hooks: Hooks<R, X>) -> Builder<K, R, Hooks<R, X>> {
+        builder(hooks, Recall::new())
     }
 }
 
-fn builder<K, R>(eviction: impl Eviction<K> + Send + 'static) -> Builder<K, R> {
-    let clock = Box::new(SystemClock::new());
-    Builder::new(Box::new(MaxIdle(8)), Box::new(eviction), clock, Box::new(private_dirty_bytes))
+impl<R> Pool<Names, R>
+where
+    Own: Manage<R>,
+{
+    /// A [`builder`](Pool::builder) for lists of names: its eviction policy sees which lists are alike
+    /// ([`Recall::of_names`]).
+    pub fn names_builder() -> Builder<Names, R> {
+        builder(Own, Recall::of_names())
+    }
 }
 
-impl<K, R> Builder<K, R> {
+fn builder<K: Clone + fmt::Debug, R, H: Manage<R>>(
+    manager: H,
+    eviction: impl Eviction<K> + Send + 'static,
+) -> Builder<K, R, H> {
+    Builder::new(Box::new(MaxLive(8)), Box::new(eviction), manager, Box::new(SystemClock::new()))
+}
+
+impl<K: Clone + fmt::Debug, R, H: Manage<R>> Builder<K, R, H> {
     /// How much the pool may hold.
     pub fn capacity(self, capacity: impl Capacity + Send + 'static) -> Self {
         self.replace_capacity(Box::new(capacity))
@@ -163,7 +158,7 @@ impl<K, R> Builder<K, R> {
     }
 }
 
-impl<K, R, C: Capacity, E: Eviction<K>> Builder<K, R, C, E> {
+impl<K: Clone + fmt::Debug, R, H: Manage<R>, C: Capacity, E: Eviction<K>> Builder<K, R, H, C, E> {
     /// Where nanoseconds come from: a virtual clock in tests and simulators. Timeouts are by this clock, too, but who
     /// waits is only woken to look at it when so much real time has passed.
     pub fn clock(mut self, clock: impl Clock + Send + Sync + 'static) -> Self {
@@ -179,23 +174,17 @@ impl<K, R, C: Capacity, E: Eviction<K>> Builder<K, R, C, E> {
 
     /// How the memory of the process is measured, in bytes, for a capacity policy that
     /// [wants it](Capacity::needs_process_memory): once on each miss, outside the lock, and again where one who waited asks
-    /// again. Without this, [`private_dirty_bytes`].
+    /// again.
     pub fn process_memory(
         mut self,
         read: impl Fn() -> Result<u64, ProcessMemoryError> + Send + Sync + 'static,
     ) -> Self {
-        self.process_memory = Box::new(read);
+        self.process_memory = Some(Box::new(read));
         self
     }
 }
 
-impl<K, R, C, E> Pool<K, R, C, E>
-where
-    K: Clone,
-    R: Resource,
-    C: Capacity,
-    E: Eviction<K>,
-{
+impl<T: Types<Mode = ManyThreads>> crate::pool::Pool<T> {
     /// As [`acquire`](Pool::acquire), but never waits.
     ///
     /// # Errors
@@ -203,34 +192,28 @@ where
     ///
     /// # Panics
     /// As [`acquire`](Pool::acquire).
-    pub fn try_acquire<Q>(
+    pub fn try_acquire(
         &self,
-        query: &Q,
-        open: impl FnOnce(&K) -> Result<R, R::Error>,
-    ) -> Acquired<Lease<'_, K, R, C, E>, R>
-    where
-        Q: Query<K> + ?Sized,
-    {
+        query: impl Query<T::Key>,
+        open: impl FnOnce(&T::Key) -> Result<T::Resource, ErrorOf<T>>,
+    ) -> Acquired<LeaseOf<T>, T> {
         self.acquire_with(query, &AcquireOptions::new().never_wait(), open)
     }
 
     /// As [`acquire`](Pool::acquire), but waits for `timeout` at most. An open of its own that runs is never broken off: if it ends
-    /// late, what came of it is leased all the same, and the lease says that it [was late](Lease::was_late).
+    /// late, what came of it is leased all the same, and the lease says that it [was late](LeaseOf::was_late).
     ///
     /// # Errors
     /// [`TimedOut`](AcquireError::TimedOut), and those of [`acquire`](Pool::acquire).
     ///
     /// # Panics
     /// As [`acquire`](Pool::acquire).
-    pub fn acquire_timeout<Q>(
+    pub fn acquire_timeout(
         &self,
-        query: &Q,
+        query: impl Query<T::Key>,
         timeout: Duration,
-        open: impl FnOnce(&K) -> Result<R, R::Error>,
-    ) -> Acquired<Lease<'_, K, R, C, E>, R>
-    where
-        Q: Query<K> + ?Sized,
-    {
+        open: impl FnOnce(&T::Key) -> Result<T::Resource, ErrorOf<T>>,
+    ) -> Acquired<LeaseOf<T>, T> {
         self.acquire_with(query, &AcquireOptions::new().timeout(timeout), open)
     }
 
@@ -242,24 +225,12 @@ where
     ///
     /// # Panics
     /// As [`acquire`](Pool::acquire).
-    pub fn acquire_cancellable<Q>(
+    pub fn acquire_cancellable(
         &self,
-        query: &Q,
+        query: impl Query<T::Key>,
         token: &CancellationToken,
-        open: impl FnOnce(&K) -> Result<R, R::Error>,
-    ) -> Acquired<Lease<'_, K, R, C, E>, R>
-    where
-        Q: Query<K> + ?Sized,
-    {
+        open: impl FnOnce(&T::Key) -> Result<T::Resource, ErrorOf<T>>,
+    ) -> Acquired<LeaseOf<T>, T> {
         self.acquire_with(query, &AcquireOptions::new().until_cancelled(token), open)
-    }
-
-    /// Makes a lease independent of this borrow of the pool: it keeps the pool alive from now on.
-    ///
-    /// # Panics
-    /// If it is a lease of another pool; that ends in order.
-    pub fn own(self: &Arc<Self>, lease: Lease<'_, K, R, C, E>) -> OwnedLease<K, R, C, E> {
-        assert!(std::ptr::eq(lease.pool(), &raw const **self), "this lease is of another pool than this one");
-        lease.refer_by(|_| Arc::clone(self))
     }
 }

@@ -6,7 +6,8 @@ use allocation_counter::measure;
 use pool_core::capacity::{Both, MaxIdle, MaxIdlePerKey, MaxIdleWeight, MaxLive};
 use pool_core::eviction;
 use pool_core::local::Pool;
-use pool_core::{Imports, Resource};
+use pool_core::pool::LeaseOf;
+use pool_core::{Names, Resource};
 
 struct Exclusive;
 
@@ -23,7 +24,7 @@ impl Resource for Shared {
 
 #[test]
 fn a_hit_and_its_return_allocate_nothing_whatever_the_policy() {
-    let keys: Vec<Imports> = (0..8).map(|i| Imports::new(["Init", "Lean", &format!("M{i}")])).collect();
+    let keys: Vec<Names> = (0..8).map(|i| Names::new(["Init", "Lean", &format!("M{i}")])).collect();
     for name in eviction::NAMES {
         let pool = Pool::builder()
             .capacity(Both(Both(MaxIdle(8), MaxLive(9)), Both(MaxIdlePerKey(2), MaxIdleWeight(1 << 30))))
@@ -33,7 +34,9 @@ fn a_hit_and_its_return_allocate_nothing_whatever_the_policy() {
         let allocated = measure(|| {
             for key in keys.iter().chain(&keys) {
                 let lease = pool.acquire(key, |_| Err(())).unwrap();
-                assert!(lease.was_hit() && lease.key() == key && pool.stats().opened() == 8);
+                assert!(
+                    LeaseOf::was_hit(&lease) && LeaseOf::key(&lease) == key && pool.stats().opened() == 8
+                );
             }
         });
         assert_eq!(allocated.count_total, 0, "{name}");
@@ -42,7 +45,7 @@ fn a_hit_and_its_return_allocate_nothing_whatever_the_policy() {
 
 #[test]
 fn a_hit_by_borrowed_names_allocates_nothing() {
-    let pool = Pool::with_max_idle(8);
+    let pool: Pool<Names, _> = Pool::with_max_idle(8);
     drop(pool.acquire(&["Init", "Lean"], |_| Ok(Exclusive)).unwrap());
     let (array, vec) = (["Init", "Lean"], vec!["Init".to_owned(), "Lean".to_owned()]);
     let allocated = measure(|| {
@@ -57,8 +60,8 @@ fn a_hit_by_borrowed_names_allocates_nothing() {
 
 #[test]
 fn a_hit_on_a_shared_resource_and_its_return_allocate_nothing() {
-    let pool: Pool<Imports, Shared> = Pool::builder().shared().build();
-    let key = Imports::new(["Init"]);
+    let pool: Pool<Names, Shared> = Pool::builder().shared().build();
+    let key = Names::new(["Init"]);
     let hit = || pool.acquire(&key, |_| Err(())).unwrap();
     drop(pool.acquire(&key, |_| Ok(Shared(Rc::new(())))).unwrap());
     let allocated = measure(|| drop((hit(), hit(), hit())));

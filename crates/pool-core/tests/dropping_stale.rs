@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use pool_core::capacity::{Both, MaxIdle, MaxLive};
+use pool_core::pool::LeaseOf;
 use pool_core::{DropReason, MissReason, Resource, local, sync};
 
 struct Solver {
@@ -38,7 +39,7 @@ fn only_what_is_idle_and_stale_goes_and_is_counted_so() {
         drop(pool.acquire(&key, |_| solver(key % 2)).unwrap());
     }
     let asked = Cell::new(0);
-    let stale = |_: &u32, solver: &Solver| {
+    let stale = |_: &u32, solver: &mut Solver| {
         asked.set(asked.get() + 1);
         solver.epoch == 1
     };
@@ -47,9 +48,9 @@ fn only_what_is_idle_and_stale_goes_and_is_counted_so() {
     pool.assert_sound();
     assert_eq!((pool.len(), pool.stats().idle_dropped.get(DropReason::Stale)), (2, 2));
     drop(held);
-    assert!(pool.acquire(&0, |_| solver(0)).unwrap().was_hit());
-    assert!(pool.acquire(&2, |_| solver(0)).unwrap().was_hit());
-    assert!(!pool.acquire(&1, |_| solver(0)).unwrap().was_hit());
+    assert!(LeaseOf::was_hit(&pool.acquire(&0, |_| solver(0)).unwrap()));
+    assert!(LeaseOf::was_hit(&pool.acquire(&2, |_| solver(0)).unwrap()));
+    assert!(!LeaseOf::was_hit(&pool.acquire(&1, |_| solver(0)).unwrap()));
     assert_eq!(pool.stats().misses.get(MissReason::Stale), 1, "and it is remembered why it went");
 }
 
@@ -85,7 +86,7 @@ fn panic_of_the_question_loses_nothing() {
     assert!(result.is_err());
     pool.assert_sound();
     assert_eq!(pool.len(), 1, "the others went; that one stays");
-    assert!(pool.acquire(&1, |_| solver(9)).unwrap().was_hit());
+    assert!(LeaseOf::was_hit(&pool.acquire(&1, |_| solver(9)).unwrap()));
     // Using the pool in there is a mistake that is named, and harms nothing.
     let result = catch_unwind(AssertUnwindSafe(|| pool.drop_stale(|_, _| pool.is_empty())));
     assert!(result.is_err());
@@ -104,6 +105,6 @@ fn room_that_it_makes_goes_to_who_waits() {
     drop(pool.acquire(&0, open).unwrap());
     assert_eq!(pool.drop_stale(|_, _| true), 1);
     // Not a hit on what is gone, and there is room.
-    assert!(!pool.try_acquire(&0, open).unwrap().was_hit());
+    assert!(!LeaseOf::was_hit(&pool.try_acquire(&0, open).unwrap()));
     assert_eq!(opened.load(Ordering::Relaxed), 2);
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use pool_core::capacity::MaxIdle;
 use pool_core::eviction::{IdleTimeout, Lru};
+use pool_core::pool::LeaseOf;
 use pool_core::{
     DropReason, EntryId, Eviction, Health, Id, KeyId, MissReason, Now, Opened, Removal, Resource, Returned,
     Victim, local, sync,
@@ -25,7 +26,7 @@ struct Thing {
 }
 impl Resource for Thing {
     type Error = ();
-    fn health(&self) -> Health {
+    fn health(&mut self) -> Health {
         self.asked.set(self.asked.get() + 1);
         self.health.get()
     }
@@ -230,7 +231,7 @@ macro_rules! postponed {
             drop(pool.acquire(&Drops(1), made.open()).unwrap());
             KEPT.set(Some(Box::new(move || drop(other))));
             let hit = pool.acquire(&Drops(1), made.open()).unwrap();
-            assert!(hit.was_hit());
+            assert!(LeaseOf::was_hit(&hit));
             assert_eq!(
                 (pool.usage().leased, pool.usage().idle),
                 (1, 1),
@@ -348,8 +349,9 @@ impl sync::CreateOrWait for Hears {
         true
     }
 }
+/// So that a hit needs no clock.
 #[test]
-fn hold_of_a_hit_is_counted_from_the_hit_on() {
+fn holds_are_counted_of_leases_that_began_with_an_open() {
     let (made, time, heard) = (Made::new(), Arc::new(AtomicU64::new(1000)), Arc::<Mutex<Vec<_>>>::default());
     let now = Arc::clone(&time);
     let pool: sync::Pool<u32, Thing> = sync::Pool::builder()
@@ -357,12 +359,20 @@ fn hold_of_a_hit_is_counted_from_the_hit_on() {
         .clock(move || now.load(Ordering::Relaxed))
         .build();
     let pass = |nanos| time.fetch_add(nanos, Ordering::Relaxed);
-    for hold in [10, 20] {
-        let lease = pool.acquire(&1, made.open()).unwrap();
+    let twice = |key: &u32| drop([(); 2].map(|()| pool.acquire(key, made.open()).unwrap()));
+    for hold in [10, 50, 500] {
+        // The last one is a hit.
+        let lease = if hold == 50 { pool.acquire(&2, made.open()) } else { pool.acquire(&1, made.open()) };
         pass(hold);
-        drop(lease);
+        drop(lease.unwrap());
         pass(100);
     }
-    let (_one, _two) = (pool.acquire(&1, made.open()).unwrap(), pool.acquire(&1, made.open()).unwrap());
-    assert_eq!(*heard.lock().unwrap(), [Some(15)]);
+    twice(&1);
+    assert_eq!(heard.lock().unwrap().pop(), Some(Some(10)), "of its key");
+    twice(&3);
+    assert_eq!(
+        heard.lock().unwrap().pop(),
+        Some(Some(20)),
+        "of all, where none of its key has ended: 10, 50, and 0 just now"
+    );
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 
 use pool_core::capacity::{MaxLive, MaxLiveWeight};
+use pool_core::pool::LeaseOf;
 use pool_core::sync::{CancellationToken, Lease, Pool};
 use pool_core::{AcquireError, AcquireOptions};
 use threads::{Exclusive, Ledger, Shared, Thing, pool, until, watchdog};
@@ -24,7 +25,7 @@ fn newcomer<'p, const SHARED: bool>(
     pool: &'p Pool<u32, Thing<SHARED>>,
     ledger: &Ledger,
     key: u32,
-) -> Result<Lease<'p, u32, Thing<SHARED>>, AcquireError<threads::Error>> {
+) -> Result<Lease<u32, Thing<SHARED>>, AcquireError<threads::Error>> {
     thread::scope(|scope| scope.spawn(|| pool.try_acquire(&key, |_| ledger.open())).join().unwrap())
 }
 
@@ -92,7 +93,7 @@ fn rule_2_one_who_can_not_be_served_holds_up_nobody() {
     thread::scope(|scope| {
         let heavy = scope.spawn(|| drop(pool.acquire(&8, |_| ledger.open()).unwrap()));
         waiting(&pool, 1);
-        let light = scope.spawn(|| pool.acquire(&1, |_| ledger.open()).unwrap().was_hit());
+        let light = scope.spawn(|| LeaseOf::was_hit(&pool.acquire(&1, |_| ledger.open()).unwrap()));
         waiting(&pool, 2);
         drop(one);
         assert!(light.join().unwrap(), "it came later, and is served first");
@@ -108,7 +109,7 @@ fn rule_2_one_who_can_not_be_served_holds_up_nobody() {
 fn overtake<'p>(
     pool: &'p Exclusive,
     ledger: &Ledger,
-) -> (usize, Lease<'p, u32, Thing<false>>, AcquireError<threads::Error>) {
+) -> (usize, Lease<u32, Thing<false>>, AcquireError<threads::Error>) {
     let mut held = newcomer(pool, ledger, 1).unwrap();
     for overtaken in 0.. {
         assert!(overtaken <= MOST_OVERTAKEN, "it starves");
@@ -176,7 +177,7 @@ fn rule_3_holds_for_leases_that_share_a_resource() {
     let (pool, ledger): (Shared, _) = (pool(MaxLive(1)), Ledger::default());
     let mut held = newcomer(&pool, &ledger, 1).unwrap();
     thread::scope(|scope| {
-        let other = scope.spawn(|| pool.acquire(&2, |_| ledger.open()).unwrap().was_hit());
+        let other = scope.spawn(|| LeaseOf::was_hit(&pool.acquire(&2, |_| ledger.open()).unwrap()));
         waiting(&pool, 1);
         let mut overtaken = 0;
         while let Ok(next) = newcomer(&pool, &ledger, 1) {
@@ -235,7 +236,7 @@ fn rule_4_acquires_of_several_keys_in_one_order_do_not_wait_for_each_other() {
             // All the while somebody waits for all there is.
             let all = AcquireOptions::new().expect_weight(capacity);
             for _ in 0..20 {
-                pool.acquire_with(&9, &all, |_| ledger.open()).unwrap().discard();
+                LeaseOf::discard(pool.acquire_with(&9, &all, |_| ledger.open()).unwrap());
             }
         });
         assert_eq!(pool.usage().waiting, 0);

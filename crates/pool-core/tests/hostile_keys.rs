@@ -9,7 +9,8 @@ use std::rc::Rc;
 use pool_core::capacity::{Both, MaxIdle, MaxLive};
 use pool_core::eviction::Lru;
 use pool_core::local::{Lease, Pool};
-use pool_core::{EntryId, Eviction, Imports, KeyId, MissReason, Now, Opened, Removal, Returned, Victim};
+use pool_core::pool::LeaseOf;
+use pool_core::{EntryId, Eviction, KeyId, MissReason, Names, Now, Opened, Removal, Returned, Victim};
 use support::keys::{Key, Manners};
 use support::{Ledger, Thing, Things, assert_usable, caught, fill, hit, no_open, panic_of, while_unwinding};
 
@@ -87,8 +88,8 @@ fn keys_of_one_hash_are_told_apart_also_when_forgotten_and_known_again() {
     for round in 0..4_u32 {
         for name in (0..40).map(|step| (step * step + round) % 11) {
             let lease = pool.acquire(&manners.key(name), ledger.open()).unwrap();
-            assert_eq!(lease.key().0, name);
-            if lease.was_hit() {
+            assert_eq!(LeaseOf::key(&lease).0, name);
+            if LeaseOf::was_hit(&lease) {
                 assert_eq!(number[&name], lease.id(), "a hit is on one's own");
             }
             number.insert(name, lease.id());
@@ -103,13 +104,13 @@ fn keys_of_one_hash_are_told_apart_also_when_forgotten_and_known_again() {
 
 #[test]
 fn boundaries_of_names_tell_keys_apart() {
-    let (pool, ledger) = (Pool::<Imports, Thing>::with_max_idle(8), Ledger::default());
+    let (pool, ledger) = (Pool::<Names, Thing>::with_max_idle(8), Ledger::default());
     let lists: [&[&str]; 5] = [&["ab", "c"], &["a", "bc"], &["abc"], &["abc", ""], &[]];
-    fill(&pool, &ledger, &lists.map(Imports::new));
+    fill(&pool, &ledger, &lists.map(Names::new));
     for (place, list) in lists.into_iter().enumerate() {
         assert_eq!(hit(&pool, list), place as u64 + 1, "{list:?}");
     }
-    assert_usable(&pool, &ledger, &Imports::new(["x"]));
+    assert_usable(&pool, &ledger, &Names::new(["x"]));
 }
 
 #[test]
@@ -121,8 +122,8 @@ fn key_is_not_forgotten_while_it_is_being_opened() {
         heard.opening.borrow_mut().push(1);
         let lease = pool.acquire(&1, |_| {
             for other in 2..6 {
-                pool.acquire(&other, ledger.open()).unwrap().discard(); // each pushes the last one out
-                pool.acquire(&1, ledger.open()).unwrap().discard();
+                LeaseOf::discard(pool.acquire(&other, ledger.open()).unwrap()); // each pushes the last one out
+                LeaseOf::discard(pool.acquire(&1, ledger.open()).unwrap());
                 assert!(
                     pool.acquire(&1, |_| Err("no")).is_err() && pool.acquire(&other, |_| Err("no")).is_err()
                 );
@@ -140,14 +141,14 @@ fn key_is_not_forgotten_while_it_is_being_opened() {
 fn key_that_lay_dormant_for_longest_is_forgotten_first() {
     let (pool, ledger, heard) = audited(2, 8);
     for key in [1, 2, 1, 3] {
-        pool.acquire(&key, ledger.open()).unwrap().discard(); // 2 goes for 3: 1 was dormant again after it
+        LeaseOf::discard(pool.acquire(&key, ledger.open()).unwrap()); // 2 goes for 3: 1 was dormant again after it
     }
     assert_eq!((pool.stats().known_keys, heard.forgotten.get()), (2, 1));
     let cold = || pool.stats().misses.get(MissReason::Cold);
     let known = [1, 3, 2].map(|key| {
         let before = cold();
         let lease = pool.acquire(&key, ledger.open()).unwrap();
-        (*lease.key(), cold() == before)
+        (*LeaseOf::key(&lease), cold() == before)
     });
     assert_eq!(known, [(1, true), (3, true), (2, false)]);
     assert_usable(&pool, &ledger, &1);
@@ -161,8 +162,8 @@ fn hooks_for_keys_are_balanced_and_ids_are_used_again() {
             let key = step * step % 7;
             match step % 9 {
                 0 => drop(pool.acquire(&key, |_| Err("no"))),
-                1 => drop(pool.acquire(&key, ledger.open()).unwrap().into_inner()),
-                2 => pool.acquire(&key, ledger.open()).unwrap().discard(),
+                1 => drop(LeaseOf::into_inner(pool.acquire(&key, ledger.open()).unwrap())),
+                2 => LeaseOf::discard(pool.acquire(&key, ledger.open()).unwrap()),
                 3 if step % 4 == 0 => assert!(pool.drain() <= 2),
                 _ => drop(pool.acquire(&key, ledger.open()).unwrap()),
             }
@@ -180,7 +181,7 @@ fn mixed_steps(manners: &Rc<Manners>, shared: bool) -> u32 {
     let ledger = Ledger::default();
     let builder = Pool::builder().capacity(Both(MaxIdle(2), MaxLive(4))).remembered_keys(2);
     let pool: Keyed = if shared { builder.shared() } else { builder }.build();
-    let (mut leases, mut panics, mut random) = (Vec::<Lease<'_, Key, Thing>>::new(), 0, 0x9E37_79B9_u64);
+    let (mut leases, mut panics, mut random) = (Vec::<Lease<Key, Thing>>::new(), 0, 0x9E37_79B9_u64);
     for _ in 0..150 {
         random ^= random << 13;
         random ^= random >> 7;
@@ -195,8 +196,8 @@ fn mixed_steps(manners: &Rc<Manners>, shared: bool) -> u32 {
                 (6, _) => drop(pool.acquire(&key, |_| Err("no"))),
                 (7, _) => assert_eq!(pool.is_warm(&key), pool.acquire_warm(&key).is_some()),
                 (8, _) => assert!(pool.drain() <= 2),
-                (9, Some(lease)) => lease.discard(),
-                (10, Some(lease)) => drop(lease.into_inner()),
+                (9, Some(lease)) => LeaseOf::discard(lease),
+                (10, Some(lease)) => drop(LeaseOf::into_inner(lease)),
                 (_, lease) => drop(lease),
             }
         });
@@ -265,7 +266,7 @@ fn key_may_use_the_pool_when_it_is_hashed_cloned_for_a_miss_or_dropped() {
         let (pool, ledger, manners, calls) = calling(name, false);
         assert_eq!(hit(&*pool, &manners.key(1)), 1);
         drop(pool.acquire(&manners.key(2), ledger.open()).unwrap());
-        pool.acquire(&manners.key(2), no_open).unwrap().discard();
+        LeaseOf::discard(pool.acquire(&manners.key(2), no_open).unwrap());
         pool.drain();
         assert!(calls.get() >= 1, "{name}");
         *manners.act.borrow_mut() = None;
@@ -305,7 +306,7 @@ fn key_that_panics_in_drop_at_into_inner_leaks_no_resource() {
     let (pool, ledger, manners) = keyed();
     let lease = pool.acquire(&manners.key(1), ledger.open()).unwrap();
     manners.panics.set(Some(("drop", 1)));
-    assert_eq!(panic_of(|| drop(lease.into_inner())), "expected panic in drop");
+    assert_eq!(panic_of(|| drop(LeaseOf::into_inner(lease))), "expected panic in drop");
     assert_eq!((ledger.live(), pool.usage().live()), (0, 0));
     assert_usable(&pool, &ledger, &manners.key(1));
 }

@@ -3,6 +3,7 @@
 #[path = "support/threads.rs"]
 mod threads;
 
+use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, Weak, mpsc};
@@ -11,8 +12,9 @@ use std::time::Duration;
 
 use pool_core::capacity::{Both, MaxIdle, MaxLive, MaxLiveWeight, ProcessMemory};
 use pool_core::eviction::{Lru, RejectIncoming};
+use pool_core::pool::LeaseOf;
 use pool_core::sync::Pool;
-use pool_core::{AcquireError, AcquireOptions, Capacity, KeyHasher, Opened, Query, Resource, Usage, Verdict};
+use pool_core::{AcquireError, AcquireOptions, Capacity, Opened, Query, Resource, Usage, Verdict};
 use threads::{Expected, Time, panicked, until, watchdog};
 
 /// A resource whose weight can change and whose destructor does what it is told.
@@ -68,8 +70,8 @@ struct Asks<'a> {
 }
 
 impl Query<u32> for Asks<'_> {
-    fn hash_with(&self, hasher: &KeyHasher) -> u64 {
-        self.key.hash_with(hasher)
+    fn hash_into<H: Hasher>(&self, hasher: &mut H) {
+        self.key.hash(hasher);
     }
 
     fn is_key(&self, key: &u32) -> bool {
@@ -111,7 +113,7 @@ fn shared_resource_holds_its_place_until_its_destructor_has_ended() {
     let thing = Thing::that_ends_with(at_its_end);
     let one = pool.acquire(&1, move |_| Ok(Handle(Arc::new(thing)))).unwrap();
     let two = pool.acquire(&1, |_| unreachable!()).unwrap();
-    one.discard();
+    LeaseOf::discard(one);
     assert!(seen.lock().unwrap().is_none(), "it lives on with the other lease");
     drop(two);
     let seen = seen.lock().unwrap().take().unwrap();
@@ -155,8 +157,8 @@ fn one_whose_key_can_not_be_cloned_is_not_put_to_sleep_beside_what_is_warm() {
     }
     struct AsksForOne<'a>(&'a Pool<Key, Handle>);
     impl Query<Key> for AsksForOne<'_> {
-        fn hash_with(&self, hasher: &KeyHasher) -> u64 {
-            Key(1).hash_with(hasher)
+        fn hash_into<H: Hasher>(&self, hasher: &mut H) {
+            Key(1).hash(hasher);
         }
         fn is_key(&self, key: &Key) -> bool {
             *key == Key(1)
@@ -169,7 +171,7 @@ fn one_whose_key_can_not_be_cloned_is_not_put_to_sleep_beside_what_is_warm() {
         }
     }
     let pool: Pool<Key, Handle> = Pool::builder().capacity(MaxLive(1)).shared().build();
-    assert!(panicked(|| drop(pool.acquire(&AsksForOne(&pool), |_| unreachable!()))));
+    assert!(panicked(|| drop(pool.acquire(AsksForOne(&pool), |_| unreachable!()))));
     assert_eq!((pool.usage().waiting, pool.usage().live()), (0, 1));
     pool.assert_sound();
 }
@@ -177,7 +179,7 @@ fn one_whose_key_can_not_be_cloned_is_not_put_to_sleep_beside_what_is_warm() {
 #[test]
 fn one_who_gives_up_while_something_panics_leaves_once() {
     static PANICS: AtomicBool = AtomicBool::new(false);
-    #[derive(Clone, PartialEq, Eq, Hash)]
+    #[derive(Clone, PartialEq, Eq, Hash, Debug)]
     struct Key(u32);
     impl Drop for Key {
         fn drop(&mut self) {
@@ -254,7 +256,7 @@ fn one_who_panics_after_it_measured_leaves_nobody_waiting_for_it() {
         .process_memory(read)
         .build();
     // It is known from then on, so it is looked for among those with its hash.
-    pool.acquire(&3, |_| Ok(Thing::of(0))).unwrap().discard();
+    LeaseOf::discard(pool.acquire(&3, |_| Ok(Thing::of(0))).unwrap());
     let (asks, panics) = (AtomicBool::new(false), AtomicBool::new(false));
     thread::scope(|scope| {
         let opener = scope.spawn(|| {
@@ -274,7 +276,7 @@ fn one_who_panics_after_it_measured_leaves_nobody_waiting_for_it() {
                 }
             };
             let query = Asks { key: 3, in_is_key: &is_key };
-            panicked(|| drop(pool.acquire(&query, |_| unreachable!())))
+            panicked(|| drop(pool.acquire(query, |_| unreachable!())))
         };
         let measurer = thread::Builder::new().name("measurer".into()).spawn_scoped(scope, measure).unwrap();
         until(|| pool.usage().waiting == 1);

@@ -7,6 +7,7 @@ use pool_core::capacity::{
 };
 use pool_core::eviction::{Lru, RejectIncoming};
 use pool_core::local::{Lease, Pool};
+use pool_core::pool::LeaseOf;
 use pool_core::{AcquireError, AcquireOptions, Bounds, Capacity, DropReason, Opened, Usage, Verdict};
 use support::{Ledger, Thing, Things, assert_usable, dropped_as, fill, hit, no_open};
 
@@ -17,14 +18,9 @@ fn setting(capacity: impl Capacity + 'static) -> (Things, Ledger) {
 }
 
 /// A lease on a new resource of that weight.
-fn open<'p>(
-    pool: &'p Things,
-    ledger: &Ledger,
-    key: u32,
-    weight: u64,
-) -> Result<Lease<'p, u32, Thing>, Error> {
+fn open<'p>(pool: &'p Things, ledger: &Ledger, key: u32, weight: u64) -> Result<Lease<u32, Thing>, Error> {
     let lease = pool.acquire(&key, ledger.open_with(move |knobs| knobs.weight.set(weight)))?;
-    assert!(!lease.was_hit());
+    assert!(!LeaseOf::was_hit(&lease));
     Ok(lease)
 }
 
@@ -197,7 +193,7 @@ fn max_opens_is_a_budget_that_failures_do_not_spend_and_hits_outlive() {
 fn max_residue_refuses_what_is_expected_to_leave_too_much() {
     let (pool, ledger) = setting(MaxResidue(100));
     let leaving = |residue| ledger.open_with(move |knobs| knobs.residue.set(residue));
-    pool.acquire(&1, leaving(60)).unwrap().discard();
+    LeaseOf::discard(pool.acquire(&1, leaving(60)).unwrap());
     assert_eq!(by(pool.acquire(&1, no_open).unwrap_err()), ("refused", "MaxResidue"), "120 in the end");
     assert_eq!(by(pool.acquire(&2, no_open).unwrap_err()), ("refused", "MaxResidue"), "as the mean has it");
     assert_eq!((pool.usage().residue, pool.usage().opening_residue), (60, 0));
@@ -309,22 +305,23 @@ fn errors_say_what_to_do() {
     let exhausted = pool.acquire(&2, no_open).unwrap_err();
     assert_eq!(
         exhausted.to_string(),
-        "the pool is exhausted: MaxLive allows no further open now (0 idle, 1 leased, 0 opening, 1 opened so \
-         far); end a lease or raise the limit"
+        "the pool is exhausted: MaxLive allows no further open now (key 2; 0 idle, 1 leased, 0 opening, \
+         1 opened so far; at most 1); end a lease or raise the limit"
     );
     assert_eq!(exhausted.into_open(), None);
     drop(lease);
     let (pool, ledger) = setting(MaxOpens(1));
     put(&pool, &ledger, &[(1, 0)]);
     let refused = pool.acquire(&2, no_open).unwrap_err().to_string();
-    assert!(refused.contains("MaxOpens rules it out, whatever leases end (1 idle, 0 leased"), "{refused}");
+    assert!(
+        refused.contains("MaxOpens rules it out, whatever leases end (key 2; 1 idle, 0 leased"),
+        "{refused}"
+    );
     assert!(refused.ends_with("raise the limit or make a new pool"), "{refused}");
     let (pool, _) = setting(Unbounded);
     let failed = pool.acquire(&1, |_| Err("no such file")).unwrap_err();
-    assert_eq!(
-        (failed.to_string().as_str(), failed.into_open().as_deref()),
-        ("the open failed: no such file", Some(&"no such file"))
-    );
+    assert!(!failed.to_string().contains("no such file"), "that is its source");
+    assert_eq!(failed.into_open().as_deref(), Some(&"no such file"));
 }
 
 #[test]

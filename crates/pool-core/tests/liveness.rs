@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use pool_core::capacity::{MaxIdle, MaxLive, MaxLiveWeight, ProcessMemory};
 use pool_core::eviction::{IdleTimeout, Lru, MaxAge, RejectIncoming};
-use pool_core::sync::{CancellationToken, Lease, OwnedLease, Pool, WaitIfCheaper};
+use pool_core::pool::LeaseOf;
+use pool_core::sync::{CancellationToken, Lease, Pool, WaitIfCheaper};
 use pool_core::{AcquireError, AcquireOptions, ProcessMemoryError, Resource, local};
 use threads::{Expected, Time, panicked, until, watchdog};
 
@@ -69,7 +70,7 @@ fn closing_ends_when_the_last_lease_is_detached() {
     thread::scope(|scope| {
         let closer = scope.spawn(|| pool.close_and_wait(Duration::from_secs(3600)).is_ok());
         until(|| pool.is_closed());
-        drop(lease.into_inner());
+        drop(LeaseOf::into_inner(lease));
         assert!(closer.join().unwrap());
     });
 }
@@ -108,7 +109,7 @@ fn nobody_waits_for_room_that_the_eviction_policy_never_gives_up() {
     let held = pool.acquire(&1, |_| thing(0)).expect("it is warm");
     // With a lease out there is something to wait for: what comes back may be rejected for one who waits.
     thread::scope(|scope| {
-        let other = scope.spawn(|| pool.acquire(&2, |_| thing(0)).map(|lease| lease.was_hit()));
+        let other = scope.spawn(|| pool.acquire(&2, |_| thing(0)).map(|lease| LeaseOf::was_hit(&lease)));
         until(|| pool.usage().waiting == 1);
         drop(held);
         assert!(!other.join().unwrap().unwrap());
@@ -137,7 +138,7 @@ fn one_heavy_open_keeps_unknown_keys_out_of_a_memory_limit_for_a_few_tries_only(
     let pool: local::Pool<u32, Thing> =
         local::Pool::builder().capacity(ProcessMemory::refuse_above(100)).process_memory(|| Ok(10)).build();
     let unknown = AcquireOptions::new().expect_weight(1);
-    pool.acquire_with(&0, &unknown, |_| thing(1000)).unwrap().discard();
+    LeaseOf::discard(pool.acquire_with(&0, &unknown, |_| thing(1000)).unwrap());
     let tries = (1..100).find(|key| pool.acquire(key, |_| thing(1)).is_ok());
     assert_eq!(tries, Some(5), "1000, 500, 250, 125, 62 with 10 that are there");
 }
@@ -152,7 +153,7 @@ fn one_who_fails_to_measure_memory_hands_its_turn_on() {
         .capacity(ProcessMemory::evict_above(100))
         .process_memory(move || {
             if fail.swap(false, SeqCst) {
-                return Err(ProcessMemoryError::Other("once".into()));
+                return Err(ProcessMemoryError::Unknown("once".into()));
             }
             Ok(measured.load(SeqCst))
         })
@@ -166,7 +167,7 @@ fn one_who_fails_to_measure_memory_hands_its_turn_on() {
         until(|| pool.usage().waiting == 2);
         fails.store(true, SeqCst);
         memory.store(50, SeqCst);
-        lease.discard();
+        LeaseOf::discard(lease);
         assert!(first.join().unwrap(), "it could not measure");
         assert!(second.join().unwrap(), "there was room, and it was told");
     });
@@ -206,7 +207,7 @@ fn clock_that_panics_at_any_of_its_reads_loses_no_place() {
     }
 }
 
-#[derive(PartialEq, Eq, Hash)]
+#[derive(PartialEq, Eq, Hash, Debug)]
 struct Key(u32);
 
 thread_local! {
@@ -256,7 +257,7 @@ fn key_whose_drop_panics_after_waiting_loses_no_lease() {
 
 /// A lease that is given back, and time that passes, while one who asks measures memory.
 fn key_that_expires_while_somebody_asks(remembered: usize, by_age: bool) {
-    type Held = Arc<Mutex<Option<OwnedLease<u32, Thing>>>>;
+    type Held = Arc<Mutex<Option<Lease<u32, Thing>>>>;
     let (time, held) = (Time::default(), Held::default());
     let (passing, given_back) = (time.clone(), Arc::clone(&held));
     let builder = Pool::builder()
@@ -276,11 +277,11 @@ fn key_that_expires_while_somebody_asks(remembered: usize, by_age: bool) {
         true => builder.eviction(MaxAge::new(limit, Lru::new())).build(),
         false => builder.eviction(IdleTimeout::new(limit, Lru::new())).build(),
     });
-    let lease = pool.own(pool.acquire(&1, |_| thing(1)).unwrap());
+    let lease = pool.acquire(&1, |_| thing(1)).unwrap();
     // Enough other keys for the pool to forget this one as soon as it is not in use.
     (10..5000).for_each(|key| drop(pool.acquire(&key, |_| thing(0)).unwrap()));
     *held.lock().unwrap() = Some(lease);
-    assert!(!pool.acquire(&1, |_| thing(1)).unwrap().was_hit());
+    assert!(!LeaseOf::was_hit(&pool.acquire(&1, |_| thing(1)).unwrap()));
     pool.assert_sound();
 }
 
@@ -381,10 +382,10 @@ fn open_that_takes_longer_than_its_caller_has_is_not_lost_on_it() {
         thing(0)
     };
     let lease = pool.acquire_timeout(&1, timeout, open).unwrap();
-    assert!(lease.was_late() && !lease.was_hit());
+    assert!(LeaseOf::was_late(&lease) && !LeaseOf::was_hit(&lease));
     drop(lease);
     let lease = pool.acquire_timeout(&1, timeout, open).unwrap();
-    assert!(!lease.was_late() && lease.was_hit());
+    assert!(!LeaseOf::was_late(&lease) && LeaseOf::was_hit(&lease));
     assert_eq!(pool.stats().waits.timed_out_opening, 1);
 }
 
@@ -404,7 +405,7 @@ fn opens_that_wait_for_each_other_are_told_so() {
                     barrier.wait();
                     match pool.acquire(&others, |_| handle(0)) {
                         Err(AcquireError::Deadlock { .. }) => drop(told.fetch_add(1, SeqCst)),
-                        shared => assert!(shared.unwrap().was_hit()),
+                        shared => assert!(LeaseOf::was_hit(&shared.unwrap())),
                     }
                     handle(mine.into())
                 };
@@ -525,10 +526,10 @@ fn pool_that_is_built_as_shared_shares() {
     let pool = sharing(2);
     let one = pool.acquire(&1, |_| handle(1)).unwrap();
     let two = pool.acquire(&1, |_| handle(2)).unwrap();
-    assert!(two.was_hit() && Arc::ptr_eq(&one.0, &two.0));
+    assert!(LeaseOf::was_hit(&two) && Arc::ptr_eq(&one.0, &two.0));
     let exclusive: Pool<u32, Handle> = Pool::with_max_idle(2);
     let _one = exclusive.acquire(&1, |_| handle(1)).unwrap();
-    assert!(!exclusive.acquire(&1, |_| handle(2)).unwrap().was_hit());
+    assert!(!LeaseOf::was_hit(&exclusive.acquire(&1, |_| handle(2)).unwrap()));
 }
 
 #[test]
@@ -546,7 +547,7 @@ fn limit_on_weight_holds_though_the_eviction_policy_gives_up_nothing() {
 
 #[test]
 fn lease_that_is_dropped_inside_the_pool_is_not_taken_for_one_of_no_length() {
-    type Slot = Arc<Mutex<Option<OwnedLease<u32, Thing>>>>;
+    type Slot = Arc<Mutex<Option<Lease<u32, Thing>>>>;
     struct DropsALease(Lru, Slot);
     impl pool_core::Eviction<u32> for DropsALease {
         fn on_acquire(&mut self, entry: pool_core::EntryId, key: pool_core::KeyId, now: pool_core::Now) {
@@ -586,7 +587,7 @@ fn lease_that_is_dropped_inside_the_pool_is_not_taken_for_one_of_no_length() {
             .clock(time.clone())
             .build(),
     );
-    let one = pool.own(pool.acquire(&1, &open).unwrap());
+    let one = pool.acquire(&1, &open).unwrap();
     let two = pool.acquire(&2, &open).unwrap();
     time.advance(100);
     *held.lock().unwrap() = Some(one);
@@ -596,7 +597,7 @@ fn lease_that_is_dropped_inside_the_pool_is_not_taken_for_one_of_no_length() {
     let _busy = pool.acquire(&1, &open).unwrap();
     // A lease of key 1 takes 100 or more and not 0, against an open of 60: it does not wait.
     let patient = pool.try_acquire(&1, &open).unwrap();
-    assert!(!patient.was_hit());
+    assert!(!LeaseOf::was_hit(&patient));
     drop(patient);
     assert!(pool.acquire_timeout(&1, Duration::from_nanos(1), &open).is_ok());
 }

@@ -21,6 +21,7 @@ use std::time::Duration;
 use pool_core::capacity::{Both, MaxIdle, MaxIdlePerKey, MaxIdleWeight, MaxLive};
 use pool_core::eviction::{self, IdleTimeout, MaxAge};
 use pool_core::local::{Lease, Pool};
+use pool_core::pool::LeaseOf;
 use pool_core::{AcquireError, Eviction, Health, Resource};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -28,7 +29,7 @@ use proptest::test_runner::RngSeed;
 type Drops = Rc<RefCell<Vec<u64>>>;
 
 /// A lease, and what the model knows of it.
-type Leased<'p> = (Lease<'p, u8, Item>, Entry);
+type Leased<'p> = (Lease<u8, Item>, Entry);
 
 struct Item {
     serial: u64,
@@ -44,7 +45,7 @@ impl Resource for Item {
         self.weight
     }
 
-    fn health(&self) -> Health {
+    fn health(&mut self) -> Health {
         if self.stale.get() { Health::Stale } else { Health::Reusable }
     }
 }
@@ -331,13 +332,13 @@ impl Run {
                 }
                 Op::Discard { lease } if lease < leases.len() => {
                     let (lease, entry) = leases.remove(lease);
-                    lease.discard();
+                    LeaseOf::discard(lease);
                     self.model.end(entry.key);
                     self.model.drop_entry(entry, "discarded");
                 }
                 Op::Detach { lease } if lease < leases.len() => {
                     let (lease, entry) = leases.remove(lease);
-                    let item = lease.into_inner();
+                    let item = LeaseOf::into_inner(lease);
                     prop_assert_eq!(item.serial, entry.serial);
                     prop_assert_eq!(self.drops.borrow().len(), dropped_before, "it is the caller's now");
                     self.model.end(entry.key);
@@ -394,8 +395,8 @@ impl Run {
         match self.model.acquire(key) {
             Ok(entry) => {
                 let lease = result.map_err(|error| TestCaseError::fail(format!("a hit, but {error}")))?;
-                prop_assert!(lease.was_hit());
-                prop_assert_eq!((lease.serial, *lease.key()), (entry.serial, key));
+                prop_assert!(LeaseOf::was_hit(&lease));
+                prop_assert_eq!((lease.serial, *LeaseOf::key(&lease)), (entry.serial, key));
                 Ok(Some((lease, entry)))
             }
             Err((_, true)) => {
@@ -411,7 +412,7 @@ impl Run {
             }
             Err((reason, false)) => {
                 let lease = result.map_err(|error| TestCaseError::fail(format!("a miss, but {error}")))?;
-                prop_assert!(!lease.was_hit() && lease.serial == serial);
+                prop_assert!(!LeaseOf::was_hit(&lease) && lease.serial == serial);
                 let counted: Vec<&str> = pool
                     .stats()
                     .misses

@@ -9,6 +9,7 @@ use std::time::Duration;
 use pool_core::capacity::{Both, MaxIdle, MaxLive};
 use pool_core::eviction::{Fifo, IdleTimeout, Lru, MaxAge, RejectIncoming};
 use pool_core::local::{Lease, Pool};
+use pool_core::pool::LeaseOf;
 use pool_core::{EntryId, Eviction, Health, Id, KeyId, Now, Removal, Returned, Victim};
 use support::faulty::{Faulty, FaultyCapacity, HOOKS, Plan};
 use support::{
@@ -29,7 +30,7 @@ fn mixed_steps(plan: &Rc<Plan>, eviction: impl Eviction<u32> + 'static) -> u32 {
         .clock(move || clock.get())
         .remembered_keys(2);
     let pool: Things = if plan.shared.get() { builder.shared() } else { builder }.build();
-    let (mut leases, mut panics, mut random) = (Vec::<Lease<'_, u32, Thing>>::new(), 0, 0x9E37_79B9_u64);
+    let (mut leases, mut panics, mut random) = (Vec::<Lease<u32, Thing>>::new(), 0, 0x9E37_79B9_u64);
     for step in 0..240_u64 {
         random ^= random << 13;
         random ^= random >> 7;
@@ -42,8 +43,8 @@ fn mixed_steps(plan: &Rc<Plan>, eviction: impl Eviction<u32> + 'static) -> u32 {
             (7, _) => drop(pool.acquire(&key, |_| Err("no"))),
             (8, _) if step % 3 == 0 => drop(pool.drain()),
             (8, _) => assert!(pool.evict_expired() <= IDLE),
-            (9, Some(lease)) => lease.discard(),
-            (10, Some(lease)) => drop(lease.into_inner()),
+            (9, Some(lease)) => LeaseOf::discard(lease),
+            (10, Some(lease)) => drop(LeaseOf::into_inner(lease)),
             (11, Some(lease)) => lease.knobs().health.set(Health::Stale),
             (12, Some(_lease)) => panic!("expected panic of the user"),
             (_, lease) => drop(lease),
@@ -224,7 +225,7 @@ fn victim_that_is_not_idle_is_replaced_by_one_of_the_pools_own_choice() {
     }
 }
 
-type Kept = Rc<RefCell<Option<Lease<'static, u32, Thing>>>>;
+type Kept = Rc<RefCell<Option<Lease<u32, Thing>>>>;
 
 /// A pool that a policy can refer to.
 fn leaked(plan: &Rc<Plan>) -> &'static Things {

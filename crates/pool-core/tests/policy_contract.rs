@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pool_core::eviction::{IdleTimeout, MaxAge, NAMES, TinyLfu, named, named_for_imports};
-use pool_core::{Bounds, EntryId, Eviction, Id as _, Imports, KeyId, Now, Opened, Removal, Returned, Victim};
+use pool_core::{Bounds, EntryId, Eviction, Id as _, KeyId, Names, Now, Opened, Removal, Returned, Victim};
 
-type Policy = Box<dyn Eviction<Imports>>;
+type Policy = Box<dyn Eviction<Names>>;
 
 /// Numbers that look random.
 struct Random(u64);
@@ -29,7 +29,7 @@ struct World {
     random: Random,
     tick: u64,
     /// Keys the policy was told of.
-    keys: BTreeMap<usize, Imports>,
+    keys: BTreeMap<usize, Names>,
     entries: BTreeMap<usize, (usize, bool)>,
     /// How often, in a hundred hooks, one is repeated or left out.
     sloppy: usize,
@@ -113,7 +113,7 @@ impl World {
         let key = self.random.below(KEYS);
         if !self.keys.contains_key(&key) {
             let names = (0..4).map(|_| format!("M{}", self.random.below(6)));
-            let name = Imports::new(names.collect::<Vec<_>>());
+            let name = Names::new(names.collect::<Vec<_>>());
             self.tell(|policy, _| policy.on_key(KeyId::from_index(key), &name));
             self.keys.insert(key, name);
         } else if !self.entries.values().any(|(of, _)| *of == key) {
@@ -282,7 +282,7 @@ fn shrink_to_fit_gives_back_what_is_kept_for_ids_that_are_not_in_use_and_harms_n
         world.empty();
         world.policy.shrink_to_fit();
         let used = allocation_counter::measure(|| {
-            let list = Imports::new(["a", "b"]);
+            let list = Names::new(["a", "b"]);
             for (entry, key) in (1000..5000).map(far) {
                 world.policy.on_key(key, &list);
                 world.policy.on_open(entry, key, &Opened::default(), Now::default());
@@ -303,7 +303,7 @@ fn shrink_to_fit_gives_back_what_is_kept_for_ids_that_are_not_in_use_and_harms_n
 /// Bytes that a policy keeps for each of `keys` that have no entry any more, after all had one in turn.
 fn bytes_for_each_remembered_key(make: impl FnOnce() -> Policy, keys: usize) -> f64 {
     let list = |key: usize| {
-        Imports::new((0..20).map(|name| format!("Name{}", key % 7 + name * (key % 300))).collect::<Vec<_>>())
+        Names::new((0..20).map(|name| format!("Name{}", key % 7 + name * (key % 300))).collect::<Vec<_>>())
     };
     let mut kept = None;
     let used = allocation_counter::measure(|| {
@@ -347,7 +347,7 @@ fn contract_catches_policies_that_break_it() {
     /// Names the latest to come back, even if it is out again.
     #[derive(Default)]
     struct Forgetful(Option<EntryId>);
-    impl Eviction<Imports> for Forgetful {
+    impl Eviction<Names> for Forgetful {
         fn on_acquire(&mut self, _: EntryId, _: KeyId, _: Now) {}
         fn on_release(&mut self, entry: EntryId, _: KeyId, _: &Returned, _: Now) {
             self.0 = Some(entry);

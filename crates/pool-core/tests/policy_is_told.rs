@@ -10,6 +10,7 @@ use pool_core::capacity::{
 };
 use pool_core::eviction::{IdleTimeout, Lru, MaxAge, TinyLfu};
 use pool_core::local::Pool;
+use pool_core::pool::LeaseOf;
 use pool_core::{
     Bounds, Capacity, EntryId, Eviction, Health, KeyId, Now, Removal, Resource, Returned, Victim,
 };
@@ -62,7 +63,7 @@ struct Thing(Rc<Cell<Health>>);
 
 impl Resource for Thing {
     type Error = ();
-    fn health(&self) -> Health {
+    fn health(&mut self) -> Health {
         self.0.get()
     }
 }
@@ -106,7 +107,7 @@ fn why_an_entry_is_gone_is_told_for_each_way_to_go() {
     drop(lease);
     health.set(Health::Reusable);
     expect("came back broken", &[Removal::Unfit]);
-    pool.acquire(&5, open).unwrap().discard();
+    LeaseOf::discard(pool.acquire(&5, open).unwrap());
     expect("discarded", &[Removal::Unfit]);
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         let _lease = pool.acquire(&5, open).unwrap();
@@ -114,7 +115,7 @@ fn why_an_entry_is_gone_is_told_for_each_way_to_go() {
     }));
     assert!(panicked.is_err());
     expect("its lease panicked", &[Removal::Unfit]);
-    drop(pool.acquire(&5, open).unwrap().into_inner());
+    drop(LeaseOf::into_inner(pool.acquire(&5, open).unwrap()));
     expect("its user kept it", &[Removal::Taken]);
     ask(6);
     assert_eq!(told.shrunk.get(), 0);

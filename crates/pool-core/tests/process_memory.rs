@@ -7,6 +7,7 @@ use std::rc::Rc;
 use pool_core::capacity::{Both, MaxIdle, ProcessMemory};
 use pool_core::eviction::Lru;
 use pool_core::local::Pool;
+use pool_core::pool::LeaseOf;
 use pool_core::{AcquireError, Capacity, ProcessMemoryError, Resource, Usage, Verdict};
 
 /// A process whose memory is what the resources in it weigh, and what a test sets.
@@ -106,9 +107,9 @@ fn nothing_is_evicted_if_all_of_it_would_not_help() {
     process.bytes.set(95);
     // 95 and the 60 that are typical: the idle 10 don't help, the leased 60 would.
     let error = pool.acquire(&3, open(&process, 10)).err().unwrap();
-    let AcquireError::Exhausted { by: "ProcessMemory", usage } = error else { panic!("{error}") };
-    assert_eq!((usage.process_bytes, usage.idle), (Some(95), 1));
-    assert!(usage.to_string().ends_with(", 95 private dirty bytes in the process"));
+    let AcquireError::Exhausted { by: "ProcessMemory", at, .. } = error else { panic!("{error}") };
+    assert_eq!((at.usage.process_bytes, at.usage.idle), (Some(95), 1));
+    assert!(at.usage.to_string().ends_with(", 95 private dirty bytes in the process"));
     // The rest of the process is too large: nothing of the pool's helps.
     process.bytes.set(500);
     let error = pool.acquire(&3, open(&process, 10)).err().unwrap();
@@ -127,7 +128,10 @@ fn refuse_above_keeps_what_is_warm() {
     let error = pool.acquire(&3, open(&process, 10)).err().unwrap();
     assert!(matches!(error, AcquireError::Refused { by: "ProcessMemory", .. }), "{error}");
     assert_eq!((pool.usage().idle, pool.stats().refused), (2, 1));
-    assert!(pool.acquire(&1, open(&process, 10)).unwrap().was_hit(), "a warm key is still to be had");
+    assert!(
+        LeaseOf::was_hit(&pool.acquire(&1, open(&process, 10)).unwrap()),
+        "a warm key is still to be had"
+    );
 }
 
 #[test]
@@ -153,16 +157,17 @@ fn memory_that_is_not_known_opens_nothing_evicts_nothing_and_says_what_to_do() {
         .capacity(ProcessMemory::evict_above(100))
         .process_memory(move || match reader.get() {
             true => Ok(0),
-            false => Err(ProcessMemoryError::NotAvailable { system: "plan9" }),
+            false => Err(ProcessMemoryError::Unknown("plan9 has none".to_owned())),
         })
         .build();
     drop(pool.acquire(&1, open(&process, 10)).unwrap());
     known.set(false);
     let error = pool.acquire(&2, |_| -> Opened { panic!("must not open") }).err().unwrap();
     let said = error.to_string();
-    assert!(said.contains("not available here") && said.contains("which plan9 has not"), "{said}");
-    assert!(said.contains("give the pool's builder a `process_memory` of your own"), "{said}");
-    assert!(pool.acquire(&1, open(&process, 10)).unwrap().was_hit(), "hits go on");
+    assert!(said.contains("limit on memory") && !said.contains("plan9"), "{said}");
+    let AcquireError::Memory { error, .. } = error else { panic!("{said}") };
+    assert_eq!(error.to_string(), "plan9 has none", "the cause is apart");
+    assert!(LeaseOf::was_hit(&pool.acquire(&1, open(&process, 10)).unwrap()), "hits go on");
     assert_eq!((pool.stats().refused, pool.usage().idle, pool.usage().opening), (1, 1, 0));
     known.set(true);
     assert!(pool.acquire(&2, open(&process, 10)).is_ok());

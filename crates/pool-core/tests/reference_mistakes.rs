@@ -9,6 +9,7 @@ use std::time::Duration;
 use pool_core::capacity::{MaxIdle, MaxIdlePerKey, MaxIdleWeight, MaxLive, MaxLiveWeight};
 use pool_core::eviction::{Lru, MaxAge, RejectIncoming};
 use pool_core::local::{Lease, Pool};
+use pool_core::pool::LeaseOf;
 use pool_core::{Capacity, DropReason, Eviction, Health, MissReason};
 use support::{Knobs, Ledger, Things, assert_usable, dropped_as, fill, hit, no_open, panic_of};
 
@@ -93,7 +94,7 @@ fn drop_of_what_is_drained_may_use_the_pool() {
 #[test]
 fn drop_of_what_is_discarded_may_use_the_pool() {
     drop_uses_the_pool(&pool(MaxIdle(8), Lru::new()), DropReason::Discarded, |pool, ledger, set| {
-        pool.acquire(&1, ledger.open_with(set)).unwrap().discard();
+        LeaseOf::discard(pool.acquire(&1, ledger.open_with(set)).unwrap());
     });
 }
 
@@ -104,7 +105,7 @@ fn drop_of_what_a_hit_finds_stale_may_use_the_pool() {
         let knobs = lease.knobs();
         drop(lease);
         knobs.health.set(Health::Stale);
-        assert!(!pool.acquire(&1, ledger.open()).unwrap().was_hit());
+        assert!(!LeaseOf::was_hit(&pool.acquire(&1, ledger.open()).unwrap()));
     });
 }
 
@@ -125,7 +126,7 @@ fn drop_of_what_has_expired_may_use_the_pool() {
     drop_uses_the_pool(&pool, DropReason::Expired, |pool, ledger, set| {
         drop(pool.acquire(&1, ledger.open_with(set)).unwrap());
         time.set(10);
-        assert!(!pool.acquire(&1, ledger.open()).unwrap().was_hit());
+        assert!(!LeaseOf::was_hit(&pool.acquire(&1, ledger.open()).unwrap()));
     });
 }
 
@@ -173,7 +174,7 @@ fn open_may_use_the_pool_for_other_keys() {
         assert_eq!((hit(&*pool, &3), hit(&*pool, &2)), (1, 2));
         ledger.open()(key)
     });
-    assert!(!outer.unwrap().was_hit());
+    assert!(!LeaseOf::was_hit(&outer.unwrap()));
     assert_eq!((pool.len(), pool.stats().peaks.live), (3, 3));
     assert_usable(&pool, &ledger, &1);
 }
@@ -183,7 +184,7 @@ fn open_may_acquire_the_key_being_opened_and_opens_a_second_entry() {
     let (pool, ledger) = (pool(MaxIdle(8), Lru::new()), Ledger::default());
     let outer = pool.acquire(&1, |key| {
         let inner = pool.acquire(key, ledger.open()).unwrap();
-        assert!(!inner.was_hit());
+        assert!(!LeaseOf::was_hit(&inner));
         drop(inner);
         assert_eq!(hit(&*pool, key), 1, "what the inner one opened is warm");
         ledger.open()(key)

@@ -9,6 +9,7 @@ use std::time::Duration;
 use pool_core::capacity::{MaxIdle, MaxLive};
 use pool_core::eviction::{IdleTimeout, Lru};
 use pool_core::local::{Lease, Pool};
+use pool_core::pool::LeaseOf;
 use pool_core::{AcquireError, Capacity, DropReason, Health, MissReason};
 use support::{Ledger, Thing, Things, assert_usable, dropped_as, fill, hit, no_open, panic_of};
 
@@ -21,7 +22,7 @@ fn open_shared(ledger: &Ledger) -> impl Fn(&u32) -> Result<Thing, &'static str> 
 }
 
 /// Leases on one shared resource, of key 1.
-fn siblings<'p, const N: usize>(pool: &'p Things, ledger: &Ledger) -> [Lease<'p, u32, Thing>; N] {
+fn siblings<'p, const N: usize>(pool: &'p Things, ledger: &Ledger) -> [Lease<u32, Thing>; N] {
     let leases: [_; N] = std::array::from_fn(|_| pool.acquire(&1, open_shared(ledger)).unwrap());
     assert!(leases.iter().all(|lease| lease.id() == leases[0].id()), "they share one resource");
     leases
@@ -77,7 +78,7 @@ fn weight_of_a_shared_resource_is_that_of_its_last_release() {
 
 /// After `spoil` has ended the first of three leases, the others go on, nobody gets that resource any more, and it is
 /// dropped with the last of its handles.
-fn spoiled(reason: DropReason, spoil: impl FnOnce(Lease<'_, u32, Thing>)) {
+fn spoiled(reason: DropReason, spoil: impl FnOnce(Lease<u32, Thing>)) {
     let (pool, ledger) = setting(MaxIdle(8));
     let [one, two, three] = siblings(&pool, &ledger);
     spoil(one);
@@ -85,7 +86,7 @@ fn spoiled(reason: DropReason, spoil: impl FnOnce(Lease<'_, u32, Thing>)) {
     assert!(!pool.is_warm(&1) && pool.acquire_warm(&1).is_none());
     assert_eq!((two.id(), three.id(), ledger.live(), two.handles()), (1, 1, 1, 3), "the pool keeps its own");
     let fresh = pool.acquire(&1, open_shared(&ledger)).unwrap();
-    assert_eq!((fresh.was_hit(), fresh.id(), pool.usage().leased), (false, 2, 2));
+    assert_eq!((LeaseOf::was_hit(&fresh), fresh.id(), pool.usage().leased), (false, 2, 2));
     assert_eq!(hit(&pool, &1), 2);
     drop(two);
     assert_eq!((three.id(), ledger.dropped().len()), (1, 0));
@@ -104,8 +105,8 @@ fn spoiled(reason: DropReason, spoil: impl FnOnce(Lease<'_, u32, Thing>)) {
 #[test]
 fn discard_while_siblings_are_out() {
     spoiled(DropReason::Discarded, |lease| {
-        assert!(!lease.was_hit());
-        lease.discard();
+        assert!(!LeaseOf::was_hit(&lease));
+        LeaseOf::discard(lease);
     });
 }
 
@@ -135,10 +136,10 @@ fn first_reason_for_which_a_resource_became_unfit_is_the_one_that_counts() {
     let [one, two, three] = siblings(&pool, &ledger);
     one.knobs().health.set(Health::Broken);
     drop(one);
-    two.discard();
+    LeaseOf::discard(two);
     drop(three);
     assert_eq!((dropped_as(&pool, DropReason::Broken), dropped_as(&pool, DropReason::Discarded)), (1, 0));
-    assert!(!pool.acquire(&1, ledger.open()).unwrap().was_hit());
+    assert!(!LeaseOf::was_hit(&pool.acquire(&1, ledger.open()).unwrap()));
     assert_eq!(pool.stats().misses.get(MissReason::Broken), 1);
     assert_usable(&pool, &ledger, &1);
 }
@@ -151,7 +152,7 @@ fn resource_found_stale_on_a_hit_with_siblings_out_is_replaced_and_dropped_with_
     let before = pool.stats();
     let fresh = pool.acquire(&1, open_shared(&ledger)).unwrap();
     let stats = pool.stats();
-    assert_eq!((fresh.was_hit(), fresh.id(), ledger.live()), (false, 2, 2));
+    assert_eq!((LeaseOf::was_hit(&fresh), fresh.id(), ledger.live()), (false, 2, 2));
     assert_eq!(
         (stats.reused, stats.ended(), stats.misses.get(MissReason::Stale)),
         (before.reused, before.ended(), 1)
@@ -181,9 +182,9 @@ fn idle_shared_resource_found_stale_is_dropped_at_once() {
 fn into_inner_of_a_shared_lease_is_one_handle_and_the_pool_and_siblings_keep_theirs() {
     let (pool, ledger) = setting(MaxIdle(8));
     let [one, two] = siblings(&pool, &ledger);
-    let kept = one.into_inner();
+    let kept = LeaseOf::into_inner(one);
     assert_eq!((kept.handles(), pool.usage().leased, pool.stats().detached), (3, 1, 1));
-    let also = two.into_inner(); // the last lease: the pool's handle is idle now
+    let also = LeaseOf::into_inner(two); // the last lease: the pool's handle is idle now
     assert_eq!((pool.len(), pool.usage().leased, hit(&pool, &1)), (1, 0, 1));
     assert_eq!((pool.drain(), ledger.dropped().len()), (1, 0), "only the pool's handle is dropped");
     drop(kept);
@@ -197,8 +198,8 @@ fn into_inner_of_a_shared_lease_is_one_handle_and_the_pool_and_siblings_keep_the
 fn into_inner_of_the_last_lease_of_a_discarded_resource_leaves_nothing_in_the_pool() {
     let (pool, ledger) = setting(MaxLive(1));
     let [one, two] = siblings(&pool, &ledger);
-    one.discard();
-    let kept = two.into_inner();
+    LeaseOf::discard(one);
+    let kept = LeaseOf::into_inner(two);
     assert_eq!((kept.handles(), pool.usage().live()), (1, 0));
     drop(kept);
     assert_eq!(ledger.dropped(), [1]);
@@ -229,7 +230,7 @@ fn shared_entry_is_rejected_with_its_last_lease_only() {
     drop(two);
     assert_eq!((ledger.dropped(), dropped_as(&pool, DropReason::Rejected)), (vec![1], 1));
     pool.assert_sound();
-    assert!(!siblings::<1>(&pool, &ledger)[0].was_hit());
+    assert!(!LeaseOf::was_hit(&siblings::<1>(&pool, &ledger)[0]));
 }
 
 #[test]
@@ -270,6 +271,5 @@ fn forgotten_lease_on_a_shared_resource_keeps_it_leased_and_to_be_had() {
     drop(two);
     assert_eq!((pool.usage().leased, pool.drain(), hit(&pool, &1)), (1, 0, 1));
     assert_usable(&pool, &ledger, &2);
-    drop(pool);
-    assert_eq!(ledger.dropped(), [2], "all but what was forgotten");
+    assert_eq!((pool.close(), ledger.dropped()), (1, vec![2]), "all but what was forgotten");
 }

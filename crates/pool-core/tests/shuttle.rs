@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use pool_core::capacity::{Both, MaxIdle, MaxLive};
 use pool_core::eviction::Lru;
-use pool_core::sync::{CancellationToken, OwnedLease, Pool, WaitIfCheaper};
+use pool_core::sync::{CancellationToken, Lease, Pool, WaitIfCheaper};
 use pool_core::{AcquireError, Clock, Health, Resource};
 use shuttle::rand::{Rng, thread_rng};
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
@@ -60,7 +60,7 @@ struct Thing<const SHARED: bool>(Arc<Core>);
 impl<const SHARED: bool> Resource for Thing<SHARED> {
     type Error = &'static str;
 
-    fn health(&self) -> Health {
+    fn health(&mut self) -> Health {
         if self.0.stale.load(SeqCst) { Health::Stale } else { Health::Reusable }
     }
 
@@ -145,7 +145,7 @@ fn step<const SHARED: bool>(pool: &Arc<Things<SHARED>>, ledger: &Arc<Ledger>, to
         1 => drop(lease.into_inner()),
         2 => lease.0.stale.store(true, SeqCst),
         3 => {
-            let owned: OwnedLease<_, _> = pool.own(lease);
+            let owned: Lease<_, _> = pool.own(lease);
             drop(owned);
         }
         4 => {

@@ -15,6 +15,7 @@ use pool_core::capacity::{
     Unbounded,
 };
 use pool_core::eviction::{self, IdleTimeout, MaxAge};
+use pool_core::pool::LeaseOf;
 use pool_core::sync::{Builder, CancellationToken, Pool, WaitIfCheaper};
 use pool_core::{AcquireOptions, Capacity, Eviction, Health, Resource};
 use threads::{Expected, watchdog_that_says};
@@ -98,7 +99,7 @@ impl Resource for Thing {
         1
     }
 
-    fn health(&self) -> Health {
+    fn health(&mut self) -> Health {
         match self.health.fetch_add(1, SeqCst) % 13 {
             11 => Health::Stale,
             12 => Health::Broken,
@@ -154,8 +155,8 @@ fn work(pool: &Pool<u32, Thing>, ledger: &Arc<Ledger>, token: &CancellationToken
                 let Ok(lease) = pool.acquire_with(&key, &options, open) else { return };
                 thread::yield_now();
                 match end {
-                    4 => lease.discard(),
-                    5 => drop(lease.into_inner()),
+                    4 => LeaseOf::discard(lease),
+                    5 => drop(LeaseOf::into_inner(lease)),
                     6 => resume_unwind(Box::new(Expected)),
                     _ => drop(lease),
                 }

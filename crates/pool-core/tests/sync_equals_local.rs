@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use pool_core::capacity::{Both, MaxIdleWeight, MaxLive};
 use pool_core::eviction::Worth;
+use pool_core::pool::LeaseOf;
 use pool_core::{AcquireError, Clock, Health, Resource, Stats, Usage, Waits, local, sync};
 use proptest::prelude::*;
 
@@ -30,7 +31,7 @@ impl Resource for Thing {
         self.number % 5
     }
 
-    fn health(&self) -> Health {
+    fn health(&mut self) -> Health {
         if self.broken.get() { Health::Broken } else { Health::Reusable }
     }
 }
@@ -84,7 +85,7 @@ macro_rules! run {
                     });
                     outcome = Some(match acquired {
                         Ok(lease) => {
-                            let what = (lease.was_hit(), lease.number);
+                            let what = (LeaseOf::was_hit(&lease), lease.number);
                             leases.push(lease);
                             Ok(what)
                         }
@@ -97,10 +98,12 @@ macro_rules! run {
                     place(at, &leases).into_iter().for_each(|at| leases[at].broken.set(true));
                 }
                 Op::Discard(at) => {
-                    place(at, &leases).into_iter().for_each(|at| leases.remove(at).discard());
+                    place(at, &leases).into_iter().for_each(|at| LeaseOf::discard(leases.remove(at)));
                 }
                 Op::Detach(at) => {
-                    place(at, &leases).into_iter().for_each(|at| drop(leases.remove(at).into_inner()));
+                    place(at, &leases)
+                        .into_iter()
+                        .for_each(|at| drop(LeaseOf::into_inner(leases.remove(at))));
                 }
                 Op::Drain => drop(pool.drain()),
             }

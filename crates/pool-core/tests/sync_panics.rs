@@ -13,6 +13,7 @@ use std::thread;
 
 use pool_core::capacity::{Both, MaxIdle, MaxLive};
 use pool_core::eviction::Lru;
+use pool_core::pool::LeaseOf;
 use pool_core::sync::{Lease, Pool};
 use pool_core::{
     Capacity, EntryId, Event, Eviction, KeyId, Now, Opened, Removal, Resource, Returned, Usage, Verdict,
@@ -46,7 +47,7 @@ fn survives<const SHARED: bool>(
     pool.assert_sound();
     assert_eq!((pool.usage().live(), pool.usage().waiting, ledger.live()), (1, 0, 1), "{what}");
     let again = pool.acquire(&key, |_| ledger.open()).unwrap();
-    assert!(again.was_hit(), "{what}: the pool is as good as new");
+    assert!(LeaseOf::was_hit(&again), "{what}: the pool is as good as new");
     drop(again);
 }
 
@@ -83,7 +84,7 @@ fn panic_while_what_was_opened_is_measured_loses_no_place() {
     survives_in_an_open::<true>("share");
 }
 
-fn ends(step: &'static str, end: impl FnOnce(&Bomb, Lease<'_, u32, Thing<false>>)) {
+fn ends(step: &'static str, end: impl FnOnce(&Bomb, Lease<u32, Thing<false>>)) {
     let (pool, ledger): (Exclusive, _) = (pool(MaxLive(1)), Ledger::default());
     let lease = pool.acquire(&1, |_| ledger.open()).unwrap();
     survives(step, &pool, &ledger, 2, |somebody_waits| {
@@ -134,7 +135,7 @@ fn panic_in_health_at_an_acquire_loses_no_place() {
 #[test]
 fn panic_in_a_destructor_loses_no_place() {
     let _watchdog = watchdog();
-    ends("drop", |_, lease| lease.discard());
+    ends("drop", |_, lease| LeaseOf::discard(lease));
 }
 
 #[test]
@@ -177,7 +178,7 @@ fn panic_in_an_observer_loses_no_place() {
                         let _lease = lease;
                         drop(pool.try_acquire(&3, |_| ledger.open()));
                     } else {
-                        lease.discard();
+                        LeaseOf::discard(lease);
                     }
                 }
             }

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use pool_core::capacity::{MaxLive, Unbounded};
+use pool_core::pool::LeaseOf;
 use pool_core::sync::CancellationToken;
 use pool_core::{AcquireError, Step};
 use threads::{Exclusive, Expected, Ledger, Shared, Time, builder, panicked, pool, until, watchdog};
@@ -27,13 +28,13 @@ fn all_who_ask_while_a_key_is_opened_share_that_open() {
                 waiting(&pool, 5);
                 ledger.open()
             };
-            assert!(!pool.acquire(&1, open).unwrap().was_hit());
+            assert!(!LeaseOf::was_hit(&pool.acquire(&1, open).unwrap()));
         });
         until(|| pool.usage().opening == 1);
         for _ in 0..5 {
             scope.spawn(|| {
                 let lease = pool.acquire(&1, |_| unreachable!("another opens it")).unwrap();
-                assert!(lease.was_hit() && lease.id() == 1);
+                assert!(LeaseOf::was_hit(&lease) && lease.id() == 1);
             });
         }
     });
@@ -69,7 +70,7 @@ fn all_who_waited_for_an_open_that_fails_get_its_error_once() {
     });
     assert!(errors.iter().all(|error| Arc::ptr_eq(error, &errors[0])), "one error for all");
     assert_eq!((pool.usage().live(), pool.usage().waiting), (0, 0));
-    assert!(!pool.acquire(&1, |_| ledger.open()).unwrap().was_hit(), "the next tries again");
+    assert!(!LeaseOf::was_hit(&pool.acquire(&1, |_| ledger.open()).unwrap()), "the next tries again");
     pool.assert_sound();
 }
 
@@ -119,7 +120,10 @@ fn open_that_ends_late_is_for_its_caller_and_for_others() {
                 ledger.open()
             };
             let lease = pool.acquire_timeout(&1, Duration::from_nanos(10), open).unwrap();
-            assert!(lease.was_late() && !lease.was_hit(), "there it is, and it waited for all of it");
+            assert!(
+                LeaseOf::was_late(&lease) && !LeaseOf::was_hit(&lease),
+                "there it is, and it waited for all of it"
+            );
         });
         until(|| pool.usage().opening == 1);
         let waiter = scope.spawn(|| pool.acquire(&1, |_| unreachable!()).unwrap().id());
@@ -127,7 +131,7 @@ fn open_that_ends_late_is_for_its_caller_and_for_others() {
         assert_eq!(waiter.join().unwrap(), 1, "fed by the open that was late");
     });
     assert_eq!((pool.stats().waits.timed_out_opening, pool.len()), (1, 1));
-    assert!(pool.acquire(&1, |_| ledger.open()).unwrap().was_hit());
+    assert!(LeaseOf::was_hit(&pool.acquire(&1, |_| ledger.open()).unwrap()));
     pool.assert_sound();
 }
 
@@ -144,7 +148,7 @@ fn open_that_was_cancelled_while_it_ran_is_for_the_pool() {
     let Err(error) = lease else { panic!("it was cancelled") };
     assert!(matches!(error, AcquireError::Cancelled { step: Step::Open, .. }), "{error}");
     assert_eq!((pool.stats().waits.cancelled_opening, pool.len()), (1, 1));
-    assert!(pool.acquire(&1, |_| ledger.open()).unwrap().was_hit());
+    assert!(LeaseOf::was_hit(&pool.acquire(&1, |_| ledger.open()).unwrap()));
 }
 
 #[test]

@@ -84,6 +84,10 @@ pub(crate) struct Config {
     pub(crate) exact_weights: bool,
     /// Leases may be leaked.
     pub(crate) leaks: bool,
+    /// How many may be opened at once.
+    pub(crate) max_opening: u64,
+    /// The limits change, by another capacity policy and back.
+    pub(crate) changes: Option<&'static str>,
     /// Of a thousand times, how often a thread goes on that could be interrupted.
     pub(crate) sticky: u16,
 }
@@ -115,6 +119,8 @@ impl Config {
             remembered_keys: any(rng, &[0, 1, 4096]),
             exact_weights: rng.bool(),
             leaks: rng.u8(..5) == 0,
+            max_opening: any(rng, &[1, 2, 64, 64]),
+            changes: (rng.u8(..4) == 0).then(|| any(rng, CAPACITIES).0),
             sticky: any(rng, &[0, 500, 900]),
         }
     }
@@ -137,7 +143,7 @@ impl Config {
     }
 
     pub(crate) fn capacity(&self) -> Box<dyn Capacity> {
-        CAPACITIES.iter().find(|(name, _)| *name == self.capacity).expect("a known name").1()
+        capacity(self.capacity)
     }
 
     pub(crate) fn eviction(&self) -> Box<dyn Eviction<Name>> {
@@ -167,6 +173,11 @@ impl Config {
     }
 }
 
+/// The capacity policy of that name.
+pub(crate) fn capacity(name: &str) -> Box<dyn Capacity> {
+    CAPACITIES.iter().find(|(known, _)| *known == name).expect("a known name").1()
+}
+
 /// Waits for the lease to end, for a while.
 #[derive(Debug)]
 struct WaitAlways;
@@ -190,7 +201,8 @@ impl fmt::Display for Config {
             f,
             "threads={threads},keys={keys},remembered={remembered_keys},exact_weights={exact_weights},"
         )?;
-        write!(f, "leaks={leaks},sticky={sticky}")
+        let changes = self.changes.unwrap_or("no");
+        write!(f, "leaks={leaks},max_opening={},changes={changes},sticky={sticky}", self.max_opening)
     }
 }
 
@@ -207,8 +219,7 @@ impl fmt::Debug for Fixed {
 }
 
 /// The names that `--config` takes.
-const NAMES: &str =
-    "capacity, eviction, waiting, shared, faults, threads, keys, remembered, exact_weights, leaks, sticky";
+const NAMES: &str = "capacity, eviction, waiting, shared, faults, threads, keys, remembered, exact_weights, leaks, max_opening, changes, sticky";
 
 impl FromStr for Fixed {
     type Err = String;
@@ -272,6 +283,17 @@ fn fix(name: &str, value: &str) -> Result<Fix, String> {
         "exact_weights" => {
             let value = parsed(name, value)?;
             Arc::new(move |config| config.exact_weights = value)
+        }
+        "max_opening" => {
+            let value: u64 = parsed(name, value)?;
+            Arc::new(move |config| config.max_opening = value.max(1))
+        }
+        "changes" => {
+            let value = match value {
+                "no" => None,
+                value => Some(known(value, CAPACITIES.iter().map(|(name, _)| *name))?),
+            };
+            Arc::new(move |config| config.changes = value)
         }
         "leaks" => {
             let value = parsed(name, value)?;

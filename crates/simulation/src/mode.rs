@@ -2,6 +2,7 @@
 
 use std::cell::{RefCell, RefMut};
 use std::ops::{Deref, DerefMut};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
@@ -16,11 +17,16 @@ use crate::world::{self, Flag};
 pub(crate) struct Virtual;
 
 impl Mode for Virtual {
+    type Ref<T> = Rc<T>;
     type Guard<T> = Lock<T>;
     type Sleep = Bed;
     type Clock = dyn Clock;
     type Observer<K> = dyn Observer<K>;
     type ReadMemory = dyn Fn() -> Result<u64, ProcessMemoryError>;
+
+    fn share<T>(value: T) -> Rc<T> {
+        Rc::new(value)
+    }
 
     fn me() -> usize {
         // What is dropped at the end, outside of all of them, is nobody's.

@@ -1,23 +1,30 @@
 //! One schedule: a script that is run against a pool, and what is looked at meanwhile and afterwards.
 
 use std::cell::{Cell, RefCell};
+use std::future::Future as _;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::pin;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use pool_core::pool::{Builder, Pool};
+use pool_core::pool::{Builder, Granted, LeaseOf, Pool, TypesOf};
 use pool_core::sync::CancellationToken;
-use pool_core::{AcquireError, AcquireOptions, Capacity, Event, Eviction, ProcessMemoryError};
+use pool_core::{AcquireError, AcquireOptions, Capacity, Event, Eviction, Own, ProcessMemoryError};
 
 use crate::choices::Choices;
 use crate::config::{Config, Faults};
 use crate::mode::Virtual;
 use crate::policies::Faulty;
-use crate::script::{Acquire, End, Outcome, Patience, Script, Step};
+use crate::script::{Acquire, Dropped, End, Outcome, Patience, Script, Step};
 use crate::thing::{Injected, Ledger, Name, Thing, outside, set_faults};
 use crate::world::{self, Part, Played, Stage, Umpire};
 
-type SimulatedPool = Pool<Name, Thing, Faulty<Box<dyn Capacity>>, Faulty<Box<dyn Eviction<Name>>>, Virtual>;
+type Simulated =
+    TypesOf<Name, Thing, Own, Faulty<Box<dyn Capacity>>, Faulty<Box<dyn Eviction<Name>>>, Virtual>;
+type SimulatedPool = Pool<Simulated>;
+type SimulatedLease = LeaseOf<Simulated>;
 
 /// No schedule of these scripts needs as many.
 const MOST_STEPS: u64 = 50_000;
@@ -28,6 +35,8 @@ struct Scene {
     ledger: Rc<Ledger>,
     config: Config,
     tokens: Vec<RefCell<CancellationToken>>,
+    /// Whether the limits are others now.
+    is_changed: Cell<bool>,
     /// Leases that were leaked.
     leaked: Cell<u64>,
     /// What was taken out of the pool.
@@ -71,6 +80,7 @@ pub(crate) fn play(
         ledger: Rc::clone(&ledger),
         config: config.clone(),
         tokens: script.0.iter().map(|_| RefCell::default()).collect(),
+        is_changed: Cell::default(),
         leaked: Cell::default(),
         outside: RefCell::default(),
         wrong: RefCell::default(),
@@ -100,7 +110,7 @@ fn pool(config: &Config, ledger: &Rc<Ledger>) -> SimulatedPool {
     let read_memory = move || {
         outside("a measurement");
         if world::happens(20) {
-            return Err(ProcessMemoryError::NotAvailable { system: "nowhere" });
+            return Err(ProcessMemoryError::Unknown("not now".to_owned()));
         }
         Ok(ledger.process_bytes())
     };
@@ -112,12 +122,16 @@ fn pool(config: &Config, ledger: &Rc<Ledger>) -> SimulatedPool {
     let builder = Builder::of_mode(
         Faulty(config.capacity()),
         Faulty(config.eviction()),
+        Own,
         Box::new(clock) as Box<dyn pool_core::Clock>,
         Box::new(observer) as Box<dyn pool_core::Observer<Name>>,
         Box::new(read_memory) as Box<dyn Fn() -> Result<u64, ProcessMemoryError>>,
     );
-    let builder =
-        builder.create_or_wait(Faulty(config.create_or_wait())).remembered_keys(config.remembered_keys);
+    let builder = builder
+        .create_or_wait(Faulty(config.create_or_wait()))
+        .remembered_keys(config.remembered_keys)
+        .max_opening(config.max_opening)
+        .max_wait(None);
     if config.shared { builder.shared().build() } else { builder.build() }
 }
 
@@ -166,6 +180,13 @@ impl Scene {
                 let open = |name: &Name| self.open(number, name.id(), &crate::script::Open::plain());
                 drop(pool.prewarm(keys.iter().map(|key| Name::query(*key)), open));
             }
+            Step::Invalidate(Some(key)) => drop(pool.invalidate(&Name::query(*key))),
+            Step::Invalidate(None) => drop(pool.invalidate_all()),
+            Step::ChangeLimits => {
+                let is_changed = !self.is_changed.replace(!self.is_changed.get());
+                let name = self.config.changes.filter(|_| is_changed).unwrap_or(self.config.capacity);
+                drop(pool.set_capacity(Faulty(crate::config::capacity(name))));
+            }
             Step::Cancel(thread) => self.tokens[usize::from(*thread)].take().cancel(),
             Step::Close => drop(pool.close()),
             Step::CloseAndWait(nanos) => {
@@ -198,8 +219,15 @@ impl Scene {
             options = options.expect_weight(open.weight);
         }
         let started = world::now();
-        let acquired =
-            self.pool.acquire_with(&Name::query(*key), &options, |name| self.open(number, name.id(), open));
+        let acquired = match acquire.task {
+            None => self
+                .pool
+                .acquire_with(&Name::query(*key), &options, |name| self.open(number, name.id(), open)),
+            Some(dropped) => match self.acquire_as_task(number, acquire, &options, dropped) {
+                Some(acquired) => acquired,
+                None => return world::note(|| format!("dropped the task that wanted k{key}")),
+            },
+        };
         let lease = match acquired {
             Ok(lease) => lease,
             Err(error) => {
@@ -235,7 +263,7 @@ impl Scene {
             }
         };
         count(&self.tally.leases);
-        if lease.was_hit() {
+        if LeaseOf::was_hit(&lease) {
             count(&self.tally.hits);
         }
         if world::now() > started {
@@ -263,16 +291,63 @@ impl Scene {
         drop(holds);
         match acquire.end {
             End::Release | End::Panic => drop(lease),
-            End::Discard => lease.discard(),
+            End::Discard => LeaseOf::discard(lease),
             End::Detach => {
                 // Before it is: others go on before it is here.
                 lease.detach(self.config.shared);
-                let thing = lease.into_inner();
+                let thing = LeaseOf::into_inner(lease);
                 self.outside.borrow_mut().push(thing);
             }
             End::Leak => {
                 self.leaked.set(self.leaked.get() + 1);
                 std::mem::forget(lease);
+            }
+        }
+    }
+
+    /// `None` if it was dropped.
+    fn acquire_as_task(
+        &self,
+        number: usize,
+        acquire: &Acquire,
+        options: &AcquireOptions,
+        dropped: Dropped,
+    ) -> Option<Result<SimulatedLease, AcquireError<&'static str>>> {
+        let (name, flag) = (Name::query(acquire.key), Arc::<world::Flag>::default());
+        let waker = flag.waker();
+        let until = match acquire.patience {
+            Patience::For(nanos) => Some(world::now() + nanos),
+            Patience::Forever | Patience::Never => None,
+        };
+        let wakes = options.clone();
+        let mut request = pin!(self.pool.request_with(&name, &wakes));
+        let mut polls = 0;
+        let granted = loop {
+            match request.as_mut().poll(&mut Context::from_waker(&waker)) {
+                Poll::Ready(granted) => break granted,
+                Poll::Pending => {
+                    polls += 1;
+                    if dropped == Dropped::Waiting(polls) {
+                        return None;
+                    }
+                    // The caller's timer.
+                    world::sleep(&flag, until.map(|until| until.saturating_sub(world::now()).max(1)));
+                }
+            }
+        };
+        match granted {
+            Err(error) => Some(Err(error)),
+            Ok(Granted::Lease(lease)) => Some(Ok(lease)),
+            Ok(Granted::Place(place)) => {
+                world::hand_over();
+                if dropped == Dropped::Opening {
+                    world::pass(acquire.open.takes);
+                    return None;
+                }
+                Some(match self.open(number, place.key().id(), &acquire.open) {
+                    Ok(thing) => place.fill(thing),
+                    Err(error) => Err(place.fail(error)),
+                })
             }
         }
     }
@@ -349,6 +424,10 @@ impl Scene {
     fn check_limits(&self) -> Result<(), String> {
         let Self { ledger, config, .. } = self;
         let (opening, usage) = (ledger.opening.get(), self.pool.usage());
+        if config.changes.is_some() {
+            // What is leased under a limit that is lowered goes on.
+            return Ok(());
+        }
         let (live, weight) = ledger.live();
         let met = |kind: &str, is: u64| match config.limit(kind) {
             Some(limit) if is > limit => Err(format!("{kind}({limit}) is exceeded: {is} with {usage}")),

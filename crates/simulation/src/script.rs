@@ -21,6 +21,10 @@ pub(crate) enum Step {
     /// What is idle of that key is stale.
     DropStale(u16),
     Prewarm(Vec<u16>),
+    /// What was opened for that key, or for all, is no good any more.
+    Invalidate(Option<u16>),
+    /// The limits change: to others, or back.
+    ChangeLimits,
     /// The acquires of that thread that may be cancelled are.
     Cancel(u16),
     Close,
@@ -36,11 +40,23 @@ pub(crate) struct Acquire {
     /// Whether it gives up when its thread is cancelled.
     pub(crate) cancellable: bool,
     pub(crate) open: Open,
+    /// Whether it asks as a task does, and if so what drops it.
+    pub(crate) task: Option<Dropped>,
     /// For how much virtual time the lease is held.
     pub(crate) hold: u64,
     /// Asked for while it is held.
     pub(crate) during: Option<Box<Acquire>>,
     pub(crate) end: End,
+}
+
+/// Where a task that asks is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dropped {
+    Nowhere,
+    /// When it waits, having been polled so often.
+    Waiting(u8),
+    /// In the middle of its open.
+    Opening,
 }
 
 /// How long an acquire waits.
@@ -122,7 +138,9 @@ impl Draw<'_> {
             78..82 => Step::Cancel(rng.u16(..config.threads)),
             82..85 => Step::Drain,
             85..88 => Step::EvictExpired,
-            88..91 => Step::DropStale(rng.u16(..config.keys)),
+            88..89 => Step::DropStale(rng.u16(..config.keys)),
+            89..91 if rng.bool() && config.changes.is_some() => Step::ChangeLimits,
+            89..91 => Step::Invalidate(rng.bool().then(|| rng.u16(..config.keys))),
             91..95 => Step::Prewarm((0..rng.u16(1..=3)).map(|_| rng.u16(..config.keys)).collect()),
             95..98 => Step::Look,
             98 if rng.bool() => Step::Close,
@@ -135,9 +153,11 @@ impl Draw<'_> {
     /// can't wait for each other: if each key is asked for after those before it, and all of them fit. `from` is the first key.
     fn acquire(&mut self, depth: u16, from: u16, holds: bool) -> Acquire {
         let config = self.config;
-        let all_fit = config
-            .limit("MaxLive")
-            .is_none_or(|limit| config.gives_up() && limit >= 3 * u64::from(config.threads))
+        let all_fit = config.changes.is_none()
+            && config.max_opening >= u64::from(config.threads)
+            && config
+                .limit("MaxLive")
+                .is_none_or(|limit| config.gives_up() && limit >= 3 * u64::from(config.threads))
             && config.limit("MaxLiveWeight").is_none()
             && !config.capacity.contains("ProcessMemory");
         let in_order = from < config.keys;
@@ -154,7 +174,16 @@ impl Draw<'_> {
         };
         let nests = depth < 2 && self.one_in(6);
         let during = nests.then(|| Box::new(self.acquire(depth + 1, key + 1, true)));
-        let open = self.open(depth, key, holds);
+        let mut open = self.open(depth, key, holds);
+        // Whoever asks in the middle of something else is a thread: a task is not known to block it.
+        let task = (depth == 0 && !holds && self.one_in(3)).then(|| match self.rng.u16(..6) {
+            0 | 1 => Dropped::Waiting(self.rng.u8(1..=3)),
+            2 => Dropped::Opening,
+            _ => Dropped::Nowhere,
+        });
+        if task.is_some() {
+            open.during = None;
+        }
         let end = match self.rng.u16(..20) {
             0 => End::Discard,
             1 | 2 => End::Detach,
@@ -163,7 +192,7 @@ impl Draw<'_> {
             _ => End::Release,
         };
         let hold = if self.rng.bool() { 0 } else { self.rng.u64(..30) };
-        Acquire { key, patience, cancellable: self.rng.bool(), open, hold, during, end }
+        Acquire { key, patience, cancellable: self.rng.bool(), open, task, hold, during, end }
     }
 
     fn open(&mut self, depth: u16, key: u16, holds: bool) -> Open {
@@ -210,6 +239,9 @@ impl fmt::Display for Step {
             Self::EvictExpired => f.write_str("evicts what has expired"),
             Self::DropStale(key) => write!(f, "drops what is stale, which is k{key}"),
             Self::Prewarm(keys) => write!(f, "prewarms keys {keys:?}"),
+            Self::Invalidate(Some(key)) => write!(f, "invalidates k{key}"),
+            Self::Invalidate(None) => f.write_str("invalidates all"),
+            Self::ChangeLimits => f.write_str("changes the limits"),
             Self::Cancel(thread) => write!(f, "cancels thread {}", thread + 1),
             Self::Close => f.write_str("closes"),
             Self::CloseAndWait(nanos) => write!(f, "closes, and waits for {nanos} ns"),
@@ -220,8 +252,16 @@ impl fmt::Display for Step {
 
 impl fmt::Display for Acquire {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { key, patience, cancellable, open, hold, during, end } = self;
+        let Self { key, patience, cancellable, open, task, hold, during, end } = self;
         write!(f, "k{key}")?;
+        match task {
+            None => {}
+            Some(Dropped::Nowhere) => f.write_str(", as a task")?,
+            Some(Dropped::Waiting(polls)) => {
+                write!(f, ", as a task that is dropped if it waits at poll {polls}")?
+            }
+            Some(Dropped::Opening) => f.write_str(", as a task that is dropped in its open")?,
+        }
         match patience {
             Patience::Forever => {}
             Patience::Never => f.write_str(", without waiting")?,

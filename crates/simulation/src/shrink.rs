@@ -182,6 +182,7 @@ fn simpler(acquire: &Acquire) -> Vec<Acquire> {
         with(&|it| it.end = crate::script::End::Release),
         with(&|it| it.patience = Patience::Forever),
         with(&|it| it.cancellable = false),
+        with(&|it| it.task = None),
         with(&|it| it.key = 0),
         with(&|it| it.open.weight = 0),
         with(&|it| it.open.residue = 0),

@@ -42,6 +42,7 @@ pub(crate) fn inside(place: &str) {
 }
 
 /// A key. Whatever can be the user's of it is: equality, hash, clone, destructor.
+#[derive(Debug)]
 pub(crate) struct Name {
     id: u16,
     /// A query, which its caller keeps: its destructor is not called by the pool.
@@ -263,7 +264,7 @@ impl Resource for Thing {
         self.with(|thing| thing.residue)
     }
 
-    fn health(&self) -> Health {
+    fn health(&mut self) -> Health {
         outside("`health`");
         if world::happens(30) {
             return Health::Broken;

@@ -12,7 +12,7 @@ use lean_backend::{
 use pool_core::capacity::MaxIdle;
 use pool_core::eviction::Recall;
 use pool_core::sync::{Lease, Pool};
-use pool_core::{AcquireError, Health, Imports, Query, Resource as _, Stats};
+use pool_core::{AcquireError, Health, Names as Imports, Query, Resource as _, Stats};
 
 use super::source::Source;
 use super::{Common, Failure, Outcome, Settings, what_lean_says};
@@ -33,7 +33,7 @@ impl Group {
     }
 
     pub(super) fn is_of(&self, header: &[String]) -> bool {
-        Query::<Imports>::is_key(header, &self.key.imports)
+        header.is_key(&self.key.imports)
     }
 }
 
@@ -53,7 +53,7 @@ pub(super) struct Run {
 }
 
 /// An environment on loan.
-pub(super) type Loan<'r> = Lease<'r, EnvironmentKey, SharedEnvironment>;
+pub(super) type Loan<'r> = Lease<EnvironmentKey, SharedEnvironment>;
 
 /// A file whose turn it is, with the environment that it asks for, if it can be checked.
 pub(super) struct Turn<'r> {

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use pool_core::{EntryId, Eviction, Id as _, Imports, KeyId, Now, Opened, Removal, Returned, Victim};
+use pool_core::{
+    EntryId, Eviction, Id as _, KeyId, Names as Imports, Now, Opened, Removal, Returned, Victim,
+};
 
 use crate::trace::Trace;
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use mock_backend::CostModel;
-use pool_core::Imports;
+use pool_core::Names as Imports;
 
 use crate::trace::Trace;
 

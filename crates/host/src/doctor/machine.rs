@@ -8,7 +8,7 @@ const FILES_OF_MATHLIB: u64 = 52_000;
 const STACK_BYTES: u64 = 8 << 20;
 
 pub(super) fn memory() -> Finding {
-    let own = match pool_core::private_dirty_bytes() {
+    let own = match process_memory::private_dirty_bytes() {
         Ok(bytes) => format!("{bytes} private dirty bytes in this process"),
         Err(error) => return Finding::note("memory", error.to_string()),
     };

@@ -9,7 +9,9 @@ use lean_backend::{
 };
 use pool_core::eviction::Recall;
 use pool_core::local::Pool;
-use pool_core::{AcquireError, DropReason, Health, Resource as _, Stats};
+use pool_core::pool::LeaseOf;
+use pool_core::{AcquireError, DropReason, Health, ProcessMemoryError, Resource as _, Stats};
+use process_memory::private_dirty_bytes;
 
 use super::capabilities::profile;
 use super::pool_stats::{Misses, PoolStats, SessionPoolKeyMissReason};
@@ -65,8 +67,12 @@ impl<'lean> SessionPool<'lean> {
     pub fn with_config(runtime: &'lean LeanRuntime, config: SessionPoolConfig) -> Self {
         let SessionPoolConfig { capacity, memory_policy, sharing } = config;
         let names = |key: &EnvironmentKey, each: &mut dyn FnMut(&str)| key.imports.iter().for_each(each);
-        let pool =
-            Pool::builder().capacity(memory_policy.capacity(capacity)).eviction(Recall::with_names(names));
+        let private =
+            || private_dirty_bytes().map_err(|error| ProcessMemoryError::Unknown(error.to_string()));
+        let pool = Pool::builder()
+            .capacity(memory_policy.capacity(capacity))
+            .eviction(Recall::with_names(names))
+            .process_memory(private);
         let pool = if sharing { pool.shared() } else { pool }.build();
         let (misses, stale, epoch) = (Cell::default(), Cell::new(0), Cell::new(0));
         Self { runtime, pool, capacity, memory_policy, sharing, misses, stale, epoch }
@@ -98,12 +104,12 @@ impl<'lean> SessionPool<'lean> {
             return Err(LeanError::Cancelled);
         }
         let query = EnvironmentQuery { options: caps.options(), imports };
-        let lease = self.pool.acquire(&query, |_| {
+        let lease = self.pool.acquire(query, |_| {
             self.note_miss();
             caps.import(imports, cancellation, progress)
         });
         let lease = lease.map_err(|error| self.failed(error))?;
-        let hit = lease.was_hit();
+        let hit = LeaseOf::was_hit(&lease);
         if hit {
             self.misses.set(self.misses.get().but_hit());
         } else {

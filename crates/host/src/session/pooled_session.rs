@@ -21,14 +21,14 @@ pub struct PooledSession<'lean, 'p, 'c> {
 
 struct Release<'lean, 'p> {
     pool: &'p SessionPool<'lean>,
-    lease: Option<Lease<'p, EnvironmentKey, SharedEnvironment>>,
+    lease: Option<Lease<EnvironmentKey, SharedEnvironment>>,
 }
 
 impl<'lean, 'p, 'c> PooledSession<'lean, 'p, 'c> {
     pub(super) fn new(
         capabilities: &'c LeanCapabilities<'lean, '_>,
         pool: &'p SessionPool<'lean>,
-        lease: Lease<'p, EnvironmentKey, SharedEnvironment>,
+        lease: Lease<EnvironmentKey, SharedEnvironment>,
     ) -> Self {
         let session = LeanSession::new(capabilities, SharedEnvironment::clone(&lease));
         Self { session, lease: Release { pool, lease: Some(lease) } }

@@ -2,7 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 
-use pool_core::{Imports, KeyHasher, Query};
+use pool_core::{Names as Imports, Query};
 
 use crate::options::InternedOptions;
 
@@ -39,12 +39,12 @@ impl Hash for EnvironmentKey {
 }
 
 impl Query<EnvironmentKey> for EnvironmentQuery<'_> {
-    fn hash_with(&self, hasher: &KeyHasher) -> u64 {
-        hasher.hash_one(&(self.options.carried_hash(), Imports::hash_of(self.imports)))
+    fn hash_into<H: Hasher>(&self, hasher: &mut H) {
+        (self.options.carried_hash(), Imports::hash_of(self.imports)).hash(hasher);
     }
 
     fn is_key(&self, key: &EnvironmentKey) -> bool {
-        Query::<Imports>::is_key(self.imports, &key.imports) && *self.options == key.options
+        self.imports.is_key(&key.imports) && *self.options == key.options
     }
 
     fn to_key(&self) -> EnvironmentKey {
@@ -54,6 +54,8 @@ impl Query<EnvironmentKey> for EnvironmentQuery<'_> {
 
 #[cfg(test)]
 mod tests {
+    use pool_core::KeyHasher;
+
     use super::*;
     use crate::options::{ImportOptions, Regions, Sysroot};
 
@@ -71,7 +73,7 @@ mod tests {
                     for (d, imports) in lists.into_iter().enumerate() {
                         let query = EnvironmentQuery { options, imports };
                         assert_eq!(query.is_key(&key), (a, b) == (c, d), "{query:?} and {key:?}");
-                        assert_eq!(query.hash_with(&hasher) == key.hash_with(&hasher), (a, b) == (c, d));
+                        assert_eq!(query.hash_with(&hasher) == (&key).hash_with(&hasher), (a, b) == (c, d));
                     }
                 }
             }

@@ -77,8 +77,7 @@ where
         let known = key.and_then(|key| self.keys[key].opened);
         let expected = known.unwrap_or_else(|| {
             let typical = self.estimate.typical();
-            let Self { capacity, effects, .. } = self;
-            let most = effects.contain(|| capacity.bounds().bytes).flatten().unwrap_or(u64::MAX);
+            let most = self.bounds.bytes.unwrap_or(u64::MAX);
             Opened { weight: typical.weight.min(most), ..typical }
         });
         Opened { weight: declared_weight.unwrap_or(expected.weight), ..expected }

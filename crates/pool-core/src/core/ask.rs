@@ -120,7 +120,8 @@ where
     ) -> Answer<K, R, F> {
         let expected = self.expected(found, ask.expected_weight);
         let need = Need { expected, process_bytes: ask.process_bytes };
-        if self.queue.is_shut_for(ask.arrival) && !self.holds(ask.who) {
+        // A task may hold leases, for all that is known.
+        if self.queue.is_shut_for(ask.arrival) && ask.blocks && !self.holds(ask.who) {
             return self.wait(
                 ask,
                 found,
@@ -217,7 +218,8 @@ where
             place: u64::from(record.pins),
             busy: record.busy(),
             cost_nanos: expected.cost_nanos,
-            mean_hold_nanos: record.hold_nanos.checked_div(record.holds),
+            mean_hold_nanos: (record.hold_nanos.checked_div(record.holds))
+                .or_else(|| self.hold_nanos.checked_div(self.holds)),
         };
         let Self { create_or_wait, effects, .. } = self;
         effects.contain(|| create_or_wait.wait(&queue)).flatten()
@@ -315,6 +317,16 @@ where
         self.unpin(key);
         self.note_plain();
         given.map(|grant| Collected { grant, arrival })
+    }
+
+    /// One who waits is woken by `waker` from now on. Nothing lies there for it.
+    pub(crate) fn wake_by(&mut self, waiter: WaiterId, waker: &Waker) -> Option<Collected<K, R, F>> {
+        let before = &mut self.queue[waiter].waker;
+        if !before.will_wake(waker) {
+            let before = std::mem::replace(before, waker.clone());
+            self.effects.get().stale_wakers.push(before);
+        }
+        None
     }
 
     /// One who waits gives up. What it was given already is returned: it takes that, or gives it back.

@@ -1,5 +1,7 @@
 //! Entries: one for each resource that is idle or leased, in a slab, linked by key.
 
+use std::num::NonZeroU64;
+
 use slab::Slab;
 
 use super::Who;
@@ -25,8 +27,8 @@ pub(crate) struct Entry<K, R> {
     pub(super) weight: u64,
     /// Nanoseconds that its open took.
     pub(super) cost_nanos: u64,
-    /// When the exclusive lease began that is out, in nanoseconds of the pool's clock, if that is wanted.
-    pub(super) since: u64,
+    /// When its open ended, in nanoseconds of the pool's clock, if that is wanted and the lease is out with which it began.
+    pub(super) opened_at: Option<NonZeroU64>,
 }
 
 /// Who holds a lease, in less room: two may look like one, which then is taken to hold what either holds.
@@ -48,10 +50,10 @@ impl<K, R> Entry<K, R> {
         weight: u64,
         cost_nanos: u64,
         holder: Holder,
-        since: u64,
+        opened_at: Option<NonZeroU64>,
     ) -> Self {
         let (link, leases, leaving) = (Link::unlinked(), 1, None);
-        Self { key, link, leases, holder, leaving, resource, weight, cost_nanos, since }
+        Self { key, link, leases, holder, leaving, resource, weight, cost_nanos, opened_at }
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -80,6 +82,10 @@ impl<K, R> Entries<K, R> {
 
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (EntryId, &Entry<K, R>)> {
         self.0.iter().map(|(index, entry)| (EntryId::from_index(index), entry))
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (EntryId, &mut Entry<K, R>)> {
+        self.0.iter_mut().map(|(index, entry)| (EntryId::from_index(index), entry))
     }
 
     /// The entry of the same key that was released next after this one, if both are warm.

@@ -38,7 +38,7 @@ where
     #[inline(never)]
     fn take_plainly(&mut self, hash: u64, is: impl FnMut(&K) -> bool, who: Who) -> Option<Taken<K, R>> {
         self.tick = self.tick.wrapping_add(1);
-        self.take_idle(|keys| keys.find_mut(hash, is), who, self.now(0))
+        self.take_idle(|keys| keys.find_mut(hash, is), who, Now { tick: self.tick, nanos: 0 })
     }
 
     #[inline(never)]
@@ -90,7 +90,7 @@ where
         let (name, resource) = entry.resource.take()?;
         entry.leases = 1;
         entry.holder = who.into();
-        entry.since = now.nanos;
+        entry.opened_at = None;
         count(&mut counters.taken);
         add(&mut counters.taken_nanos, entry.cost_nanos);
         usage.idle_to_leased(entry.weight);
@@ -140,8 +140,7 @@ where
     /// Whether `who` holds a lease, as far as is known: one that went to another thread or task counts for the one that
     /// acquired it.
     pub(super) fn holds(&self, who: Who) -> bool {
-        who == Who::UNKNOWN
-            || self.shared_leases.iter().any(|(_, &holder)| holder == who)
+        self.shared_leases.iter().any(|(_, &holder)| holder == who)
             || self.entries.iter().any(|(_, entry)| !entry.is_idle() && entry.holder == who.into())
     }
 }

@@ -33,6 +33,10 @@ pub(crate) struct KeyRecord<K> {
     /// What its last open took, if it was ever opened.
     pub(super) opened: Option<Opened>,
     /// Leases whose length was measured, and their nanoseconds.
+    /// Whether it is among those of which an event has ended or returned something.
+    pub(super) is_touched: bool,
+    /// How many invalidations there had been when what was opened for it last became no good.
+    pub(super) invalidated: u64,
     pub(super) holds: u64,
     pub(super) hold_nanos: u64,
 }
@@ -126,6 +130,8 @@ impl<K> Keys<K> {
             opener: None,
             gone: MissReason::Cold,
             opened: None,
+            is_touched: false,
+            invalidated: 0,
             holds: 0,
             hold_nanos: 0,
         }));

@@ -1,10 +1,12 @@
 //! An open begins, and ends or fails.
 
+use std::num::NonZeroU64;
+
 use super::entries::Entry;
 use super::queue::{Grant, WaitsFor};
 use super::{Core, LeaseId, Who};
 use crate::capacity::Capacity;
-use crate::error::AcquireError;
+use crate::error::{AcquireError, Situation};
 use crate::eviction::Eviction;
 use crate::id::{Id, KeyId};
 use crate::stats::{DropReason, MissReason, add};
@@ -17,6 +19,8 @@ pub(crate) struct Reserved {
     pub(crate) reason: MissReason,
     /// The thread that opens, if it does nothing else meanwhile.
     thread: Option<Who>,
+    /// How many invalidations there had been when it began.
+    since: u64,
 }
 
 /// No room for an open.
@@ -33,10 +37,12 @@ impl Denied {
     }
 
     /// What the caller is told.
-    pub(crate) fn into_error<E>(self) -> AcquireError<E> {
+    pub(crate) fn into_error<E>(self, at: Situation) -> AcquireError<E> {
+        // What the pool held when it was decided.
+        let at = |usage| Box::new(Situation { usage, ..at });
         match self {
-            Self::Exhausted { by, usage } => AcquireError::Exhausted { by, usage: Box::new(usage) },
-            Self::Refused { by, usage } => AcquireError::Refused { by, usage: Box::new(usage) },
+            Self::Exhausted { by, usage } => AcquireError::Exhausted { by, at: at(usage) },
+            Self::Refused { by, usage } => AcquireError::Refused { by, at: at(usage) },
         }
     }
 }
@@ -72,7 +78,7 @@ where
         if let Some(thread) = thread {
             self.threads.opens(thread);
         }
-        Reserved { key, expected, reason, thread }
+        Reserved { key, expected, reason, thread, since: self.invalidations }
     }
 
     fn unreserve(&mut self, reserved: &Reserved) {
@@ -115,7 +121,7 @@ where
         who: Who,
         nanos: u64,
     ) -> LeaseId {
-        let Reserved { key, reason, .. } = reserved;
+        let Reserved { key, reason, since, .. } = reserved;
         self.unreserve(&reserved);
         let opened = Opened { weight: opened.weight.min(self.usage.weight_left()), ..opened };
         add(&mut self.usage.opens, 1);
@@ -131,7 +137,7 @@ where
             opened.weight,
             opened.cost_nanos,
             who.into(),
-            nanos,
+            if self.needs_hold_times && !shared { NonZeroU64::new(nanos) } else { None },
         ));
         let lease = if shared {
             self.keys[key].warm.push_front(&mut self.entries, id.index() as u32);
@@ -157,6 +163,8 @@ where
         };
         if self.closed {
             self.leave_with_last_lease(id, DropReason::Drained);
+        } else if self.is_outdated(key, since) {
+            self.leave_with_last_lease(id, DropReason::Invalidated);
         } else if heard.is_none() {
             // The policy may not know it now, and then could never name it.
             self.leave_with_last_lease(id, DropReason::Panicked);

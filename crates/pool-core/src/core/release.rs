@@ -50,7 +50,7 @@ where
         if shared {
             self.shared_leases.remove(lease.place());
         } else {
-            self.note_hold(id, ending, now);
+            self.note_hold(id, ending, nanos);
         }
         let entry = &self.entries[id];
         let (key, last, cost_nanos) = (entry.key, entry.leases == 1, entry.cost_nanos);
@@ -129,14 +129,19 @@ where
         }
     }
 
-    /// An exclusive lease ends; how long it took counts, unless its end was an accident.
-    fn note_hold(&mut self, id: EntryId, ending: Ending, now: Now) {
-        let entry = &self.entries[id];
-        if self.needs_hold_times && ending != Ending::Drop(DropReason::Panicked) {
-            let record = &mut self.keys[entry.key];
-            add(&mut record.holds, 1);
-            add(&mut record.hold_nanos, now.nanos.saturating_sub(entry.since));
+    /// An exclusive lease ends. How long it took counts, if it was the first after an open, unless its end was an accident.
+    fn note_hold(&mut self, id: EntryId, ending: Ending, nanos: u64) {
+        let entry = &mut self.entries[id];
+        let Some(opened_at) = entry.opened_at.take() else { return };
+        if nanos == 0 || ending == Ending::Drop(DropReason::Panicked) {
+            return;
         }
+        let hold = nanos.saturating_sub(opened_at.get());
+        let record = &mut self.keys[entry.key];
+        add(&mut record.holds, 1);
+        add(&mut record.hold_nanos, hold);
+        add(&mut self.holds, 1);
+        add(&mut self.hold_nanos, hold);
     }
 
     /// A shared resource was weighed when one of its leases ended, and others go on.

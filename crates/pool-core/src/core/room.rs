@@ -55,11 +55,11 @@ where
     }
 
     /// Drops what is idle and, as `is_stale` says, stale, and returns how many that were. What it panics at stays.
-    pub(crate) fn drop_stale(&mut self, mut is_stale: impl FnMut(&K, &R) -> bool, nanos: u64) -> usize {
+    pub(crate) fn drop_stale(&mut self, mut is_stale: impl FnMut(&K, &mut R) -> bool, nanos: u64) -> usize {
         let Self { entries, effects, .. } = &mut *self;
         let mut found = Vec::new();
-        for (id, entry) in entries.iter().filter(|(_, entry)| entry.is_idle()) {
-            if let Some((key, resource)) = &entry.resource {
+        for (id, entry) in entries.iter_mut().filter(|(_, entry)| entry.is_idle()) {
+            if let Some((key, resource)) = &mut entry.resource {
                 let stale = effects.contain(|| is_stale(key, resource));
                 found.extend((stale == Some(true)).then_some(id));
             }

@@ -36,7 +36,13 @@ where
             }
         }
         self.tell_closers();
-        self.touched.clear();
+        let mut touched = std::mem::take(&mut self.touched);
+        for key in touched.drain(..) {
+            if self.keys.knows(key) {
+                self.keys[key].is_touched = false;
+            }
+        }
+        self.touched = touched;
         self.freed = false;
     }
 

@@ -1,7 +1,7 @@
 //! What always holds after an event, by brute force. Slow: for tests and simulations.
 
+use super::Core;
 use super::queue::{Waiter, WaiterId, WaitsFor};
-use super::{Core, Who};
 use crate::capacity::{Capacity, Verdict};
 use crate::eviction::Eviction;
 use crate::id::{Id, KeyId};
@@ -173,7 +173,6 @@ where
         if self.usage.waiting > 0 {
             assert!(self.outstanding() > 0, "somebody waits, and nothing will end: {}", self.usage);
         }
-        assert_eq!(self.threads.work_of(Who::UNKNOWN).count(), 0, "who opens or drops is known");
     }
 
     /// What only the capacity policy can tell: what is idle stays only within the limits, and nobody waits for room who could

@@ -22,30 +22,13 @@ impl ByAge {
             self.idle.resize(entry.index() + 1, false);
         }
         self.idle[entry.index()] = idle;
-        if idle && !self.opened.contains(entry) {
-            self.opened.push_back(entry);
-        }
-    }
-
-    pub(super) fn is_idle(&self, entry: EntryId) -> bool {
-        self.idle[entry.index()]
-    }
-
-    /// The oldest entry of all, leased or idle.
-    pub(super) fn oldest(&self) -> Option<EntryId> {
-        self.opened.back()
-    }
-
-    /// Forgets a leased entry until it is idle; then it is the oldest.
-    pub(super) fn set_aside(&mut self, entry: EntryId) {
-        self.opened.remove(entry);
     }
 
     pub(super) fn remove(&mut self, entry: EntryId) {
         self.opened.remove(entry);
     }
 
-    /// Gives back memory of ids that are not in use, or set aside.
+    /// Gives back memory of ids that are not in use.
     pub(super) fn shrink_to_fit(&mut self) {
         self.opened.shrink_to_fit();
         self.idle.truncate(self.bound());

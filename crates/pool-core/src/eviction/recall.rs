@@ -9,7 +9,7 @@ mod trust;
 pub use settings::Settings;
 
 use super::dense::Dense;
-use super::kin::{ImportNames, Names, Unrelated};
+use super::similarity::{ListedNames, NamesIn, Unrelated};
 use super::owner::Owner;
 use super::room::Room;
 use super::{Eviction, Removal, Victim};
@@ -41,7 +41,7 @@ const LOOKED_AT: usize = 64;
 /// 5. Work comes in the same order again: when a key is asked for, the eight that followed its last request count a quarter of
 ///    a request.
 ///
-/// Names are seen by [`of_imports`](Recall::of_imports) and [`with_names`](Recall::with_names) only; without them the fourth part
+/// Names are seen by [`of_names`](Recall::of_names) and [`with_names`](Recall::with_names) only; without them the fourth part
 /// does nothing.
 ///
 /// # What it rests on
@@ -91,11 +91,11 @@ impl Recall {
     }
 }
 
-impl Recall<ImportNames> {
+impl Recall<ListedNames> {
     /// For import lists.
     #[must_use]
-    pub fn of_imports() -> Self {
-        Self::with_names(ImportNames)
+    pub fn of_names() -> Self {
+        Self::with_names(ListedNames)
     }
 }
 
@@ -314,7 +314,7 @@ impl Default for Recall {
     }
 }
 
-impl<K: ?Sized, N: Names<K>> Eviction<K> for Recall<N> {
+impl<K: ?Sized, N: NamesIn<K>> Eviction<K> for Recall<N> {
     fn on_capacity(&mut self, capacity: &Bounds) {
         self.room.tell(capacity);
         self.room_changed();

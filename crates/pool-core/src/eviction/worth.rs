@@ -16,7 +16,7 @@
 //! 0.15 to 0.3 of the known keys give 0.938–0.944, similarity thresholds of 0.25 to 0.6 the same to three digits.
 
 use super::{Eviction, Removal, Victim};
-use super::kin::{ImportNames, Kin, Names, Unrelated};
+use super::similarity::{ListedNames, NamesIn, Similarity, Unrelated};
 use super::ranking::Ranking;
 use crate::id::{EntryId, Id, KeyId};
 use crate::order::Order;
@@ -30,7 +30,7 @@ use crate::usage::{Opened, Returned};
 /// that a pool which serves many different keys looks back further. *Left standing*: traces of real work are histories
 /// of edits, in which a file's import list changes a little and the old list is seldom asked for again. So when a list is
 /// opened that the pool didn't know, every list that shares at least half of the names with it loses that share of its
-/// worth, until it is asked for again itself. (Only for keys whose names can be seen: [`of_imports`], or
+/// worth, until it is asked for again itself. (Only for keys whose names can be seen: [`of_names`], or
 /// [`with_names`].) The second idle entry of a key is worth half of a single one, the third a third.
 ///
 /// The frequency is that of LRFU (Lee et al., "LRFU: a spectrum of policies that subsumes the least recently used and
@@ -42,14 +42,14 @@ use crate::usage::{Opened, Returned};
 /// A hit costs O(1), an eviction O(log n) amortised, the open of an unknown key that has names O(live entries). State by
 /// key is bounded by the keys that the pool [remembers](crate::pool::Builder::remembered_keys).
 ///
-/// [`of_imports`]: Worth::of_imports
+/// [`of_names`]: Worth::of_names
 /// [`with_names`]: Worth::with_names
 #[derive(Clone, Debug)]
 pub struct Worth<N = Unrelated> {
     half_life: f64,
     similar: f64,
     per_byte: bool,
-    kin: Kin<N>,
+    similarity: Similarity<N>,
     /// By key.
     keys: Vec<Record>,
     known: usize,
@@ -104,11 +104,11 @@ impl Worth {
     }
 }
 
-impl Worth<ImportNames> {
+impl Worth<ListedNames> {
     /// For import lists.
     #[must_use]
-    pub fn of_imports() -> Self {
-        Self::with_names(ImportNames)
+    pub fn of_names() -> Self {
+        Self::with_names(ListedNames)
     }
 }
 
@@ -127,7 +127,7 @@ impl<N> Worth<N> {
             half_life: 0.2,
             similar: 0.5,
             per_byte: false,
-            kin: Kin::new(names),
+            similarity: Similarity::new(names),
             keys: Vec::new(),
             known: 0,
             live: Order::new(),
@@ -213,15 +213,15 @@ impl<N> Worth<N> {
 
     /// `key` is opened for the first time: keys like it lose what they share with it.
     fn take_from_similar(&mut self, key: KeyId) {
-        let Self { kin, keys, live, ranking, similar, .. } = self;
-        if !kin.has_names(key) {
+        let Self { similarity, keys, live, ranking, similar, .. } = self;
+        if !similarity.has_names(key) {
             return;
         }
         for other in live.iter_from_back().filter(|&other| other != key) {
-            let likeness = kin.likeness(key, other);
-            if likeness > 0.0 && likeness >= *similar {
+            let jaccard = similarity.jaccard(key, other);
+            if jaccard > 0.0 && jaccard >= *similar {
                 let record = &mut keys[other.index()];
-                record.left *= 1.0 - likeness;
+                record.left *= 1.0 - jaccard;
                 ranking.lower(other, |idle| record.worth(idle));
             }
         }
@@ -234,11 +234,11 @@ impl Default for Worth {
     }
 }
 
-impl<K: ?Sized, N: Names<K>> Eviction<K> for Worth<N> {
+impl<K: ?Sized, N: NamesIn<K>> Eviction<K> for Worth<N> {
     fn on_key(&mut self, key: KeyId, name: &K) {
         *self.record(key) = Record { known: self.record(key).known, ..Record::NEW };
         self.ranking.reprice(key);
-        self.kin.learn(key, name);
+        self.similarity.learn(key, name);
         self.knows(key, true);
     }
 
@@ -246,7 +246,7 @@ impl<K: ?Sized, N: Names<K>> Eviction<K> for Worth<N> {
         self.knows(key, false);
         *self.record(key) = Record::NEW;
         self.live.remove(key);
-        self.kin.forget(key);
+        self.similarity.forget(key);
     }
 
     fn on_open(&mut self, _: EntryId, key: KeyId, opened: &Opened, _: Now) {
@@ -297,7 +297,7 @@ impl<K: ?Sized, N: Names<K>> Eviction<K> for Worth<N> {
         let used = self.keys.iter().rposition(|record| *record != Record::NEW).map_or(0, |last| last + 1);
         self.keys.truncate(used);
         self.keys.shrink_to_fit();
-        self.kin.shrink_to_fit();
+        self.similarity.shrink_to_fit();
         self.live.shrink_to_fit();
         self.ranking.shrink_to_fit();
     }

@@ -1,100 +1,119 @@
 use std::fmt;
-use std::marker::PhantomData;
+use std::time::Duration;
 
-use super::Pool;
-use crate::capacity::Capacity;
+use super::{Pool, Share, Shell, Types, WithPolicies};
+use crate::capacity::{Capacity, MostOpening};
 use crate::core::{Core, Parts};
-use crate::create_or_wait::{CreateOrWait, OpenNow};
+use crate::create_or_wait::{CreateOrWait, WaitIfCheaper};
 use crate::eviction::Eviction;
-use crate::guard::{Guard, Mode};
+use crate::guard::{Mode, Sleep as _};
 use crate::key::KeyHasher;
-use crate::resource::Resource;
 use crate::sync::AtomicBool;
 
-/// Makes a [`Pool`]. Without further calls: [`MaxIdle`](crate::capacity::MaxIdle)`(8)`, [`Recall`](crate::eviction::Recall),
-/// [`OpenNow`], exclusive resources, the system's clock, no observer, 4096 keys remembered.
+/// Makes a [`Pool`]. Without further calls:
+///
+/// - at most 8 resources are live: [`MaxLive`](crate::capacity::MaxLive)`(8)`;
+/// - what goes first is chosen by [`Recall`](crate::eviction::Recall);
+/// - no acquire waits for longer than 30 seconds;
+/// - no more are opened at once than the machine has processors;
+/// - a resource that is leased is waited for where that is cheaper than another open: [`WaitIfCheaper`];
+/// - resources are exclusive, time is the system's, nobody observes, 4096 keys are remembered.
+///
+/// Waiting, and opening at once, are for pools for many threads.
 #[must_use = "a builder makes nothing until `build`"]
-pub struct Builder<K, R, C, E, M: Mode> {
-    capacity: C,
-    eviction: E,
+pub struct Builder<T: Types> {
+    capacity: T::Capacity,
+    eviction: T::Eviction,
+    manager: T::Manager,
     create_or_wait: Box<dyn CreateOrWait>,
-    share: Option<fn(&R) -> R>,
+    max_opening: u64,
+    max_wait: Option<Duration>,
+    share: Option<Share<T>>,
     remembered_keys: usize,
-    pub(crate) clock: Box<M::Clock>,
-    pub(crate) observer: Option<Box<M::Observer<K>>>,
-    pub(crate) process_memory: Box<M::ReadMemory>,
-    resource: PhantomData<fn() -> R>,
+    pub(crate) clock: Box<<T::Mode as Mode>::Clock>,
+    pub(crate) observer: Option<Box<<T::Mode as Mode>::Observer<T::Key>>>,
+    pub(crate) process_memory: Option<Box<<T::Mode as Mode>::ReadMemory>>,
 }
 
-impl<K, R, C, E, M: Mode> Builder<K, R, C, E, M> {
+impl<T: Types> Builder<T> {
     pub(crate) fn new(
-        capacity: C,
-        eviction: E,
-        clock: Box<M::Clock>,
-        process_memory: Box<M::ReadMemory>,
+        capacity: T::Capacity,
+        eviction: T::Eviction,
+        manager: T::Manager,
+        clock: Box<<T::Mode as Mode>::Clock>,
     ) -> Self {
+        let waits = <T::Mode as Mode>::Sleep::SLEEPS;
+        let processors = || std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
         Self {
             capacity,
             eviction,
-            create_or_wait: Box::new(OpenNow),
+            manager,
+            create_or_wait: Box::new(WaitIfCheaper),
+            max_opening: if waits { processors() } else { u64::MAX },
+            max_wait: Some(Duration::from_secs(30)),
             share: None,
             remembered_keys: 4096,
             clock,
             observer: None,
-            process_memory,
-            resource: PhantomData,
+            process_memory: None,
         }
     }
 
     /// For another [`Mode`], as simulations have.
     #[doc(hidden)]
     pub fn of_mode(
-        capacity: C,
-        eviction: E,
-        clock: Box<M::Clock>,
-        observer: Box<M::Observer<K>>,
-        process_memory: Box<M::ReadMemory>,
+        capacity: T::Capacity,
+        eviction: T::Eviction,
+        manager: T::Manager,
+        clock: Box<<T::Mode as Mode>::Clock>,
+        observer: Box<<T::Mode as Mode>::Observer<T::Key>>,
+        process_memory: Box<<T::Mode as Mode>::ReadMemory>,
     ) -> Self {
-        Self { observer: Some(observer), ..Self::new(capacity, eviction, clock, process_memory) }
+        let (observer, process_memory) = (Some(observer), Some(process_memory));
+        Self { observer, process_memory, ..Self::new(capacity, eviction, manager, clock) }
     }
 
     /// Both policies as types of their own, called without a virtual call.
-    pub fn static_policies<C2: Capacity, E2: Eviction<K>>(
+    pub fn static_policies<C: Capacity, E: Eviction<T::Key>>(
         self,
-        capacity: C2,
-        eviction: E2,
-    ) -> Builder<K, R, C2, E2, M> {
+        capacity: C,
+        eviction: E,
+    ) -> Builder<WithPolicies<T, C, E>> {
         let Self {
-            create_or_wait, share, remembered_keys, clock, observer, process_memory, resource, ..
-        } = self;
-        Builder {
-            capacity,
-            eviction,
+            manager,
             create_or_wait,
+            max_opening,
+            max_wait,
             share,
             remembered_keys,
             clock,
             observer,
             process_memory,
-            resource,
+            ..
+        } = self;
+        Builder {
+            capacity,
+            eviction,
+            manager,
+            create_or_wait,
+            max_opening,
+            max_wait,
+            share,
+            remembered_keys,
+            clock,
+            observer,
+            process_memory,
         }
     }
 
-    pub(crate) fn replace_capacity(self, capacity: C) -> Self {
+    pub(crate) fn replace_capacity(self, capacity: T::Capacity) -> Self {
         Self { capacity, ..self }
     }
 
-    pub(crate) fn replace_eviction(self, eviction: E) -> Self {
+    pub(crate) fn replace_eviction(self, eviction: T::Eviction) -> Self {
         Self { eviction, ..self }
     }
-}
 
-impl<K, R, C, E, M> Builder<K, R, C, E, M>
-where
-    C: Capacity,
-    E: Eviction<K>,
-    M: Mode,
-{
     /// Leases of a key share one resource: each gets a clone of it, which must be cheap, and another handle of the same thing.
     /// Acquires of a key that is being opened wait for that open, where the pool may wait.
     ///
@@ -102,14 +121,24 @@ where
     /// and must not call the pool.
     pub fn shared(self) -> Self
     where
-        R: Clone,
+        T::Resource: Clone,
     {
-        Self { share: Some(R::clone), ..self }
+        Self { share: Some(T::Resource::clone), ..self }
     }
 
     /// Whether to wait for an exclusive resource that is leased, rather than open another. For pools that can wait.
     pub fn create_or_wait(self, policy: impl CreateOrWait + 'static) -> Self {
         Self { create_or_wait: Box::new(policy), ..self }
+    }
+
+    /// How many may be opened at once; others wait. At least 1.
+    pub fn max_opening(self, opens: u64) -> Self {
+        Self { max_opening: opens.max(1), ..self }
+    }
+
+    /// How long an acquire waits that does not [say otherwise](crate::AcquireOptions); `None` is for ever.
+    pub fn max_wait(self, most: impl Into<Option<Duration>>) -> Self {
+        Self { max_wait: most.into(), ..self }
     }
 
     /// How many keys without any resource are remembered, the latest first: what they cost, and what policies know of
@@ -119,43 +148,47 @@ where
     }
 
     /// The pool, empty. Allocates nothing in proportion to its limits.
-    pub fn build(self) -> Pool<K, R, C, E, M>
-    where
-        K: Clone,
-        R: Resource,
-    {
+    pub fn build(self) -> Pool<T> {
         let Self {
             capacity,
             eviction,
+            manager,
             create_or_wait,
+            max_opening,
+            max_wait,
             share,
             remembered_keys,
             clock,
             observer,
             process_memory,
-            ..
         } = self;
-        let max_idle = capacity.bounds().entries;
-        let process_memory = capacity.needs_process_memory().then_some(process_memory);
+        let capacity = MostOpening { most: max_opening, capacity };
+        let needs_process_memory = capacity.needs_process_memory();
         let core = Core::new(Parts { capacity, eviction, create_or_wait, share, remembered_keys });
-        Pool {
+        let shell = Shell {
             needs_clock: core.needs_clock(),
-            max_idle,
+            max_opening,
+            times_holds: core.times_holds(),
+            needs_process_memory: AtomicBool::new(needs_process_memory),
+            max_wait,
             share,
-            core: M::Guard::new(core),
-            postponed: M::Guard::new(Vec::new()),
+            core: T::Mode::guard(core),
+            postponed: T::Mode::guard(Vec::new()),
             any_postponed: AtomicBool::new(false),
             hasher: KeyHasher::default(),
+            manager,
             clock,
             observer,
             process_memory,
-            mode: PhantomData,
-        }
+        };
+        Pool { shell: T::Mode::share(shell) }
     }
 }
 
-impl<K, R, C, E, M: Mode> fmt::Debug for Builder<K, R, C, E, M> {
+impl<T: Types> fmt::Debug for Builder<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("remembered_keys", &self.remembered_keys).finish_non_exhaustive()
+        let mut builder = f.debug_struct("Builder");
+        builder.field("max_opening", &self.max_opening).field("max_wait", &self.max_wait);
+        builder.field("remembered_keys", &self.remembered_keys).finish_non_exhaustive()
     }
 }

@@ -2,25 +2,15 @@
 
 use std::time::Duration;
 
-use super::Pool;
-use crate::capacity::Capacity;
+use super::{ErrorOf, Pool, Shell, SleepOf, Types};
 use crate::contain::in_drop;
 use crate::core::CloserId;
 use crate::error::{AcquireError, Step};
-use crate::eviction::Eviction;
-use crate::guard::{Mode, Sleep};
+use crate::guard::Sleep;
 use crate::options::nanos_of;
-use crate::resource::Resource;
 use crate::time::Clock as _;
 
-impl<K, R, C, E, M> Pool<K, R, C, E, M>
-where
-    K: Clone,
-    R: Resource,
-    C: Capacity,
-    E: Eviction<K>,
-    M: Mode,
-{
+impl<T: Types> Pool<T> {
     /// [Closes](Pool::close) the pool, and waits until nothing is leased, opened or dropped any more; at most for `timeout`, by the
     /// pool's clock. A pool for one thread doesn't wait: nothing would end meanwhile.
     ///
@@ -29,19 +19,20 @@ where
     ///
     /// # Panics
     /// As [`close`](Pool::close).
-    pub fn close_and_wait(&self, timeout: Duration) -> Result<(), AcquireError<R::Error>> {
+    pub fn close_and_wait(&self, timeout: Duration) -> Result<(), AcquireError<ErrorOf<T>>> {
         self.close();
-        let deadline = self.clock.nanos().saturating_add(nanos_of(timeout));
-        let sleep = M::Sleep::new();
+        let shell = &*self.shell;
+        let deadline = shell.clock.nanos().saturating_add(nanos_of(timeout));
+        let sleep = SleepOf::<T>::new();
         let waker = sleep.waker();
-        let _closer = Closer { pool: self, id: self.enter_and_finish(|core| core.wake_when_empty(waker)) };
+        let _closer = Closer { shell, id: shell.enter_and_finish(|core| core.wake_when_empty(waker)) };
         loop {
-            let now = self.clock.nanos();
-            if self.enter_and_finish(|core| core.is_empty()) {
+            let now = shell.clock.nanos();
+            if shell.enter_and_finish(|core| core.is_empty()) {
                 return Ok(());
             }
-            if now >= deadline || !M::Sleep::SLEEPS {
-                return Err(AcquireError::TimedOut { step: Step::Wait, usage: self.snapshot() });
+            if now >= deadline || !SleepOf::<T>::SLEEPS {
+                return Err(AcquireError::TimedOut { step: Step::Wait, at: shell.situation(None) });
             }
             sleep.sleep(Some(Duration::from_nanos(deadline - now)));
         }
@@ -49,27 +40,13 @@ where
 }
 
 /// One who waits for the pool to be empty. Dropped, it does so no more.
-struct Closer<'p, K, R, C, E, M>
-where
-    K: Clone,
-    R: Resource,
-    C: Capacity,
-    E: Eviction<K>,
-    M: Mode,
-{
-    pool: &'p Pool<K, R, C, E, M>,
+struct Closer<'p, T: Types> {
+    shell: &'p Shell<T>,
     id: CloserId,
 }
 
-impl<K, R, C, E, M> Drop for Closer<'_, K, R, C, E, M>
-where
-    K: Clone,
-    R: Resource,
-    C: Capacity,
-    E: Eviction<K>,
-    M: Mode,
-{
+impl<T: Types> Drop for Closer<'_, T> {
     fn drop(&mut self) {
-        in_drop(|| drop(self.pool.enter_and_finish(|core| core.forget_closer(self.id))));
+        in_drop(|| drop(self.shell.enter_and_finish(|core| core.forget_closer(self.id))));
     }
 }

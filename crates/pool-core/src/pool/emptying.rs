@@ -1,28 +1,22 @@
-//! What is idle goes: some of it, all of it, or with it the pool.
+//! What is idle goes: some of it, all of it, or with it the pool. And how much may be.
 
-use super::Pool;
-use crate::capacity::Capacity;
+use std::sync::atomic::Ordering;
+
+use super::{Pool, Types};
+use crate::capacity::MostOpening;
+use crate::contain::hold_through;
 use crate::core::Core;
-use crate::eviction::Eviction;
-use crate::guard::Mode;
-use crate::resource::Resource;
+use crate::key::Query;
 
-impl<K, R, C, E, M> Pool<K, R, C, E, M>
-where
-    K: Clone,
-    R: Resource,
-    C: Capacity,
-    E: Eviction<K>,
-    M: Mode,
-{
+impl<T: Types> Pool<T> {
     /// Drops all idle resources and returns how many they were. Leases go on, and may come back later. Memory that the pool's
     /// own tables no longer need is given back.
     ///
     /// # Panics
     /// If a resource's `Drop` does, after all others have been dropped.
     pub fn drain(&self) -> usize {
-        let nanos = self.nanos();
-        self.enter_and_finish(|core| core.drain(nanos))
+        let nanos = self.shell.nanos();
+        self.shell.enter_and_finish(|core| core.drain(nanos))
     }
 
     /// Drops the idle resources that have expired ([`IdleTimeout`](crate::eviction::IdleTimeout),
@@ -32,8 +26,8 @@ where
     /// # Panics
     /// If a resource's `Drop` does, after all others have been dropped.
     pub fn evict_expired(&self) -> u64 {
-        let nanos = self.nanos();
-        self.enter_and_finish(|core| core.evict_expired(nanos))
+        let nanos = self.shell.nanos();
+        self.shell.enter_and_finish(|core| core.evict_expired(nanos))
     }
 
     /// Drops the idle resources that are stale, as `is_stale` says, and returns how many they were: for those who know that
@@ -45,9 +39,43 @@ where
     /// # Panics
     /// If `is_stale` does, once it has been asked about all others (what it panicked at stays); or if a resource's `Drop` does, after
     /// all others have been dropped.
-    pub fn drop_stale(&self, is_stale: impl FnMut(&K, &R) -> bool) -> usize {
-        let nanos = self.nanos();
-        self.enter_and_finish(|core| core.drop_stale(is_stale, nanos))
+    pub fn drop_stale(&self, is_stale: impl FnMut(&T::Key, &mut T::Resource) -> bool) -> usize {
+        let nanos = self.shell.nanos();
+        self.shell.enter_and_finish(|core| core.drop_stale(is_stale, nanos))
+    }
+
+    /// What was opened for a key is no good any more (its file was rebuilt, its server was replaced): what is idle of it is dropped now, what
+    /// is leased when it comes back, and so is what is being opened. Returned is how many were dropped now.
+    ///
+    /// # Panics
+    /// If a resource's `Drop` does, after all others have been dropped.
+    pub fn invalidate(&self, query: impl Query<T::Key>) -> usize {
+        let hash = query.hash_with(&self.shell.hasher);
+        let nanos = self.shell.nanos();
+        self.shell.enter_and_finish(|core| core.invalidate(hash, |key| query.is_key(key), nanos))
+    }
+
+    /// As [`invalidate`](Pool::invalidate), for all keys.
+    ///
+    /// # Panics
+    /// As [`invalidate`](Pool::invalidate).
+    pub fn invalidate_all(&self) -> usize {
+        let nanos = self.shell.nanos();
+        self.shell.enter_and_finish(|core| core.invalidate_all(nanos))
+    }
+
+    /// Changes how much the pool may hold. What is idle beyond that is evicted, and those who wait are served as far as there is room now;
+    /// leases go on, and what is too much then goes when they end. Returned is what was before.
+    ///
+    /// # Panics
+    /// If a policy, or a resource's `Drop`, does.
+    pub fn set_capacity(&self, capacity: T::Capacity) -> T::Capacity {
+        let nanos = self.shell.nanos();
+        let change =
+            |limits: &mut MostOpening<T::Capacity>| std::mem::replace(&mut limits.capacity, capacity);
+        let ((before, needs), effects) = self.shell.enter(|core| core.change_capacity(change, nanos));
+        self.shell.needs_process_memory.store(needs, Ordering::Relaxed);
+        hold_through(before, |_| self.shell.finish(effects))
     }
 
     /// Ends the pool: from now on it gives no lease, all who wait get [`Closed`](crate::AcquireError::Closed), and what is idle is
@@ -57,12 +85,12 @@ where
     /// # Panics
     /// If a resource's `Drop` does, after all others have been dropped.
     pub fn close(&self) -> usize {
-        self.enter_and_finish(Core::close)
+        self.shell.enter_and_finish(Core::close)
     }
 
     /// Whether [`close`](Pool::close) was called.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.look(Core::is_closed)
+        self.shell.look(Core::is_closed)
     }
 }

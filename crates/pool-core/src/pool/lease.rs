@@ -1,35 +1,28 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-use super::Pool;
-use crate::capacity::Capacity;
+use super::{Pool, Taken, Types};
 use crate::contain::{Panics, Payload, hold_through};
-use crate::core::{Ending, LeaseId, Taken};
-use crate::eviction::Eviction;
-use crate::guard::Mode;
-use crate::resource::{Health, Resource, unfit};
+use crate::core::{Ending, LeaseId};
+use crate::manage::Manage;
+use crate::resource::{Health, unfit};
 use crate::stats::DropReason;
 
-/// A resource on loan from the pool that `P` refers to. Dropping it gives the resource back: to one who waits for it, or to
-/// the pool.
+/// A resource on loan from a [`Pool`], which it keeps alive. Dropping it gives the resource back: to one who waits for it, or to
+/// the pool. It may be dropped on another thread or task than the one that acquired it.
 ///
-/// Dropped by a panic, it discards the resource instead, unless [`Resource::survives_panic`] says otherwise. (A lease
-/// made while the thread was panicking already is not dropped *by* that panic, nor, as far as can be told, by one that
-/// came later and was caught.) Leaked with `mem::forget`, it counts as leased for ever; nothing else is harmed.
+/// It is used as the resource itself, so what else it can do are associated functions: `Lease::key(&lease)`.
+///
+/// Dropped by a panic, it discards the resource instead, unless [`Resource::survives_panic`](crate::Resource::survives_panic) says
+/// otherwise. (A lease made while the thread was panicking already is not dropped *by* that panic, nor, as far as can be told, by one
+/// that came later and was caught.) Leaked with `mem::forget`, it counts as leased for ever and keeps its pool; nothing else is
+/// harmed.
 #[must_use = "a lease that is dropped at once gives the resource back at once"]
-pub struct LeaseOf<P, K, R, C, E, M>
-where
-    P: Deref<Target = Pool<K, R, C, E, M>>,
-    K: Clone,
-    R: Resource,
-    C: Capacity,
-    E: Eviction<K>,
-    M: Mode,
-{
-    pool: P,
+pub struct LeaseOf<T: Types> {
+    pool: Pool<T>,
     id: LeaseId,
     /// `None` once the lease has ended.
-    value: Option<(K, R)>,
+    value: Option<(T::Key, T::Resource)>,
     origin: Origin,
 }
 
@@ -61,35 +54,18 @@ impl Origin {
     }
 }
 
-impl<P, K, R, C, E, M> LeaseOf<P, K, R, C, E, M>
-where
-    P: Deref<Target = Pool<K, R, C, E, M>>,
-    K: Clone,
-    R: Resource,
-    C: Capacity,
-    E: Eviction<K>,
-    M: Mode,
-{
+impl<T: Types> LeaseOf<T> {
     #[inline]
-    pub(super) fn new(pool: P, taken: Taken<K, R>, origin: Origin) -> Self {
-        let Taken { lease, key, resource } = taken;
+    pub(super) fn new(pool: Pool<T>, taken: Taken<T>, origin: Origin) -> Self {
+        let Taken::<T> { lease, key, resource } = taken;
         let origin = origin.and(Origin::WHILE_PANICKING, std::thread::panicking());
         Self { pool, id: lease, value: Some((key, resource)), origin }
     }
 
     /// What it is made of, to be made where its user keeps it.
-    pub(super) fn into_parts(mut self) -> (Taken<K, R>, Origin) {
+    pub(super) fn into_parts(mut self) -> (Taken<T>, Origin) {
         let (key, resource) = self.value.take().expect(HOLDS);
-        (Taken { lease: self.id, key, resource }, self.origin)
-    }
-
-    /// The same lease, of a pool that is referred to in another way.
-    pub(crate) fn refer_by<O>(mut self, refer: impl FnOnce(&P) -> O) -> LeaseOf<O, K, R, C, E, M>
-    where
-        O: Deref<Target = Pool<K, R, C, E, M>>,
-    {
-        let pool = refer(&self.pool);
-        LeaseOf { pool, id: self.id, value: self.value.take(), origin: self.origin }
+        (Taken::<T> { lease: self.id, key, resource }, self.origin)
     }
 
     pub(super) fn set_late(&mut self, late: bool) {
@@ -97,8 +73,9 @@ where
     }
 
     #[inline]
-    pub(super) fn health(&self) -> Health {
-        self.value().1.health()
+    pub(super) fn health(&mut self) -> Health {
+        let (_, resource) = self.value.as_mut().expect(HOLDS);
+        self.pool.shell.manager.health(resource)
     }
 
     /// The lease, if its resource is fit for use; else why it was dropped.
@@ -121,20 +98,26 @@ where
 
     /// The key that the resource was opened for.
     #[must_use]
-    pub fn key(&self) -> &K {
-        &self.value().0
+    pub fn key(this: &Self) -> &T::Key {
+        &this.value().0
+    }
+
+    /// The pool that it is of.
+    #[must_use]
+    pub fn pool(this: &Self) -> &Pool<T> {
+        &this.pool
     }
 
     /// Whether the resource came from the pool, or from another's open, not from an open of its own.
     #[must_use]
-    pub fn was_hit(&self) -> bool {
-        self.origin.has(Origin::HIT)
+    pub fn was_hit(this: &Self) -> bool {
+        this.origin.has(Origin::HIT)
     }
 
     /// Whether the acquire's time was over when its own open ended: it got the resource all the same, for there it was.
     #[must_use]
-    pub fn was_late(&self) -> bool {
-        self.origin.has(Origin::LATE)
+    pub fn was_late(this: &Self) -> bool {
+        this.origin.has(Origin::LATE)
     }
 
     /// Ends the lease and drops the resource, because its user knows that it is no good. Of a shared resource this
@@ -142,11 +125,22 @@ where
     ///
     /// # Panics
     /// If the resource's `Drop` or an observer does.
-    pub fn discard(mut self) {
+    pub fn discard(mut this: Self) {
         let mut panics = Panics::default();
-        let nanos = self.pool().nanos_or_panic_later(&mut panics);
-        panics.contain(|| self.end(Ending::Drop(DropReason::Discarded), nanos));
+        let nanos = this.pool.shell.nanos_or_panic_later(&mut panics);
+        panics.contain(|| this.end(Ending::Drop(DropReason::Discarded), nanos));
         panics.resume();
+    }
+
+    /// What was opened for this lease's key is no good any more: as [`Pool::invalidate`], this lease's resource included. The lease
+    /// goes on.
+    ///
+    /// # Panics
+    /// As [`Pool::invalidate`].
+    pub fn invalidate(this: &Self) -> usize {
+        let shell = &*this.pool.shell;
+        let nanos = shell.nanos();
+        shell.enter_and_finish(|core| core.invalidate_leased(this.id, nanos))
     }
 
     /// Ends the lease and takes the resource out of the pool for good. Of a shared resource this is one handle; the
@@ -155,100 +149,67 @@ where
     /// # Panics
     /// If a policy or an observer does; the resource is dropped then.
     #[must_use]
-    pub fn into_inner(mut self) -> R {
-        let nanos = self.pool().nanos();
-        let id = self.id;
-        let (_, effects) = self.pool().enter(|core| core.ended(id, None, Ending::Detach, nanos));
+    pub fn into_inner(mut this: Self) -> T::Resource {
+        let nanos = this.pool.shell.nanos();
+        let id = this.id;
+        let (_, effects) = this.pool.shell.enter(|core| core.ended(id, None, Ending::Detach, nanos));
         // Only now: had that panicked, the lease would have had to end in order.
-        let (key, resource) = self.value.take().expect(HOLDS);
+        let (key, resource) = this.value.take().expect(HOLDS);
         // Before the resource is on its way to the caller, where a panic would leak it.
         hold_through(resource, |_| {
             let mut panics = Panics::default();
             panics.drop(key);
-            panics.contain(|| self.pool().finish(effects));
+            panics.contain(|| this.pool.shell.finish(effects));
             panics.resume();
         })
-    }
-
-    pub(crate) fn pool(&self) -> &Pool<K, R, C, E, M> {
-        &self.pool
     }
 
     #[inline]
     fn end(&mut self, ending: Ending, nanos: u64) {
         if let Some(value) = self.value.take() {
-            self.pool().end(self.id, value, ending, nanos);
+            self.pool.shell.end(self.id, value, ending, nanos);
         }
     }
 
-    fn value(&self) -> &(K, R) {
+    fn value(&self) -> &(T::Key, T::Resource) {
         self.value.as_ref().expect(HOLDS)
     }
 }
 
 const HOLDS: &str = "a lease holds its resource until it ends";
 
-impl<P, K, R, C, E, M> Deref for LeaseOf<P, K, R, C, E, M>
-where
-    P: Deref<Target = Pool<K, R, C, E, M>>,
-    K: Clone,
-    R: Resource,
-    C: Capacity,
-    E: Eviction<K>,
-    M: Mode,
-{
-    type Target = R;
+impl<T: Types> Deref for LeaseOf<T> {
+    type Target = T::Resource;
 
-    fn deref(&self) -> &R {
+    fn deref(&self) -> &T::Resource {
         &self.value().1
     }
 }
 
-impl<P, K, R, C, E, M> DerefMut for LeaseOf<P, K, R, C, E, M>
-where
-    P: Deref<Target = Pool<K, R, C, E, M>>,
-    K: Clone,
-    R: Resource,
-    C: Capacity,
-    E: Eviction<K>,
-    M: Mode,
-{
-    fn deref_mut(&mut self) -> &mut R {
+impl<T: Types> DerefMut for LeaseOf<T> {
+    fn deref_mut(&mut self) -> &mut T::Resource {
         &mut self.value.as_mut().expect(HOLDS).1
     }
 }
 
-impl<P, K, R, C, E, M> Drop for LeaseOf<P, K, R, C, E, M>
-where
-    P: Deref<Target = Pool<K, R, C, E, M>>,
-    K: Clone,
-    R: Resource,
-    C: Capacity,
-    E: Eviction<K>,
-    M: Mode,
-{
+impl<T: Types> Drop for LeaseOf<T> {
     #[inline]
     fn drop(&mut self) {
         if let Some(value) = self.value.take() {
-            self.pool.give_back(self.id, value, self.origin);
+            self.pool.shell.give_back(self.id, value, self.origin);
         }
     }
 }
 
-impl<P, K, R, C, E, M> fmt::Debug for LeaseOf<P, K, R, C, E, M>
+impl<T: Types> fmt::Debug for LeaseOf<T>
 where
-    P: Deref<Target = Pool<K, R, C, E, M>>,
-    K: Clone + fmt::Debug,
-    R: Resource + fmt::Debug,
-    C: Capacity,
-    E: Eviction<K>,
-    M: Mode,
+    T::Resource: fmt::Debug,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lease = f.debug_struct("Lease");
         if let Some((key, resource)) = &self.value {
             lease.field("key", key).field("resource", resource);
         }
-        lease.field("was_hit", &self.was_hit()).finish()
+        lease.field("was_hit", &Self::was_hit(self)).finish()
     }
 }

@@ -1,28 +1,18 @@
 //! A place in the queue, and what is given to it.
 
 use std::sync::Arc;
+use std::task::Waker;
 
-use super::place::Place;
-use super::{Borrowed, Failure, Inner, Pool};
-use crate::capacity::Capacity;
-use crate::contain::{Panics, in_drop};
+use super::place::Reservation;
+use super::{ErrorOf, Failure, Inner, LeaseOf, Pool, Types};
+use crate::contain::{Panics, hold_through, in_drop};
 use crate::core::{Collected, Core, Denied, Grant, WaiterId};
-use crate::eviction::Eviction;
-use crate::guard::Mode;
-use crate::resource::Resource;
 
 /// A grant whose resource or place is given back when it is dropped.
-pub(super) enum Granted<'p, K, R, C, E, M>
-where
-    K: Clone,
-    R: Resource,
-    C: Capacity,
-    E: Eviction<K>,
-    M: Mode,
-{
-    Lease(Borrowed<'p, K, R, C, E, M>),
-    Place(Place<'p, K, R, C, E, M>),
-    Failed(Arc<R::Error>),
+pub(super) enum Granted<T: Types> {
+    Lease(LeaseOf<T>),
+    Place(Reservation<T>),
+    Failed(Arc<ErrorOf<T>>),
     Denied(Denied),
     Measure,
     Deadlock,
@@ -31,47 +21,39 @@ where
 
 /// One who asks, and its place in the queue once it has one. Dropped, it leaves the queue, and what it was given meanwhile
 /// goes to others.
-pub(super) struct Waiting<'p, K, R, C, E, M>
-where
-    K: Clone,
-    R: Resource,
-    C: Capacity,
-    E: Eviction<K>,
-    M: Mode,
-{
-    pub(super) pool: &'p Pool<K, R, C, E, M>,
+pub(super) struct Waiting<T: Types> {
+    pub(super) pool: Pool<T>,
     pub(super) waiter: Option<WaiterId>,
     /// When it came, once it has waited.
     pub(super) arrival: Option<u64>,
 }
 
-impl<'p, K, R, C, E, M> Waiting<'p, K, R, C, E, M>
-where
-    K: Clone,
-    R: Resource,
-    C: Capacity,
-    E: Eviction<K>,
-    M: Mode,
-{
+impl<T: Types> Waiting<T> {
     /// What lies there for it, if anything.
-    pub(super) fn collect(&mut self) -> Option<Granted<'p, K, R, C, E, M>> {
+    pub(super) fn collect(&mut self) -> Option<Granted<T>> {
         self.take(false, |core, waiter, _| core.collect(waiter))
     }
 
+    /// The same; while there is nothing, `waker` is the one that is woken.
+    pub(super) fn collect_or_wake(&mut self, waker: &Waker) -> Option<Granted<T>> {
+        self.take(false, |core, waiter, _| core.collect(waiter).or_else(|| core.wake_by(waiter, waker)))
+    }
+
     /// Leaves the queue. What lies there for it is taken all the same.
-    pub(super) fn leave(&mut self) -> Option<Granted<'p, K, R, C, E, M>> {
+    pub(super) fn leave(&mut self) -> Option<Granted<T>> {
         self.take(true, Core::leave)
     }
 
     fn take(
         &mut self,
         leaves: bool,
-        event: impl FnOnce(&mut Inner<K, R, C, E>, WaiterId, u64) -> Option<Collected<K, R, Failure<R>>>,
-    ) -> Option<Granted<'p, K, R, C, E, M>> {
-        let (pool, waiter) = (self.pool, self.waiter?);
+        event: impl FnOnce(&mut Inner<T>, WaiterId, u64) -> Option<Collected<T::Key, T::Resource, Failure<T>>>,
+    ) -> Option<Granted<T>> {
+        let (pool, waiter) = (self.pool.clone(), self.waiter?);
+        let shell = &*pool.shell;
         let mut panics = Panics::default();
-        let nanos = pool.nanos_or_panic_later(&mut panics);
-        let (collected, effects) = pool.enter(|core| event(core, waiter, nanos));
+        let nanos = shell.nanos_or_panic_later(&mut panics);
+        let (collected, effects) = shell.enter(|core| event(core, waiter, nanos));
         if leaves {
             self.waiter = None;
         }
@@ -83,16 +65,16 @@ where
             }
             self.guard(grant)
         });
-        crate::contain::hold_through(granted, |_| {
-            panics.contain(|| pool.finish(effects));
+        hold_through(granted, |_| {
+            panics.contain(|| shell.finish(effects));
             panics.resume();
         })
     }
 
-    pub(super) fn guard(&self, grant: Grant<K, R, Failure<R>>) -> Granted<'p, K, R, C, E, M> {
+    pub(super) fn guard(&self, grant: Grant<T::Key, T::Resource, Failure<T>>) -> Granted<T> {
         match grant {
             Grant::Warm(taken) => Granted::Lease(self.pool.lease(taken)),
-            Grant::Room(reserved) => Granted::Place(Place::new(self.pool, reserved)),
+            Grant::Room(reserved) => Granted::Place(Reservation::new(self.pool.clone(), reserved)),
             Grant::Failed(error) => Granted::Failed(error),
             Grant::Denied(denied) => Granted::Denied(denied),
             Grant::Measure => Granted::Measure,
@@ -102,14 +84,7 @@ where
     }
 }
 
-impl<K, R, C, E, M> Drop for Waiting<'_, K, R, C, E, M>
-where
-    K: Clone,
-    R: Resource,
-    C: Capacity,
-    E: Eviction<K>,
-    M: Mode,
-{
+impl<T: Types> Drop for Waiting<T> {
     fn drop(&mut self) {
         if self.waiter.is_some() {
             in_drop(|| drop(self.leave()));

@@ -60,7 +60,7 @@ impl CancellationToken {
     }
 
     /// Has `waker` woken when this is cancelled, until what is returned is dropped. At once, if it is already.
-    pub(crate) fn wakes(&self, waker: Waker) -> Wakes<'_> {
+    pub(crate) fn wakes(&self, waker: Waker) -> Wakes {
         let mut asleep = self.asleep();
         asleep.last += 1;
         let number = asleep.last;
@@ -72,7 +72,7 @@ impl CancellationToken {
         };
         drop(asleep);
         at_once.into_iter().for_each(Waker::wake);
-        Wakes { token: self, number }
+        Wakes { token: self.clone(), number }
     }
 
     fn asleep(&self) -> Held<'_, Asleep> {
@@ -86,12 +86,12 @@ impl fmt::Debug for CancellationToken {
     }
 }
 
-pub(crate) struct Wakes<'t> {
-    token: &'t CancellationToken,
+pub(crate) struct Wakes {
+    token: CancellationToken,
     number: u64,
 }
 
-impl Drop for Wakes<'_> {
+impl Drop for Wakes {
     fn drop(&mut self) {
         let mut asleep = self.token.asleep();
         let place = asleep.wakers.iter().position(|(number, _)| *number == self.number);

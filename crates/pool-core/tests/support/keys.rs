@@ -66,3 +66,9 @@ impl Drop for Key {
         self.1.call("drop");
     }
 }
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Key({})", self.0)
+    }
+}

@@ -7,12 +7,14 @@ pub(crate) mod keys;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::hash::Hash;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Once;
 
 use pool_core::local::{Lease, Pool};
-use pool_core::{Capacity, DropReason, Eviction, Health, Query, Resource, Stats};
+use pool_core::pool::LeaseOf;
+use pool_core::{Capacity, DropReason, Eviction, Health, Own, Query, Resource, Stats};
 
 /// Something to do when the thing of that name is asked or called.
 pub(crate) type Act = Rc<dyn Fn(&'static str)>;
@@ -157,7 +159,7 @@ impl Resource for Thing {
         self.0.knobs.residue.get()
     }
 
-    fn health(&self) -> Health {
+    fn health(&mut self) -> Health {
         self.0.knobs.ask("health");
         self.0.knobs.health.get()
     }
@@ -189,26 +191,25 @@ pub(crate) fn no_open<K>(_: &K) -> Result<Thing, &'static str> {
 }
 
 /// A hit on `key`: which thing it is, and back with it.
-pub(crate) fn hit<Q, K, C, E>(pool: &Pool<K, Thing, C, E>, key: &Q) -> u64
+pub(crate) fn hit<K, C, E>(pool: &Pool<K, Thing, Own, C, E>, key: impl Query<K>) -> u64
 where
-    Q: Query<K> + ?Sized,
-    K: Clone,
+    K: Clone + std::fmt::Debug,
     C: Capacity,
     E: Eviction<K>,
 {
     let lease = pool.acquire(key, no_open).expect("a hit opens nothing");
-    assert!(lease.was_hit());
+    assert!(LeaseOf::was_hit(&lease));
     lease.id()
 }
 
 /// Opens a thing for each of `keys`, with all leased at the same time, and gives them back in that order.
-pub(crate) fn fill<'p, K, C, E>(pool: &'p Pool<K, Thing, C, E>, ledger: &Ledger, keys: &[K])
+pub(crate) fn fill<K, C, E>(pool: &Pool<K, Thing, Own, C, E>, ledger: &Ledger, keys: &[K])
 where
-    K: Query<K> + Clone,
+    K: Hash + Eq + Clone + std::fmt::Debug,
     C: Capacity,
     E: Eviction<K>,
 {
-    let open = |key: &K| -> Lease<'p, K, Thing, C, E> { pool.acquire(key, ledger.open()).unwrap() };
+    let open = |key: &K| -> Lease<K, Thing, Own, C, E> { pool.acquire(key, ledger.open()).unwrap() };
     let leases: Vec<_> = keys.iter().map(open).collect();
     leases.into_iter().for_each(drop);
 }
@@ -220,9 +221,9 @@ pub(crate) fn assert_sums(stats: &Stats) {
 }
 
 /// The pool's books are right and, once it is drained, it opens `key`, which has no lease, and reuses it.
-pub(crate) fn assert_usable<K, C, E>(pool: &Pool<K, Thing, C, E>, ledger: &Ledger, key: &K)
+pub(crate) fn assert_usable<K, C, E>(pool: &Pool<K, Thing, Own, C, E>, ledger: &Ledger, key: &K)
 where
-    K: Query<K> + Clone,
+    K: Hash + Eq + Clone + std::fmt::Debug,
     C: Capacity,
     E: Eviction<K>,
 {
@@ -232,7 +233,7 @@ where
     let before = pool.stats();
     let lease = pool.acquire(key, ledger.open()).expect("the place was given back");
     let id = lease.id();
-    assert!(!lease.was_hit());
+    assert!(!LeaseOf::was_hit(&lease));
     drop(lease);
     assert_eq!(hit(pool, key), id);
     let after = pool.stats();
@@ -242,9 +243,9 @@ where
 }
 
 /// Drops of `reason`, idle or returned.
-pub(crate) fn dropped_as<K, C, E>(pool: &Pool<K, Thing, C, E>, reason: DropReason) -> u64
+pub(crate) fn dropped_as<K, C, E>(pool: &Pool<K, Thing, Own, C, E>, reason: DropReason) -> u64
 where
-    K: Clone,
+    K: Clone + std::fmt::Debug,
     C: Capacity,
     E: Eviction<K>,
 {

@@ -19,8 +19,11 @@ pub(crate) fn builder<const SHARED: bool>(
     capacity: impl Capacity + Send + 'static,
     time: &Time,
 ) -> Builder<u32, Thing<SHARED>> {
-    let builder =
-        Pool::builder().capacity(capacity).eviction(pool_core::eviction::Lru::new()).clock(time.clone());
+    let builder = Pool::builder()
+        .capacity(capacity)
+        .eviction(pool_core::eviction::Lru::new())
+        .clock(time.clone())
+        .max_opening(64);
     if SHARED { builder.shared() } else { builder }
 }
 
@@ -199,7 +202,7 @@ impl<const SHARED: bool> Resource for Thing<SHARED> {
         0
     }
 
-    fn health(&self) -> Health {
+    fn health(&mut self) -> Health {
         self.0.ledger.bomb().step("health");
         Health::Reusable
     }

@@ -6,7 +6,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use slab::Slab;
 
-use super::super::kin::Names;
+use super::super::similarity::NamesIn;
 #[cfg(test)]
 use super::super::pages::LOOKS;
 use super::record::Place;
@@ -83,7 +83,7 @@ impl<N> Similar<N> {
     /// Learns the names in a key, which is `new` or was held before. Where they are; `None` if there are none.
     pub(super) fn learn<K: ?Sized>(&mut self, key: KeyId, name: &K, new: bool) -> Option<Place>
     where
-        N: Names<K>,
+        N: NamesIn<K>,
     {
         let Self { source, by_hash, names, halvings, .. } = self;
         // A fixed seed, so that a trace replays to the same victims.

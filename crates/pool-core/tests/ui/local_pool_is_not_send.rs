@@ -1,3 +1,5 @@
+// Even of things that are `Send`, with policies that are.
+use pool_core::Own;
 use pool_core::capacity::Unbounded;
 use pool_core::eviction::Lru;
 use pool_core::local::Pool;
@@ -8,8 +10,8 @@ impl Resource for Solver {
     type Error = ();
 }
 
-fn is_sync<T: Sync>() {}
+fn is_send<T: Send>() {}
 
 fn main() {
-    is_sync::<Pool<u32, Solver, Unbounded, Lru>>();
+    is_send::<Pool<u32, Solver, Own, Unbounded, Lru>>();
 }

@@ -3,11 +3,11 @@ use std::hash::BuildHasher;
 use foldhash::fast::FixedState;
 
 use crate::id::{Id, KeyId};
-use crate::imports::Imports;
+use crate::names::Names;
 
 /// The names of known keys, to tell how alike two are.
 #[derive(Clone, Debug)]
-pub(super) struct Kin<N> {
+pub(super) struct Similarity<N> {
     names: N,
     /// By key: the hashes of its names, in order, each once.
     hashes: Vec<Box<[u64]>>,
@@ -17,12 +17,12 @@ pub(super) struct Kin<N> {
 ///
 /// Any `Fn(&K, &mut dyn FnMut(&str))` does: it calls its second argument with each name. Called once for each new key, inside
 /// the pool's borrow or lock.
-pub trait Names<K: ?Sized> {
+pub trait NamesIn<K: ?Sized> {
     /// Calls `each` with every name in `key`.
     fn each(&self, key: &K, each: &mut dyn FnMut(&str));
 }
 
-impl<K: ?Sized, F: Fn(&K, &mut dyn FnMut(&str))> Names<K> for F {
+impl<K: ?Sized, F: Fn(&K, &mut dyn FnMut(&str))> NamesIn<K> for F {
     fn each(&self, key: &K, each: &mut dyn FnMut(&str)) {
         self(key, each);
     }
@@ -32,28 +32,28 @@ impl<K: ?Sized, F: Fn(&K, &mut dyn FnMut(&str))> Names<K> for F {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unrelated;
 
-impl<K: ?Sized> Names<K> for Unrelated {
+impl<K: ?Sized> NamesIn<K> for Unrelated {
     fn each(&self, _: &K, _: &mut dyn FnMut(&str)) {}
 }
 
-/// The names of an import list.
+/// The names of a [`Names`].
 #[derive(Clone, Copy, Debug, Default)]
-pub struct ImportNames;
+pub struct ListedNames;
 
-impl Names<Imports> for ImportNames {
-    fn each(&self, key: &Imports, each: &mut dyn FnMut(&str)) {
+impl NamesIn<Names> for ListedNames {
+    fn each(&self, key: &Names, each: &mut dyn FnMut(&str)) {
         key.iter().for_each(each);
     }
 }
 
-impl<N> Kin<N> {
+impl<N> Similarity<N> {
     pub(super) fn new(names: N) -> Self {
         Self { names, hashes: Vec::new() }
     }
 
     pub(super) fn learn<K: ?Sized>(&mut self, key: KeyId, name: &K)
     where
-        N: Names<K>,
+        N: NamesIn<K>,
     {
         // A fixed seed, so that a trace replays to the same victims.
         let seed = FixedState::default();
@@ -85,7 +85,7 @@ impl<N> Kin<N> {
     }
 
     /// How many of the names of both stand in both, from 0 to 1 (Jaccard's index); 0 where there are none.
-    pub(super) fn likeness(&self, one: KeyId, other: KeyId) -> f64 {
+    pub(super) fn jaccard(&self, one: KeyId, other: KeyId) -> f64 {
         let hashes = |key: KeyId| self.hashes.get(key.index()).map_or(&[][..], |hashes| hashes);
         let (mut one, mut other) = (hashes(one), hashes(other));
         let all = one.len() + other.len();
@@ -103,22 +103,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn likeness_is_the_share_of_names_in_both_whatever_their_order_and_number() {
+    fn jaccard_is_the_share_of_names_in_both_whatever_their_order_and_number() {
         let id = KeyId::from_index;
-        let mut kin = Kin::new(ImportNames);
+        let mut similarity = Similarity::new(ListedNames);
         for (index, names) in [&["a", "b", "c"][..], &["c", "b", "b", "d"], &["x"], &[]].iter().enumerate() {
-            kin.learn(id(index), &Imports::new(*names));
+            similarity.learn(id(index), &Names::new(*names));
         }
-        assert_eq!(kin.likeness(id(0), id(1)), 0.5);
-        assert_eq!(kin.likeness(id(1), id(1)), 1.0);
+        assert_eq!(similarity.jaccard(id(0), id(1)), 0.5);
+        assert_eq!(similarity.jaccard(id(1), id(1)), 1.0);
         assert_eq!(
-            (kin.likeness(id(0), id(2)), kin.likeness(id(3), id(3)), kin.likeness(id(0), id(9))),
+            (
+                similarity.jaccard(id(0), id(2)),
+                similarity.jaccard(id(3), id(3)),
+                similarity.jaccard(id(0), id(9))
+            ),
             (0.0, 0.0, 0.0)
         );
-        kin.forget(id(0));
-        kin.forget(id(9));
+        similarity.forget(id(0));
+        similarity.forget(id(9));
         assert_eq!(
-            (kin.likeness(id(0), id(1)), kin.has_names(id(0)), kin.has_names(id(1))),
+            (similarity.jaccard(id(0), id(1)), similarity.has_names(id(0)), similarity.has_names(id(1))),
             (0.0, false, true)
         );
     }

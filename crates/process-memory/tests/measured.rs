@@ -1,13 +1,13 @@
 //! Alone in its process, whose memory it measures.
 #![cfg(target_os = "linux")]
 
-use pool_core::{ProcessMemoryError, private_dirty_bytes};
+use process_memory::{Unmeasured, private_dirty_bytes};
 
 #[test]
 fn this_process_is_measured_for_real() {
     if !std::path::Path::new("/proc/self/smaps_rollup").exists() {
         let error = private_dirty_bytes().unwrap_err();
-        assert!(matches!(error, ProcessMemoryError::Unreadable { .. }), "{error}");
+        assert!(matches!(error, Unmeasured::Unreadable { .. }), "{error}");
         return;
     }
     let before = private_dirty_bytes().unwrap();

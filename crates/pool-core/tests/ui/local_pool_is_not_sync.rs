@@ -1,4 +1,4 @@
-// Even of things that are `Send`, with policies that are.
+use pool_core::Own;
 use pool_core::capacity::Unbounded;
 use pool_core::eviction::Lru;
 use pool_core::local::Pool;
@@ -9,8 +9,8 @@ impl Resource for Solver {
     type Error = ();
 }
 
-fn is_send<T: Send>() {}
+fn is_sync<T: Sync>() {}
 
 fn main() {
-    is_send::<Pool<u32, Solver, Unbounded, Lru>>();
+    is_sync::<Pool<u32, Solver, Own, Unbounded, Lru>>();
 }

@@ -4,27 +4,30 @@ use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
-use crate::key::{KeyHasher, Query};
+#[cfg(test)]
+use crate::key::KeyHasher;
+use crate::key::Query;
 
-/// An ordered list of names, such as the imports of a Lean file, that carries its hash.
+/// An ordered list of names (modules, packages, features) that carries its hash.
 ///
 /// Order matters and duplicates stay: `a b`, `b a` and `a b b` are three keys. Cloning counts a reference. Two clones
 /// are found equal by their address, two lists made apart by their hashes and then their text. Looked up by any slice
 /// or array of strings without allocating:
 ///
 /// ```
-/// use pool_core::{Imports, local::Pool};
+/// use pool_core::{Names, local::{Lease, Pool}};
 /// # struct Environment;
 /// # impl pool_core::Resource for Environment { type Error = std::convert::Infallible; }
-/// let pool: Pool<Imports, Environment> = Pool::with_max_idle(8);
-/// let interned = Imports::new(["Init", "Lean"]);
+/// let pool: Pool<Names, Environment> = Pool::with_max_idle(8);
+/// let interned = Names::new(["Init", "Lean"]);
 /// drop(pool.acquire(&interned, |_| Ok(Environment)).unwrap());
-/// assert!(pool.acquire(&["Init", "Lean"], |_| Ok(Environment)).unwrap().was_hit());
+/// let lease = pool.acquire(&["Init", "Lean"], |_| Ok(Environment)).unwrap();
+/// assert!(Lease::was_hit(&lease));
 /// ```
 #[derive(Clone)]
-pub struct Imports(Arc<Names>);
+pub struct Names(Arc<Text>);
 
-struct Names {
+struct Text {
     hash: u64,
     /// All names, one after the other.
     text: Box<str>,
@@ -42,7 +45,7 @@ fn hash_of<'a>(names: impl Iterator<Item = &'a str>) -> u64 {
     hasher.finish()
 }
 
-impl Imports {
+impl Names {
     /// The list of `names`, in their order.
     pub fn new<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Self {
         let (mut text, mut ends) = (String::new(), Vec::new());
@@ -50,7 +53,7 @@ impl Imports {
             text.push_str(name.as_ref());
             ends.push(text.len());
         }
-        let mut names = Names { hash: 0, text: text.into(), ends: ends.into() };
+        let mut names = Text { hash: 0, text: text.into(), ends: ends.into() };
         names.hash = hash_of(names.iter());
         Self(Arc::new(names))
     }
@@ -73,7 +76,7 @@ impl Imports {
         self.len() == 0
     }
 
-    /// The hash that it carries, for keys that an import list is part of: [`hash_of`](Imports::hash_of) its names.
+    /// The hash that it carries, for keys that an import list is part of: [`hash_of`](Names::hash_of) its names.
     #[must_use]
     pub fn carried_hash(&self) -> u64 {
         self.0.hash
@@ -85,7 +88,7 @@ impl Imports {
     }
 }
 
-impl Imports {
+impl Names {
     /// For lists that were not made of one another by `clone`.
     #[cold]
     fn has_same_names(&self, other: &Self) -> bool {
@@ -93,7 +96,7 @@ impl Imports {
     }
 }
 
-impl Names {
+impl Text {
     fn iter(&self) -> impl ExactSizeIterator<Item = &str> + Clone {
         self.ends.iter().enumerate().map(|(place, &end)| {
             let start = if place == 0 { 0 } else { self.ends[place - 1] };
@@ -102,23 +105,23 @@ impl Names {
     }
 }
 
-impl PartialEq for Imports {
+impl PartialEq for Names {
     #[inline]
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0) || self.has_same_names(other)
     }
 }
 
-impl Eq for Imports {}
+impl Eq for Names {}
 
-impl Hash for Imports {
+impl Hash for Names {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.0.hash);
     }
 }
 
 /// The names with a space between two, as in a trace.
-impl fmt::Display for Imports {
+impl fmt::Display for Names {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, name) in self.iter().enumerate() {
             write!(f, "{}{name}", if place == 0 { "" } else { " " })?;
@@ -127,24 +130,25 @@ impl fmt::Display for Imports {
     }
 }
 
-impl fmt::Debug for Imports {
+impl fmt::Debug for Names {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter()).finish()
     }
 }
 
-impl<S: AsRef<str>> FromIterator<S> for Imports {
+impl<S: AsRef<str>> FromIterator<S> for Names {
     fn from_iter<I: IntoIterator<Item = S>>(names: I) -> Self {
         Self::new(names)
     }
 }
 
-impl<S: AsRef<str>> Query<Imports> for [S] {
-    fn hash_with(&self, hasher: &KeyHasher) -> u64 {
-        hasher.hash_one(&Imports::hash_of(self))
+impl<S: AsRef<str>> Query<Names> for &[S] {
+    #[inline]
+    fn hash_into<H: Hasher>(&self, hasher: &mut H) {
+        hasher.write_u64(Names::hash_of(self));
     }
 
-    fn is_key(&self, key: &Imports) -> bool {
+    fn is_key(&self, key: &Names) -> bool {
         // By bytes: taking the names out as text would look for the bounds of characters.
         let (text, ends) = (key.0.text.as_bytes(), &key.0.ends);
         let mut start = 0;
@@ -155,52 +159,52 @@ impl<S: AsRef<str>> Query<Imports> for [S] {
             })
     }
 
-    fn to_key(&self) -> Imports {
-        Imports::new(self)
+    fn to_key(&self) -> Names {
+        Names::new(*self)
     }
 }
 
-/// An array or `Vec` is looked up as the slice it holds.
+/// A reference to an array or `Vec` is one to the slice it holds.
 macro_rules! as_slice {
     () => {
-        fn hash_with(&self, hasher: &KeyHasher) -> u64 {
-            Query::<Imports>::hash_with(&self[..], hasher)
+        #[inline]
+        fn hash_into<H: Hasher>(&self, hasher: &mut H) {
+            Query::<Names>::hash_into(&&self[..], hasher);
         }
 
-        fn is_key(&self, key: &Imports) -> bool {
-            Query::<Imports>::is_key(&self[..], key)
+        fn is_key(&self, key: &Names) -> bool {
+            (&self[..]).is_key(key)
         }
 
-        fn to_key(&self) -> Imports {
-            Imports::new(&self[..])
+        fn to_key(&self) -> Names {
+            Names::new(self.iter())
         }
     };
 }
 
-impl<S: AsRef<str>, const N: usize> Query<Imports> for [S; N] {
+impl<S: AsRef<str>, const N: usize> Query<Names> for &[S; N] {
     as_slice!();
 }
 
-impl<S: AsRef<str>> Query<Imports> for Vec<S> {
+impl<S: AsRef<str>> Query<Names> for &Vec<S> {
     as_slice!();
 }
 
-impl<S: AsRef<str>> Query<Imports> for &[S] {
+impl<S: AsRef<str>> Query<Names> for &&[S] {
     as_slice!();
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn agree(key: &Imports, query: &[&str]) -> bool {
+    fn agree(key: &Names, query: &[&str]) -> bool {
         let hasher = KeyHasher::default();
-        let same = Query::<Imports>::is_key(query, key);
+        let same = query.is_key(key);
         if same {
-            assert_eq!(hasher.hash_one(key), Query::<Imports>::hash_with(query, &hasher), "{key:?}");
-            assert_eq!(key.carried_hash(), Imports::hash_of(query), "{key:?}");
+            assert_eq!(key.hash_with(&hasher), Query::<Names>::hash_with(&query, &hasher), "{key:?}");
+            assert_eq!(key.carried_hash(), Names::hash_of(query), "{key:?}");
         }
-        assert_eq!(same, *key == Imports::new(query), "{key:?} against {query:?}");
+        assert_eq!(same, *key == Names::new(query), "{key:?} against {query:?}");
         same
     }
 
@@ -220,7 +224,7 @@ mod tests {
         ];
         for (i, a) in lists.iter().enumerate() {
             for (j, b) in lists.iter().enumerate() {
-                assert_eq!(agree(&Imports::new(*a), b), i == j, "{a:?} and {b:?}");
+                assert_eq!(agree(&Names::new(*a), b), i == j, "{a:?} and {b:?}");
             }
         }
     }
@@ -228,7 +232,7 @@ mod tests {
     #[test]
     fn lists_of_one_hash_are_told_apart_by_their_text() {
         let list = |text: &str, ends: &[usize]| {
-            Imports(Arc::new(Names { hash: 7, text: text.into(), ends: ends.into() }))
+            Names(Arc::new(Text { hash: 7, text: text.into(), ends: ends.into() }))
         };
         assert_eq!(list("abc", &[2, 3]), list("abc", &[2, 3]));
         assert_ne!(list("abc", &[2, 3]), list("abc", &[1, 3]));
@@ -237,10 +241,10 @@ mod tests {
 
     #[test]
     fn text_and_length_come_back() {
-        let imports: Imports = ["Init", "Lean.Data.Json", ""].into_iter().collect();
-        assert_eq!(imports.iter().collect::<Vec<_>>(), ["Init", "Lean.Data.Json", ""]);
-        assert_eq!((imports.len(), imports.is_empty()), (3, false));
-        assert_eq!(imports.to_string(), "Init Lean.Data.Json ");
-        assert_eq!(format!("{imports:?}"), r#"["Init", "Lean.Data.Json", ""]"#);
+        let names: Names = ["Init", "Lean.Data.Json", ""].into_iter().collect();
+        assert_eq!(names.iter().collect::<Vec<_>>(), ["Init", "Lean.Data.Json", ""]);
+        assert_eq!((names.len(), names.is_empty()), (3, false));
+        assert_eq!(names.to_string(), "Init Lean.Data.Json ");
+        assert_eq!(format!("{names:?}"), r#"["Init", "Lean.Data.Json", ""]"#);
     }
 }

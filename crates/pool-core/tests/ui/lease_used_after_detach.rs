@@ -1,5 +1,5 @@
-use pool_core::local::Pool;
 use pool_core::Resource;
+use pool_core::local::{Lease, Pool};
 
 struct Solver;
 impl Resource for Solver {
@@ -9,6 +9,6 @@ impl Resource for Solver {
 fn main() {
     let pool: Pool<u32, Solver> = Pool::with_max_idle(1);
     let lease = pool.acquire(&1, |_| Ok(Solver)).unwrap();
-    drop(pool);
-    drop(lease);
+    let _solver = Lease::into_inner(lease);
+    Lease::discard(lease);
 }

@@ -1,3 +1,4 @@
+use pool_core::Own;
 use pool_core::capacity::Unbounded;
 use pool_core::eviction::Lru;
 use pool_core::local::Lease;
@@ -11,5 +12,5 @@ impl Resource for Solver {
 fn is_send<T: Send>() {}
 
 fn main() {
-    is_send::<Lease<'static, u32, Solver, Unbounded, Lru>>();
+    is_send::<Lease<u32, Solver, Own, Unbounded, Lru>>();
 }
