@@ -218,8 +218,8 @@ impl<N> Worth<N> {
             return;
         }
         for other in live.iter_from_back().filter(|&other| other != key) {
-            let likeness = kin.likeness(key, other);
-            if likeness > 0.0 && likeness >= *similar {
+            let likeness = kin.likeness_from(*similar, key, other);
+            if likeness > 0.0 {
                 let record = &mut keys[other.index()];
                 record.left *= 1.0 - likeness;
                 ranking.lower(other, |idle| record.worth(idle));
