@@ -220,7 +220,7 @@ pub fn compare(traces: &[Trace], options: &Options) -> Comparison {
 /// How often `progress` is asked at least.
 const TICK: Duration = Duration::from_millis(20);
 
-/// Compares on all processors until `progress`, called on this thread after each cell and fifty times a second, breaks it off: what is
+/// Compares on all processors until `progress`, called on this thread at the beginning, after each cell and fifty times a second, breaks it off: what is
 /// being computed is then broken off too.
 ///
 /// # Panics
@@ -237,6 +237,9 @@ pub fn compare_until(
     let mut grid = report::Grid::new(&subjects, options);
     let jobs = jobs(&subjects, options);
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+    if progress(Progress { done: 0, total: grid.total(), rows: &[] }).is_break() {
+        return grid.comparison();
+    }
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(jobs.len());
     std::thread::scope(|scope| {
         let (send, done) = mpsc::channel();
