@@ -46,15 +46,18 @@ impl Network {
     /// they are worth nothing. Everything is in integers: the result is exact. `None` if it was told to stop, which it
     /// notices within some thousand steps.
     pub(super) fn most_valuable(&mut self, units: i64, stop: &AtomicBool) -> Option<i128> {
+        let is_told = || stop.load(Ordering::Relaxed);
         let links = Links::of(self);
-        let mut potential = self.first_potentials();
+        if is_told() {
+            return None;
+        }
+        let mut potential = self.first_potentials(&links);
         let (mut left, mut value) = (units, 0);
         let last = self.nodes - 1;
         let mut distance = vec![FAR; self.nodes];
         let mut heap = BinaryHeap::new();
         let mut search =
             Search { next: vec![0; self.nodes], on_path: vec![false; self.nodes], path: Vec::new() };
-        let is_told = || stop.load(Ordering::Relaxed);
         while left > 0 {
             distance.fill(FAR);
             distance[0] = 0;
@@ -117,14 +120,14 @@ impl Network {
     }
 
     /// Distances from the first node, in one pass, for all edges lead upwards.
-    fn first_potentials(&self) -> Vec<i64> {
-        let mut by_start: Vec<usize> = (0..self.edges.len()).step_by(2).collect();
-        by_start.sort_by_key(|&name| self.edges[name].from);
+    fn first_potentials(&self, links: &Links) -> Vec<i64> {
         let mut potential = vec![0; self.nodes];
-        for name in by_start {
-            let edge = self.edges[name];
-            if edge.room > 0 {
-                potential[edge.to] = potential[edge.to].min(potential[edge.from] + edge.cost);
+        for node in 0..self.nodes {
+            for &name in links.from(node) {
+                let edge = self.edges[name];
+                if edge.room > 0 {
+                    potential[edge.to] = potential[edge.to].min(potential[node] + edge.cost);
+                }
             }
         }
         potential
@@ -139,14 +142,17 @@ struct Links {
 
 impl Links {
     fn of(network: &Network) -> Self {
-        let mut names: Vec<usize> = (0..network.edges.len()).collect();
-        names.sort_by_key(|&name| network.edges[name].from);
         let mut start = vec![0; network.nodes + 1];
         for edge in &network.edges {
             start[edge.from + 1] += 1;
         }
         for node in 0..network.nodes {
             start[node + 1] += start[node];
+        }
+        let (mut next, mut names) = (start.clone(), vec![0; network.edges.len()]);
+        for (name, edge) in network.edges.iter().enumerate() {
+            names[next[edge.from]] = name;
+            next[edge.from] += 1;
         }
         Self { start, names }
     }

@@ -12,7 +12,7 @@
 //! weighted intervals by minimum-cost flow of Arkin and Silverberg, Discrete Applied Mathematics, 1987. For misses alone,
 //! Belady's MIN, IBM Systems Journal, 1966, is as good; the tests compare the two.)
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::fast::{self, Stays};
 use super::flow::{Network, UNBOUNDED};
@@ -47,6 +47,9 @@ fn most_saved(
     for step in workload.steps() {
         match step {
             Step::Acquire(request) => {
+                if request % 4096 == 0 && stop.load(Ordering::Relaxed) {
+                    return None;
+                }
                 let key = workload.key(request);
                 remaining[key] -= 1;
                 let Some(from) = line[key] else { continue };
