@@ -37,12 +37,12 @@ impl Subject {
     fn new(trace: &Trace) -> Self {
         let model = CostModel::measured(Regions::Shared);
         let mut costs: HashMap<Imports, u64> = HashMap::new();
-        let request = |request: &leanpool::trace::Request| {
+        let request = |request: leanpool::trace::Request<'_>| {
             let imports = request.imports.clone();
             let nanos = *costs.entry(imports.clone()).or_insert_with(|| model.cost(&imports).nanos);
             (imports, nanos)
         };
-        let requests = trace.requests.iter().map(request).collect();
+        let requests = trace.iter().map(request).collect();
         let stem = Path::new(&trace.name).file_stem().unwrap_or_default();
         let mut new = Self { name: stem.to_string_lossy().into_owned(), requests, lru: [0.0; 5] };
         new.lru = CAPACITIES.map(|capacity| new.open_nanos(capacity, Lru::new()));

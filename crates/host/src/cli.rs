@@ -6,6 +6,7 @@ mod compare;
 mod doctor;
 mod interrupt;
 mod replay;
+mod trace;
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -27,21 +28,23 @@ enum Command {
     Check(check::Args),
     Replay(replay::Args),
     Compare(compare::Args),
+    Trace(trace::Args),
     Doctor(doctor::Args),
 }
 
 pub(crate) const EXIT_CODES: &str = "\
-Exit codes: 0 done, 1 the job failed, 2 wrong usage, 130 broken off with Ctrl-C (what was done so far is printed).";
+Exit codes: 0 done, 1 the job failed, 2 wrong usage, 130 broken off with Ctrl-C, 143 with a polite kill (what was done so far is \
+printed; a second signal ends the process at once).";
 
 /// Ends of the process other than success. Wrong usage (2) is clap's.
 const FAILED: u8 = 1;
-const INTERRUPTED: u8 = 130;
 
 pub(crate) fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Check(args) => check::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Trace(args) => trace::run(&args),
         Command::Doctor(args) => doctor::run(&args),
     };
     match result {

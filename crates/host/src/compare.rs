@@ -1,185 +1,245 @@
 //! Every policy at every capacity, beside the best that could be done.
 //!
-//! The policies run in the real pool, through [`replay`](mod@crate::replay): there is no second implementation of them here.
+//! There is no second implementation of a policy here. They run in the real pool, through [`replay`](mod@crate::replay), where leases overlap,
+//! pools are bounded in bytes, or a policy wants time; else they hear the same calls in the same order without one (`drive.rs`), which is
+//! several times as fast. What `Lru` and `RejectIncoming` do at all capacities is counted in one pass where leases don't overlap
+//! (`curve.rs`). The tests compare both with the pool.
 //!
 //! ```
 //! use leanpool::compare::{Options, compare};
 //! use leanpool::trace::Trace;
 //!
 //! let trace = Trace::parse("small", "0\tInit\n1\tInit Lean\n2\tInit\n3\tInit Lean\n4\tInit\n")?;
-//! let options = Options { capacities: vec![1], policies: vec!["default", "Lru"], ..Options::default() };
-//! let comparison = compare(&[trace], &options);
+//! let policies = ["default", "Lru"].map(|name| name.parse().unwrap()).into();
+//! let comparison = compare(&[trace], &Options { capacities: vec![1.into()], policies, ..Options::default() });
 //! let misses: Vec<_> = comparison.rows.iter().map(|row| (row.policy.as_str(), row.misses)).collect();
 //! assert_eq!(misses, [("default", 4), ("Lru", 5), ("optimum", 3)]);
 //! # Ok::<(), leanpool::trace::TraceError>(())
 //! ```
 
+mod capacity;
 pub mod chart;
 mod clairvoyant;
+mod curve;
+mod drive;
+mod fast;
 mod flow;
 mod optimum;
+mod report;
 mod table;
 mod workload;
 
-use std::collections::HashMap;
+use std::fmt;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
-use mock_backend::{Cost, CostModel, Regions};
-use pool_core::{Names as Imports, eviction};
-use serde::Serialize;
+use mock_backend::{Cost, Regions};
+use pool_core::Names as Imports;
 
-use crate::replay::{self, DEFAULT_POLICY, policy_named, replay_with};
+pub use capacity::{Capacities, Capacity};
+pub use report::{Comparison, Mean, Means, Row, TraceSummary};
+pub use table::Drawing;
+
+use crate::policy::{Circumstances, Policy, Stack};
+use crate::replay::{self, replay_with};
 use crate::trace::Trace;
 
 use clairvoyant::{Clairvoyant, Foresight};
 use workload::Workload;
 
-/// The name under which the pool's default policy is compared.
-pub const DEFAULT: &str = "default";
-/// The name of the offline optimum. For capacities in bytes it is a lower bound.
+pub use crate::policy::DEFAULT;
+/// The name of the offline optimum, where it is exact.
 pub const OPTIMUM: &str = "optimum";
+/// The name of what no policy can do better than, where that is not known to be reached: for capacities in bytes, and where the fast
+/// bound was computed. Its misses for idle environments are exact.
+pub const LOWER_BOUND: &str = "lower-bound";
 /// The name of the best that was found which a pool can do that knows the future, for capacities in bytes.
 pub const BEST_OFFLINE: &str = "best-offline";
 /// What others are compared with.
 const LRU: &str = "Lru";
+const REJECT_INCOMING: &str = "RejectIncoming";
+
+/// What is computed of the best that could be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Optimum {
+    /// [`Exact`](Optimum::Exact) where that takes about a second, else [`Fast`](Optimum::Fast).
+    #[default]
+    Auto,
+    /// The least misses and the least open seconds, by minimum-cost flow; for bytes the sharpest bound.
+    Exact,
+    /// The least misses, and a bound for open seconds; for bytes a bound for both. In O(n log n) for n requests.
+    Fast,
+    /// Nothing.
+    None,
+}
 
 /// What is compared.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Capacities: idle environments at most, or multiples of the median weight.
-    pub capacities: Vec<u64>,
+    pub capacities: Vec<Capacity>,
     /// Whether capacities are in bytes: multiples of the weight that half of a trace's keys don't exceed.
     pub by_weight: bool,
-    /// Policies, by name: [`DEFAULT`] or one of [`eviction::NAMES`].
-    pub policies: Vec<&'static str>,
+    /// The policies.
+    pub policies: Vec<Policy>,
     /// Each lease is held while so many further requests are served.
     pub hold: usize,
     /// What an import costs.
     pub regions: Regions,
+    /// So many requests of each trace come first and are not counted.
+    pub warm_up: u64,
+    /// How many keys without environments a pool remembers, if not as many as it does by itself.
+    pub remembered_keys: Option<usize>,
+    /// What is computed of the best that could be done.
+    pub optimum: Optimum,
 }
 
 impl Default for Options {
     /// Every policy at 2, 4, 8, 16 and 32 idle environments, shared regions, leases that don't overlap.
     fn default() -> Self {
         Self {
-            capacities: vec![2, 4, 8, 16, 32],
+            capacities: [2, 4, 8, 16, 32].map(Capacity::from).into(),
             by_weight: false,
-            policies: all_policies(),
+            policies: Policy::all(),
             hold: 0,
             regions: Regions::Shared,
+            warm_up: 0,
+            remembered_keys: None,
+            optimum: Optimum::Auto,
         }
     }
 }
 
-/// The names of all policies that can be compared, [`DEFAULT`] first.
-#[must_use]
-pub fn all_policies() -> Vec<&'static str> {
-    let others = eviction::NAMES.iter().copied().filter(|&name| name != DEFAULT_POLICY);
-    [DEFAULT].into_iter().chain(others).collect()
+/// Options that make no sense.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OptionsError {
+    /// A trace twice.
+    #[error("{first} and {second} have the same requests: name each workload once, or means count it twice")]
+    SameTrace {
+        /// One.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// Two policies under one name.
+    #[error("two policies have the name '{name}': give each a name of its own")]
+    SamePolicy {
+        /// The name.
+        name: String,
+    },
+    /// Nothing to compare.
+    #[error("there is no capacity to compare at")]
+    NoCapacity,
+    /// A pool of less than a place.
+    #[error(
+        "{trace}: {capacity} places are less than one of a sample of {rate} of the keys: sample more, or compare larger pools"
+    )]
+    TooSmall {
+        /// The trace.
+        trace: String,
+        /// The capacity.
+        capacity: u64,
+        /// The share of its keys.
+        rate: f64,
+    },
+    /// No request is left.
+    #[error(
+        "{trace}: a warm-up of {warm_up} requests leaves none of its {requests} to count; warm up with fewer"
+    )]
+    AllWarmUp {
+        /// The trace.
+        trace: String,
+        /// As asked.
+        warm_up: u64,
+        /// How many it has.
+        requests: u64,
+    },
 }
 
-/// What one policy does on one trace at one capacity. As CSV it has these columns.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct Row {
-    /// The trace: its file's name without the ending, where that tells it from the others.
-    pub trace: String,
-    /// The capacity: idle environments, or bytes.
-    pub capacity: u64,
-    /// The policy's published name, [`DEFAULT`], [`OPTIMUM`] or [`BEST_OFFLINE`].
-    pub policy: String,
-    /// Requests that opened. Of the optimum: the fewest, whatever they cost.
-    pub misses: u64,
-    /// Seconds spent opening. Of the optimum: the least, however many opens that takes.
-    pub rebuild_seconds: f64,
-    /// The same over those of `Lru`, if that was compared.
-    pub relative_to_lru: Option<f64>,
-    /// The same over those of the optimum.
-    pub relative_to_optimum: Option<f64>,
-}
-
-/// What came of a comparison. As text it is a table.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct Comparison {
-    /// Whether capacities are bytes.
-    pub by_weight: bool,
-    /// For how many further requests leases were held.
-    pub hold: usize,
-    /// Whether it was broken off: then the rows are those that were done.
-    pub interrupted: bool,
-    /// By trace, capacity and policy.
-    pub rows: Vec<Row>,
-    /// Over all traces and capacities, by policy.
-    pub geometric_means: Vec<Mean>,
-}
-
-/// Geometric means of a policy over all traces and capacities.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct Mean {
-    /// The policy.
-    pub policy: String,
-    /// Of its seconds over those of `Lru`, if that was compared.
-    pub relative_to_lru: Option<f64>,
-    /// Of its seconds over those of `RejectIncoming`, if that was compared.
-    pub relative_to_reject_incoming: Option<f64>,
-    /// Of its seconds over those of the optimum.
-    pub relative_to_optimum: Option<f64>,
+impl Options {
+    /// Whether these options make sense with `traces`.
+    ///
+    /// # Errors
+    /// See [`OptionsError`].
+    pub fn check(&self, traces: &[Trace]) -> Result<(), OptionsError> {
+        for (place, trace) in traces.iter().enumerate() {
+            if let Some(first) = traces[..place].iter().find(|first| first.is_same_as(trace)) {
+                return Err(OptionsError::SameTrace {
+                    first: first.name.clone(),
+                    second: trace.name.clone(),
+                });
+            }
+            let requests = trace.len() as u64;
+            if self.warm_up >= requests {
+                let (trace, warm_up) = (trace.name.clone(), self.warm_up);
+                return Err(OptionsError::AllWarmUp { trace, warm_up, requests });
+            }
+            if let (Some(rate), false) = (trace.sample(), self.by_weight) {
+                let points = capacity::points(&self.capacities, trace);
+                if let Some(point) = points.iter().find(|point| point.places == 0) {
+                    let (trace, capacity) = (trace.name.clone(), point.shown);
+                    return Err(OptionsError::TooSmall { trace, capacity, rate });
+                }
+            }
+        }
+        let names: Vec<&str> =
+            self.policies.iter().map(Policy::name).chain([OPTIMUM, LOWER_BOUND, BEST_OFFLINE]).collect();
+        for (place, name) in names.iter().enumerate() {
+            if names[..place].contains(name) {
+                return Err(OptionsError::SamePolicy { name: (*name).to_owned() });
+            }
+        }
+        if self.capacities.is_empty() { Err(OptionsError::NoCapacity) } else { Ok(()) }
+    }
 }
 
 /// How far a comparison is.
 #[derive(Clone, Copy, Debug)]
-pub struct Progress {
+pub struct Progress<'a> {
     /// Cells done.
     pub done: usize,
     /// Cells in all.
     pub total: usize,
+    /// The rows of a trace at a capacity that has just been done, if one has.
+    pub rows: &'a [Row],
 }
 
 /// Compares.
 ///
 /// # Panics
-/// If a policy of `options` has no such name.
+/// If [`Options::check`] finds an error.
 #[must_use]
 pub fn compare(traces: &[Trace], options: &Options) -> Comparison {
     compare_until(traces, options, |_| ControlFlow::Continue(()))
 }
 
-/// One trace, prepared.
-struct Subject<'a> {
-    name: String,
-    trace: &'a Trace,
-    costs: CostModel,
-    workload: Workload,
-}
+/// How often `progress` is asked at least.
+const TICK: Duration = Duration::from_millis(20);
 
-/// One cell: a trace at a capacity through one policy.
-struct Job<'a> {
-    subject: &'a Subject<'a>,
-    capacity: u64,
-    policy: &'static str,
-}
-
-/// Misses and nanoseconds.
-type Spent = (u64, f64);
-
-/// Compares on all processors until `progress`, called on this thread after each cell, breaks it off.
+/// Compares on all processors until `progress`, called on this thread at the beginning, after each cell and fifty times a second, breaks it off: what is
+/// being computed is then broken off too.
 ///
 /// # Panics
 /// As [`compare`].
 pub fn compare_until(
     traces: &[Trace],
     options: &Options,
-    mut progress: impl FnMut(Progress) -> ControlFlow<()>,
+    mut progress: impl FnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Comparison {
+    if let Err(error) = options.check(traces) {
+        panic!("{error}");
+    }
     let subjects = subjects(traces, options);
+    let mut grid = report::Grid::new(&subjects, options);
     let jobs = jobs(&subjects, options);
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let mut spent: Vec<Option<Spent>> = vec![None; jobs.len()];
+    if progress(Progress { done: 0, total: grid.total(), rows: &[] }).is_break() {
+        return grid.comparison();
+    }
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(jobs.len());
     std::thread::scope(|scope| {
         let (send, done) = mpsc::channel();
@@ -187,61 +247,129 @@ pub fn compare_until(
             let (send, next, stop, jobs) = (send.clone(), &next, &stop, &jobs);
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
-                    let place = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(job) = jobs.get(place) else { break };
-                    let Some(spent) = job.run(options, stop) else { break };
-                    if send.send((place, spent)).is_err() {
+                    let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
+                    let Some(cells) = job.run(options, stop) else { break };
+                    if send.send(cells).is_err() {
                         break;
                     }
                 }
             });
         }
         drop(send);
-        for (count, (place, cell)) in (1..).zip(&done) {
-            spent[place] = Some(cell);
-            if progress(Progress { done: count, total: jobs.len() }).is_break() {
-                stop.store(true, Ordering::Relaxed);
+        let total = grid.total();
+        loop {
+            let cells = match done.recv_timeout(TICK) {
+                Ok(cells) => cells,
+                Err(RecvTimeoutError::Timeout) => Vec::new(),
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            let mut tell = |done, rows: &[Row]| {
+                if progress(Progress { done, total, rows }).is_break() {
+                    stop.store(true, Ordering::Relaxed);
+                }
+            };
+            if cells.is_empty() {
+                tell(grid.done(), &[]);
+            }
+            for (cell, spent) in cells {
+                let rows = grid.put(cell, spent);
+                tell(grid.done(), &rows);
             }
         }
     });
-    Comparison::new(options, &jobs, &spent)
+    grid.comparison()
+}
+
+/// One trace, prepared.
+struct Subject<'a> {
+    name: String,
+    trace: &'a Trace,
+    workload: Workload<'a>,
+    points: Vec<capacity::Point>,
+}
+
+/// A place in the grid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cell {
+    subject: usize,
+    point: usize,
+    /// Of the policies and what comes after them.
+    line: usize,
+}
+
+/// What came of a cell.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Spent {
+    misses: u64,
+    nanos: u64,
+    /// Unknown of an optimum, which is no run.
+    assumed: Option<u64>,
+    /// Whether an optimum is known to be reached.
+    exact: bool,
+}
+
+/// What is in each line of the grid.
+#[derive(Clone, Copy)]
+enum Line<'a> {
+    Policy(&'a Policy),
+    BestOffline,
+    Optimum,
+}
+
+impl Line<'_> {
+    fn all(options: &Options) -> Vec<Line<'_>> {
+        let mut lines: Vec<Line<'_>> = options.policies.iter().map(Line::Policy).collect();
+        lines.extend(options.by_weight.then_some(Line::BestOffline));
+        lines.extend((options.optimum != Optimum::None).then_some(Line::Optimum));
+        lines
+    }
+}
+
+/// What one thread does at a time.
+struct Job<'a> {
+    subject: &'a Subject<'a>,
+    line: Line<'a>,
+    /// The cells that it gives: one, or for a stack policy those of all capacities.
+    cells: Vec<Cell>,
 }
 
 fn subjects<'a>(traces: &'a [Trace], options: &Options) -> Vec<Subject<'a>> {
-    let model = CostModel::measured(options.regions);
     let stem = |trace: &Trace| {
         let stem = Path::new(&trace.name).file_stem().filter(|_| trace.name.ends_with(".tsv"));
         stem.map_or_else(|| trace.name.clone(), |stem| stem.to_string_lossy().into_owned())
     };
     let subject = |trace: &'a Trace| {
-        // The closures of each list are looked up once, and not for each policy and open.
-        let mut costs: HashMap<Imports, Cost> = HashMap::new();
-        for request in &trace.requests {
-            costs.entry(request.imports.clone()).or_insert_with(|| model.cost(&request.imports));
-        }
-        let nothing = Cost { nanos: 0, weight: 0, residue: 0, assumed: false };
-        let costs = CostModel::PerKey { costs, otherwise: Box::new(CostModel::Constant(nothing)) };
         let alone = traces.iter().filter(|other| stem(other) == stem(trace)).count() == 1;
-        Subject {
-            name: if alone { stem(trace) } else { trace.name.clone() },
-            workload: Workload::new(trace, &costs, options.hold),
-            trace,
-            costs,
-        }
+        let costs = trace.costs(options.regions);
+        let workload = Workload::new(trace.requests(), costs, options.hold, options.warm_up);
+        let points = if options.by_weight {
+            capacity::in_bytes(&options.capacities, workload.median_weight())
+        } else {
+            capacity::points(&options.capacities, trace)
+        };
+        Subject { name: if alone { stem(trace) } else { trace.name.clone() }, workload, trace, points }
     };
     traces.iter().map(subject).collect()
 }
 
-fn jobs<'a>(subjects: &'a [Subject<'a>], options: &Options) -> Vec<Job<'a>> {
-    let mut policies = options.policies.clone();
-    policies.extend(options.by_weight.then_some(BEST_OFFLINE));
-    policies.push(OPTIMUM);
+fn jobs<'a>(subjects: &'a [Subject<'a>], options: &'a Options) -> Vec<Job<'a>> {
+    let lines = Line::all(options);
+    let in_one_pass = |line: &Line<'_>| {
+        matches!(line, Line::Policy(policy) if policy.stack().is_some())
+            && options.hold == 0
+            && !options.by_weight
+    };
     let mut jobs = Vec::new();
-    for subject in subjects {
-        let unit = if options.by_weight { subject.workload.median_weight() } else { 1 };
-        for &capacity in &options.capacities {
-            let capacity = capacity.saturating_mul(unit);
-            jobs.extend(policies.iter().map(|&policy| Job { subject, capacity, policy }));
+    for (number, subject) in subjects.iter().enumerate() {
+        let cell = |point, line| Cell { subject: number, point, line };
+        let points = 0..subject.points.len();
+        for (place, &line) in lines.iter().enumerate().filter(|(_, line)| in_one_pass(line)) {
+            jobs.push(Job { subject, line, cells: points.clone().map(|point| cell(point, place)).collect() });
+        }
+        for point in points {
+            for (place, &line) in lines.iter().enumerate().filter(|(_, line)| !in_one_pass(line)) {
+                jobs.push(Job { subject, line, cells: vec![cell(point, place)] });
+            }
         }
     }
     jobs
@@ -249,107 +377,86 @@ fn jobs<'a>(subjects: &'a [Subject<'a>], options: &Options) -> Vec<Job<'a>> {
 
 impl Job<'_> {
     /// `None` if it was told to stop.
-    fn run(&self, options: &Options, stop: &AtomicBool) -> Option<Spent> {
-        let Subject { trace, workload, .. } = self.subject;
-        match self.policy {
-            OPTIMUM => {
-                let of = if options.by_weight { optimum::of_bytes } else { optimum::of_slots };
-                let optimum = of(workload, self.capacity);
-                Some((optimum.misses, optimum.nanos as f64 / 1e9))
-            }
-            BEST_OFFLINE => {
-                let each = |foresight| self.replay(options, Clairvoyant::new(trace, foresight), stop);
+    fn run(&self, options: &Options, stop: &AtomicBool) -> Option<Vec<(Cell, Spent)>> {
+        let Subject { trace, workload, points, .. } = self.subject;
+        let places = points[self.cells[0].point].places;
+        let spent = match self.line {
+            Line::Policy(policy) => match policy.stack() {
+                Some(stack) if options.hold == 0 && !options.by_weight => {
+                    let places: Vec<u64> = self.cells.iter().map(|cell| points[cell.point].places).collect();
+                    let spent = match stack {
+                        Stack::Lru => curve::lru(workload, &places, stop)?,
+                        Stack::RejectIncoming => curve::reject_incoming(workload, &places),
+                    };
+                    return Some(self.cells.iter().copied().zip(spent).collect());
+                }
+                _ => {
+                    let circumstances =
+                        Circumstances { by_weight: options.by_weight, lists: trace.has_lists() };
+                    let made = policy.make(circumstances);
+                    if options.hold == 0 && !options.by_weight && !made.needs_clock() {
+                        drive::drive(made, trace.keys(), workload, places, options.remembered_keys, stop)?
+                    } else {
+                        self.replay(places, options, made, stop)?
+                    }
+                }
+            },
+            Line::Optimum => optimum::least(workload, places, options.by_weight, options.optimum, stop)?,
+            Line::BestOffline => {
+                let each = |foresight| {
+                    self.replay(places, options, Box::new(Clairvoyant::new(trace, foresight)), stop)
+                };
                 let all: Option<Vec<Spent>> = Foresight::ALL.map(each).into_iter().collect();
                 let all = all?;
-                let misses = all.iter().map(|spent| spent.0).min()?;
-                Some((misses, all.iter().map(|spent| spent.1).min_by(f64::total_cmp)?))
+                let misses = all.iter().map(|spent| spent.misses).min()?;
+                // Assumed opens are those of the run with the least open seconds.
+                Spent { misses, ..*all.iter().min_by_key(|spent| spent.nanos)? }
             }
-            name => {
-                let name = if name == DEFAULT { DEFAULT_POLICY } else { name };
-                self.replay(options, policy_named(name, options.by_weight), stop)
-            }
-        }
+        };
+        Some(vec![(self.cells[0], spent)])
     }
 
     fn replay(
         &self,
+        places: u64,
         options: &Options,
-        policy: impl pool_core::Eviction<Imports> + 'static,
+        policy: Box<dyn pool_core::Eviction<Imports>>,
         stop: &AtomicBool,
     ) -> Option<Spent> {
         let bounds = replay::Options {
-            capacity: if options.by_weight { u64::MAX } else { self.capacity },
-            max_idle_weight: options.by_weight.then_some(self.capacity),
+            capacity: if options.by_weight { u64::MAX } else { places },
+            max_idle_weight: options.by_weight.then_some(places),
             hold: options.hold,
             regions: options.regions,
+            warm_up: options.warm_up,
+            remembered_keys: options.remembered_keys,
             ..replay::Options::default()
         };
-        let Subject { trace, costs, .. } = self.subject;
-        let report = replay_with(trace, &bounds, Box::new(policy), costs.clone(), |_| {
+        let Subject { trace, workload, .. } = self.subject;
+        let report = replay_with(trace, &bounds, policy, &workload.costs, |_| {
             if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
-        (!report.interrupted).then_some((report.misses, report.opened_seconds))
+        (!report.interrupted).then(|| Spent {
+            misses: report.misses,
+            nanos: report.open_nanos(),
+            assumed: Some(report.assumed_opens),
+            exact: false,
+        })
     }
 }
 
-impl Comparison {
-    fn new(options: &Options, jobs: &[Job<'_>], spent: &[Option<Spent>]) -> Self {
-        let seconds_of = |job: &Job<'_>, policy: &str| {
-            let same = |other: &Job<'_>| {
-                std::ptr::eq(other.subject, job.subject)
-                    && other.capacity == job.capacity
-                    && other.policy == policy
-            };
-            let place = jobs.iter().position(same)?;
-            spent[place].map(|(_, seconds)| seconds)
-        };
-        let ratio = |seconds: f64, to: Option<f64>| to.filter(|&to| to > 0.0).map(|to| seconds / to);
-        let mut rows = Vec::new();
-        let mut ratios: HashMap<&str, [Vec<Option<f64>>; 3]> = HashMap::new();
-        for (job, spent) in jobs.iter().zip(spent) {
-            let Some((misses, seconds)) = *spent else { continue };
-            let relative = [LRU, "RejectIncoming", OPTIMUM].map(|to| ratio(seconds, seconds_of(job, to)));
-            let all = ratios.entry(job.policy).or_default();
-            all.iter_mut().zip(relative).for_each(|(all, one)| all.push(one));
-            rows.push(Row {
-                trace: job.subject.name.clone(),
-                capacity: job.capacity,
-                policy: job.policy.to_owned(),
-                misses,
-                rebuild_seconds: seconds,
-                relative_to_lru: relative[0],
-                relative_to_optimum: relative[2],
-            });
-        }
-        let mut policies: Vec<&str> = Vec::new();
-        for job in jobs.iter().filter(|job| ratios.contains_key(job.policy)) {
-            if !policies.contains(&job.policy) {
-                policies.push(job.policy);
-            }
-        }
-        let mean = |policy: &&str| {
-            let [relative_to_lru, relative_to_reject_incoming, relative_to_optimum] =
-                ratios[policy].each_ref().map(|all| geometric_mean(all));
-            Mean {
-                policy: (*policy).to_owned(),
-                relative_to_lru,
-                relative_to_reject_incoming,
-                relative_to_optimum,
-            }
-        };
-        Self {
-            by_weight: options.by_weight,
-            hold: options.hold,
-            interrupted: spent.contains(&None),
-            rows,
-            geometric_means: policies.iter().map(mean).collect(),
-        }
+impl fmt::Display for Optimum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Exact => "exact",
+            Self::Fast => "fast",
+            Self::None => "none",
+        })
     }
 }
 
-/// `None` if there is none, or one of them is not known.
-fn geometric_mean(ratios: &[Option<f64>]) -> Option<f64> {
-    let logs: Option<Vec<f64>> = ratios.iter().map(|ratio| ratio.map(f64::ln)).collect();
-    let logs = logs.filter(|logs| !logs.is_empty())?;
-    Some((logs.iter().sum::<f64>() / logs.len() as f64).exp())
+/// Whether a cost is an assumption, as a number to add.
+fn assumed(cost: &Cost) -> u64 {
+    u64::from(cost.assumed)
 }

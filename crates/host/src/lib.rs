@@ -19,7 +19,8 @@
 //! - [`lake`]: where a Lake project's modules are.
 //! - [`trace`]: reading session traces. [`synthetic`]: making them up.
 //! - [`doctor`]: whether what Lean sessions need is there.
-//! - [`replay`]: a trace through one pool, and the report of it.
+//! - [`replay`]: a trace through one pool, and the report of it. [`compare`]: traces through many policies, beside the optimum.
+//! - [`policy`]: eviction policies by name, and yours among them.
 //! - [`pool_core`], [`mock_backend`]: the pool and the backend, for users of this crate.
 #![forbid(unsafe_code)]
 
@@ -28,6 +29,8 @@ pub mod checker;
 pub mod compare;
 pub mod doctor;
 pub mod lake;
+mod nearest;
+pub mod policy;
 pub mod replay;
 #[cfg(feature = "lean")]
 pub mod session;

@@ -6,7 +6,7 @@
 //! let workload: Synthetic = "zipf:0.9:keys=50:n=1000".parse()?;
 //! let trace = workload.trace();
 //! assert_eq!(trace.name, "zipf:0.9:keys=50:n=1000:seed=1");
-//! assert_eq!((trace.requests.len(), trace.distinct_keys), (1000, 50));
+//! assert_eq!((trace.len(), trace.distinct_keys()), (1000, 50));
 //! # Ok::<(), leanpool::synthetic::SyntheticError>(())
 //! ```
 
@@ -19,7 +19,7 @@ use std::str::FromStr;
 use mock_backend::ModuleGraph;
 use pool_core::Names as Imports;
 
-use crate::trace::{Request, Trace};
+use crate::trace::Trace;
 
 use draw::{SplitMix64, Zipf};
 
@@ -179,43 +179,45 @@ impl Synthetic {
         for place in (1..modules.len()).rev() {
             modules.swap(place, random.below(place as u64 + 1) as usize);
         }
-        let mut lists = HashMap::new();
-        let request = |(seconds, key)| {
-            let imports = lists.entry(key).or_insert_with(|| imports(&modules, key)).clone();
-            Request { seconds, imports }
-        };
-        let requests = (0..).zip(self.keys_in_order(&mut random)).map(request).collect();
-        Trace { name: self.to_string(), requests, distinct_keys: lists.len() }
+        let mut numbers: HashMap<u64, u32, foldhash::fast::RandomState> = HashMap::default();
+        let mut keys = Vec::new();
+        let mut requests = Vec::with_capacity(self.n as usize);
+        self.each_key(&mut random, |key| {
+            requests.push(*numbers.entry(key).or_insert_with(|| {
+                keys.push(imports(&modules, key));
+                keys.len() as u32 - 1
+            }));
+        });
+        Trace::of_numbers(self.to_string(), keys, requests)
     }
 
-    /// The number of the key that each request asks for.
-    fn keys_in_order(&self, random: &mut SplitMix64) -> Vec<u64> {
+    /// The number of the key that each request asks for, in order.
+    fn each_key(&self, random: &mut SplitMix64, mut each: impl FnMut(u64)) {
         let Self { keys, n, .. } = *self;
         match self.kind {
             Kind::Zipf { exponent } => {
                 let zipf = Zipf::new(keys, exponent);
-                (0..n).map(|_| zipf.draw(random)).collect()
+                (0..n).for_each(|_| each(zipf.draw(random)));
             }
             Kind::Scan { length, every } => {
                 let (zipf, mut fresh) = (Zipf::new(keys, SKEW), keys..);
                 let mut scanned = |at| (at % (every + length) >= every).then(|| fresh.next()).flatten();
-                (0..n).map(|at| scanned(at).unwrap_or_else(|| zipf.draw(random))).collect()
+                (0..n).for_each(|at| each(scanned(at).unwrap_or_else(|| zipf.draw(random))));
             }
             Kind::Burst { length, overlap } => {
                 let mut bursts: Vec<u64> = (0..overlap).map(|_| random.below(keys)).collect();
-                let mut next = || {
+                for _ in 0..n {
                     let burst = &mut bursts[random.below(overlap) as usize];
                     let key = *burst;
                     if random.below(length) == 0 {
                         *burst = random.below(keys);
                     }
-                    key
-                };
-                (0..n).map(|_| next()).collect()
+                    each(key);
+                }
             }
             Kind::Shift { period, skew } => {
                 let zipf = Zipf::new(keys, skew);
-                (0..n).map(|at| (zipf.draw(random) + keys - (at / period) % keys) % keys).collect()
+                (0..n).for_each(|at| each((zipf.draw(random) + keys - (at / period) % keys) % keys));
             }
         }
     }

@@ -34,6 +34,9 @@ fn crates_depend_on_each_other_only_along_the_allowed_arrows() {
     for package in packages {
         for dependency in package["dependencies"].as_array().unwrap() {
             let (from, to) = (name(package), name(dependency));
+            if from == to {
+                continue; // its own tests want a feature of it
+            }
             let arrow = allowed[from.as_str()].contains(&to.as_str());
             assert!(arrow || !ours.contains(&to), "{from} must not depend on {to}");
             if from == "leanpool" && to == "lean-backend" {

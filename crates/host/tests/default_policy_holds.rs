@@ -33,19 +33,16 @@ impl Subject {
     fn new(trace: &Trace) -> Self {
         let model = CostModel::measured(Regions::Shared);
         let mut costs = HashMap::new();
-        for request in &trace.requests {
-            costs.entry(request.imports.clone()).or_insert_with(|| model.cost(&request.imports));
+        for request in trace.iter() {
+            costs.entry(request.imports.clone()).or_insert_with(|| model.cost(request.imports));
         }
         let mut weights: Vec<u64> = costs.values().map(|cost| cost.weight).collect();
         weights.sort_unstable();
-        let priced = |request: &leanpool::trace::Request| {
-            let cost = costs[&request.imports];
+        let priced = |request: leanpool::trace::Request<'_>| {
+            let cost = costs[request.imports];
             (request.imports.clone(), cost.nanos, cost.weight)
         };
-        Self {
-            requests: trace.requests.iter().map(priced).collect(),
-            median_weight: weights[weights.len() / 2],
-        }
+        Self { requests: trace.iter().map(priced).collect(), median_weight: weights[weights.len() / 2] }
     }
 
     /// Misses, and seconds that they took to open.

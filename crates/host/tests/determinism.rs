@@ -13,7 +13,13 @@ fn two_runs_of_a_trace_give_byte_identical_journals() {
     let trace = Trace::read(&folder.join("batteries.tsv")).unwrap();
     for eviction in NAMES {
         for (hold, share) in [(0, false), (4, false), (4, true)] {
-            let options = Options { eviction, hold, share, regions: Regions::Isolated, ..Options::default() };
+            let options = Options {
+                eviction: eviction.parse().unwrap(),
+                hold,
+                share,
+                regions: Regions::Isolated,
+                ..Options::default()
+            };
             let (report, journal) = replay_journaled(&trace, &options);
             let (again, second) = replay_journaled(&trace, &options);
             assert!(journal == second, "{eviction} hold {hold} share {share}");

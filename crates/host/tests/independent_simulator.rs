@@ -21,7 +21,11 @@ fn misses_are_within_two_percent_of_an_independent_simulator() {
         let capacity = line[1].parse().unwrap();
         for (&eviction, theirs) in header.iter().zip(&line).skip(2).filter(|(_, theirs)| **theirs != "-") {
             let eviction = pool_core::eviction::published_name(eviction).unwrap();
-            let ours = replay(trace, &Options { capacity, eviction, ..Options::default() }).misses as f64;
+            let ours = replay(
+                trace,
+                &Options { capacity, eviction: eviction.parse().unwrap(), ..Options::default() },
+            )
+            .misses as f64;
             let theirs: f64 = theirs.parse().unwrap();
             let off = (ours / theirs - 1.0).abs();
             println!("{} {capacity} {eviction}: {ours} here, {theirs} there", line[0]);

@@ -111,8 +111,8 @@ fn misses(trace: &Trace, policy: &str) -> Misses {
         let policy = named_for_imports(policy).unwrap();
         let pool: Pool<Imports, Free> =
             Pool::builder().capacity(MaxIdle(capacity)).eviction(policy).clock(|| 0).build();
-        for request in &trace.requests {
-            drop(pool.acquire(&request.imports, |_| Ok(Free)));
+        for request in trace.iter() {
+            drop(pool.acquire(request.imports, |_| Ok(Free)));
         }
         pool.stats().opened()
     })

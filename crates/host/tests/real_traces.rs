@@ -16,8 +16,8 @@ fn trace(name: &str) -> Trace {
     Trace::read(&folder.join(name).with_extension("tsv")).unwrap()
 }
 
-fn report(trace: &Trace, eviction: &'static str, capacity: u64) -> Report {
-    replay(trace, &Options { eviction, capacity, ..Options::default() })
+fn report(trace: &Trace, eviction: &str, capacity: u64) -> Report {
+    replay(trace, &Options { eviction: eviction.parse().unwrap(), capacity, ..Options::default() })
 }
 
 #[test]
@@ -65,7 +65,6 @@ fn every_cell_agrees_with_a_textbook_simulator() {
         let trace = trace(name);
         let mut numbers = HashMap::new();
         let keys: Vec<usize> = trace
-            .requests
             .iter()
             .map(|request| {
                 let next = numbers.len();
@@ -91,15 +90,15 @@ fn time_saved_and_time_spent_add_up_to_opening_every_time() {
     assert_eq!((never.hits, never.saved_seconds), (0, 0.0));
     for capacity in [1, 8, 32] {
         let report = report(&trace, "Lru", capacity);
-        let all = report.opened_seconds + report.saved_seconds;
-        assert!((all - never.opened_seconds).abs() < 1e-6, "{all} is not {}", never.opened_seconds);
+        let all = report.open_seconds + report.saved_seconds;
+        assert!((all - never.open_seconds).abs() < 1e-6, "{all} is not {}", never.open_seconds);
     }
 }
 
 #[test]
 fn leases_that_overlap_miss_because_the_key_is_busy_unless_they_share() {
     let trace = trace("formal-conjectures");
-    let held = Options { hold: 16, eviction: "Lru", ..Options::default() };
+    let held = Options { hold: 16, eviction: "Lru".parse().unwrap(), ..Options::default() };
     let exclusive = replay(&trace, &held);
     let shared = replay(&trace, &Options { share: true, ..held });
     let busy = |report: &Report| report.misses_by_reason.get(leanpool::pool_core::MissReason::Busy);

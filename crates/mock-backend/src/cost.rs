@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use pool_core::Names as Imports;
 
 use crate::data::{DataError, error, number, rows};
-use crate::modules::{Closure, ModuleGraph};
+use crate::modules::ModuleGraph;
 
 /// What opening one environment takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -142,7 +142,7 @@ impl CostModel {
                 costs.get(imports).copied().unwrap_or_else(|| otherwise.cost(imports))
             }
             Self::Modules { graph, given_back, taken } => {
-                let Closure { modules, assumed, .. } = graph.closure(imports);
+                let (modules, assumed) = graph.modules(imports);
                 let (weight, all) = (given_back.bytes(modules), taken.bytes(modules));
                 let weight = weight.min(all);
                 Cost { nanos: taken.nanos(modules), weight, residue: all - weight, assumed }

@@ -31,6 +31,7 @@
 //! - [`pool`]: what both are and can do.
 //! - [`capacity`]: may it exist, may it stay? One policy a file.
 //! - [`eviction`]: which idle one goes first? One policy a file; [`Order`] is what a new one is easily made of.
+//! - `testing` (feature `testing`): the contract of eviction policies, as a test for yours.
 //! - [`AcquireError`], [`Stats`], [`Event`]: what happened.
 //! - `core`: the sequential core, where every decision is made; `pool` is the shell around it.
 //!
@@ -59,6 +60,8 @@ mod process_memory;
 mod resource;
 mod stats;
 pub mod sync;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod time;
 mod usage;
 

@@ -8,24 +8,26 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 /// What one policy does.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
-    /// Its name in the legend. `default` and `optimum` stand out.
+    /// Its name in the legend. `default` stands out.
     pub name: String,
-    /// Whether it is dashed, as a bound that no policy reaches.
+    /// Whether it is grey, wide and dashed, as what no policy does better than.
     pub dashed: bool,
     /// Capacity (above 0) and the value there (0 or more), in any order; at least one.
     pub points: Vec<(f64, f64)>,
 }
 
-/// Lines over capacities: powers of two are evenly spaced, and values begin at 0.
+/// Lines over capacities: powers of two are evenly spaced, which is said beside them, and values begin at 0.
 #[derive(Clone, Copy, Debug)]
 pub struct Chart<'a> {
     /// What stands above it.
     pub title: &'a str,
+    /// What stands below that, smaller.
+    pub subtitle: &'a str,
     /// What the capacities are, with their unit.
     pub x_label: &'a str,
     /// What the values are, with their unit.
     pub y_label: &'a str,
-    /// The lines. Colours and markers go by their order, the legend by where they end.
+    /// The lines. Colours, dashes and markers go by their order, the legend by where they end. Of up to 18 no two look alike.
     pub lines: &'a [Line],
 }
 
@@ -59,12 +61,15 @@ pub enum ChartError {
 const LEAST: f64 = 1e-6;
 const MOST: f64 = 1e9;
 
-const HEIGHT: u32 = 460;
+const HEIGHT: u32 = 480;
 const PLOT_WIDTH: u32 = 640;
 /// Pixels that a letter takes at most, on average.
 const LETTER: u32 = 9;
 const LONGEST_NAME: usize = 40;
 const LONGEST_TITLE: usize = 80;
+const LONGEST_SUBTITLE: usize = 120;
+/// Beside the capacities.
+const LOGARITHMIC: &str = ", logarithmic scale";
 const LONGEST_LABEL: usize = 45;
 
 /// Text, axes and the optimum: a grey that can be read on white and on black, for viewers that heed no style sheet.
@@ -83,6 +88,8 @@ const COLOURS: [RGBColor; 6] = [
     RGBColor(0x56, 0xB4, 0xE9),
     RGBColor(0xCC, 0x79, 0xA7),
 ];
+/// The lengths of a dash and of what is between two; `None` is a line without gaps. With 6 colours that makes 18 lines.
+const DASHES: [Option<(u32, u32)>; 3] = [None, Some((10, 4)), Some((2, 4))];
 /// Corners of markers around their middle. One more marker is round: 6 colours and 7 markers give 42 different pairs.
 #[rustfmt::skip]
 const MARKERS: [&[(i32, i32)]; 6] = [
@@ -124,7 +131,9 @@ impl Chart<'_> {
     fn draw(&self, svg: &mut String, legend: u32) -> Drawn {
         let root = SVGBackend::with_string(svg, (PLOT_WIDTH + legend, HEIGHT)).into_drawing_area();
         let heading = style(19).pos(Pos::new(HPos::Left, VPos::Center));
-        root.draw(&Text::new(text(self.title, LONGEST_TITLE), (16, 22), heading))?;
+        root.draw(&Text::new(text(self.title, LONGEST_TITLE), (16, 20), heading))?;
+        let below = style(14).pos(Pos::new(HPos::Left, VPos::Center));
+        root.draw(&Text::new(text(self.subtitle, LONGEST_SUBTITLE), (16, 42), below))?;
         let (plot, beside) = root.split_horizontally(PLOT_WIDTH);
 
         let all = || self.lines.iter().flat_map(|line| &line.points);
@@ -139,7 +148,7 @@ impl Chart<'_> {
         let top = if most > LEAST { most * 1.05 } else { 1.0 };
         let digits = short(top).len().max(4) as u32;
         let mut chart = ChartBuilder::on(&plot)
-            .margin_top(44)
+            .margin_top(60)
             .margin_right(12)
             .margin_bottom(8)
             .margin_left(8)
@@ -153,7 +162,7 @@ impl Chart<'_> {
             .axis_style(INK)
             .label_style(style(16))
             .axis_desc_style(style(17))
-            .x_desc(text(self.x_label, LONGEST_LABEL))
+            .x_desc(text(self.x_label, LONGEST_LABEL) + LOGARITHMIC)
             .y_desc(text(self.y_label, LONGEST_LABEL))
             .x_label_formatter(&|capacity| short(*capacity))
             .y_labels(9)
@@ -172,10 +181,10 @@ impl Chart<'_> {
             ends.push((path[path.len() - 1].1, place));
         }
         ends.sort_unstable();
-        let step = (HEIGHT - 110) as usize / ends.len().max(14);
+        let step = (HEIGHT - 90) as usize / ends.len().max(14);
         for (row, (_, place)) in ends.into_iter().enumerate() {
             let line = &self.lines[place];
-            let y = 56 + (row * step) as i32;
+            let y = 70 + (row * step) as i32;
             draw_line(&beside, place, line, &[(4, y), (52, y)], &[(28, y)])?;
             let label = style(16).pos(Pos::new(HPos::Left, VPos::Center));
             beside.draw(&Text::new(text(&line.name, LONGEST_NAME), (58, y), label))?;
@@ -192,12 +201,12 @@ fn draw_line(
     path: &[(i32, i32)],
     markers: &[(i32, i32)],
 ) -> Drawn {
-    let colour = if line.name == "optimum" { INK } else { COLOURS[place % COLOURS.len()] };
+    let colour = if line.dashed { INK } else { COLOURS[place % COLOURS.len()] };
     let stroke = colour.stroke_width(width(line));
-    if line.dashed {
-        area.draw(&DashedPathElement::new(path.iter().copied(), 7, 5, stroke))?;
-    } else {
-        area.draw(&PathElement::new(path, stroke))?;
+    let dashes = if line.dashed { Some((7, 5)) } else { DASHES[place / COLOURS.len() % DASHES.len()] };
+    match dashes {
+        Some((long, gap)) => area.draw(&DashedPathElement::new(path.iter().copied(), long, gap, stroke))?,
+        None => area.draw(&PathElement::new(path, stroke))?,
     }
     for &(x, y) in markers {
         match MARKERS.get(place % (MARKERS.len() + 1)) {
@@ -214,7 +223,7 @@ fn draw_line(
 const NARROW: u32 = 2;
 
 fn width(line: &Line) -> u32 {
-    if line.name == "default" || line.name == "optimum" { 4 } else { NARROW }
+    if line.name == "default" || line.dashed { 4 } else { NARROW }
 }
 
 fn style(size: u32) -> TextStyle<'static> {
@@ -269,7 +278,8 @@ mod tests {
     }
 
     fn svg(title: &str, lines: &[Line]) -> Result<String, ChartError> {
-        Chart { title, x_label: "idle environments", y_label: "rebuild time (s)", lines }.svg()
+        let subtitle = "3 requests <of> 2 keys";
+        Chart { title, subtitle, x_label: "idle environments", y_label: "open seconds", lines }.svg()
     }
 
     /// All that is written somewhere, in order.
@@ -297,7 +307,9 @@ mod tests {
         let document = Document::parse(&svg).unwrap();
         let (shown, short) = ("a<b>&'c'\"d\u{fffd}", format!("{}…", "x".repeat(39)));
         assert_eq!(texts(&document).iter().filter(|text| *text == shown).count(), 2, "title and legend");
-        for expected in [&short, "idle environments", "rebuild time (s)"] {
+        for expected in
+            [&short, "idle environments, logarithmic scale", "open seconds", "3 requests <of> 2 keys"]
+        {
             assert!(texts(&document).iter().any(|text| text == expected), "{expected}");
         }
         let title = document.root_element().first_element_child().unwrap();
@@ -362,11 +374,24 @@ mod tests {
                 ["x", "x1", "x2", "cx"].iter().flat_map(|name| of(*name)).all(|x| (0.0..width).contains(&x))
             );
             assert!(
-                ["y", "y1", "y2", "cy"].iter().flat_map(|name| of(*name)).all(|y| (0.0..460.0).contains(&y))
+                ["y", "y1", "y2", "cy"].iter().flat_map(|name| of(*name)).all(|y| (0.0..480.0).contains(&y))
             );
             let rows: Vec<f64> = of("y").into_iter().rev().take(lines.len()).collect();
             assert!(rows.windows(2).all(|pair| pair[0] - pair[1] >= 14.0), "the legend's rows are apart");
         }
+    }
+
+    #[test]
+    fn no_two_of_eighteen_lines_have_the_same_colour_and_dashes() {
+        let looks: Vec<_> = (0..18).map(|place| (COLOURS[place % 6], DASHES[place / 6 % 3])).collect();
+        for (place, look) in looks.iter().enumerate() {
+            assert!(!looks[..place].contains(look), "{place}");
+        }
+        // And they are drawn so: a dotted line is many short ones.
+        let lines: Vec<Line> = (0..13).map(|i| line(&format!("P{i}"), &[(2.0, 7.0), (64.0, 7.0)])).collect();
+        let svg = svg("t", &lines).unwrap();
+        let drawn = polylines(&svg, "#0072B2", "2");
+        assert!(drawn > 2 + 2 * 30, "the first is whole, the seventh dashed, the thirteenth dotted: {drawn}");
     }
 
     #[test]

@@ -29,19 +29,20 @@ impl Foresight {
 pub(super) struct Clairvoyant {
     foresight: Foresight,
     /// Where each list is asked for.
-    uses: HashMap<Imports, Vec<u64>>,
+    uses: HashMap<Imports, Vec<u32>>,
     /// The same by key; and the cost and weight of its last open.
-    keys: Vec<(Vec<u64>, Opened)>,
+    keys: Vec<(Vec<u32>, Opened)>,
     idle: Vec<(EntryId, KeyId)>,
-    requests: u64,
+    requests: u32,
 }
 
 impl Clairvoyant {
     pub(super) fn new(trace: &Trace, foresight: Foresight) -> Self {
-        let mut uses: HashMap<Imports, Vec<u64>> = HashMap::new();
-        for (place, request) in (1..).zip(&trace.requests) {
-            uses.entry(request.imports.clone()).or_default().push(place);
+        let mut of_key = vec![Vec::new(); trace.distinct_keys()];
+        for (place, &key) in (1..).zip(trace.requests()) {
+            of_key[key as usize].push(place);
         }
+        let uses = trace.keys().iter().cloned().zip(of_key).collect();
         Self { foresight, uses, keys: Vec::new(), idle: Vec::new(), requests: 0 }
     }
 
@@ -56,7 +57,7 @@ impl Clairvoyant {
         let (uses, opened) = &self.keys[key.index()];
         let next = uses.get(uses.partition_point(|&place| place <= self.requests));
         let Some(next) = next else { return f64::INFINITY };
-        let away = (next - self.requests) as f64;
+        let away = f64::from(next - self.requests);
         match self.foresight {
             Foresight::Furthest => away,
             Foresight::FurthestByBytes => away * opened.weight as f64,

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A network whose edges lead from lower to higher nodes, each with a capacity and a value for each unit that it
 /// carries.
@@ -42,10 +43,15 @@ impl Network {
     /// By successive shortest paths with potentials (Ahuja, Magnanti, Orlin, "Network flows", 1993, section 9.7): each
     /// round finds the distances of all nodes by Dijkstra's algorithm on reduced costs, which are never negative, and then
     /// sends all it can along the edges that are on shortest paths. What paths are worth only falls, so it ends when
-    /// they are worth nothing. Everything is in integers: the result is exact.
-    pub(super) fn most_valuable(&mut self, units: i64) -> i128 {
+    /// they are worth nothing. Everything is in integers: the result is exact. `None` if it was told to stop, which it
+    /// notices within some thousand steps.
+    pub(super) fn most_valuable(&mut self, units: i64, stop: &AtomicBool) -> Option<i128> {
+        let is_told = || stop.load(Ordering::Relaxed);
         let links = Links::of(self);
-        let mut potential = self.first_potentials();
+        if is_told() {
+            return None;
+        }
+        let mut potential = self.first_potentials(&links);
         let (mut left, mut value) = (units, 0);
         let last = self.nodes - 1;
         let mut distance = vec![FAR; self.nodes];
@@ -57,7 +63,12 @@ impl Network {
             distance[0] = 0;
             heap.clear();
             heap.push(Reverse((0, 0)));
+            let mut looked_at = 0_u32;
             while let Some(Reverse((far, node))) = heap.pop() {
+                looked_at = looked_at.wrapping_add(1);
+                if looked_at % 4096 == 0 && is_told() {
+                    return None;
+                }
                 if far > distance[node] {
                     continue;
                 }
@@ -87,6 +98,9 @@ impl Network {
             let mut sent = 0;
             search.next.fill(0);
             while left > sent {
+                if is_told() {
+                    return None;
+                }
                 let more = search.augment(&mut self.edges, &links, &potential, left - sent, last);
                 if more == 0 {
                     break;
@@ -96,7 +110,7 @@ impl Network {
             left -= sent;
             value -= i128::from(cost) * i128::from(sent);
         }
-        value
+        Some(value)
     }
 
     /// How many units go along an edge, by its place among those added.
@@ -106,14 +120,14 @@ impl Network {
     }
 
     /// Distances from the first node, in one pass, for all edges lead upwards.
-    fn first_potentials(&self) -> Vec<i64> {
-        let mut by_start: Vec<usize> = (0..self.edges.len()).step_by(2).collect();
-        by_start.sort_by_key(|&name| self.edges[name].from);
+    fn first_potentials(&self, links: &Links) -> Vec<i64> {
         let mut potential = vec![0; self.nodes];
-        for name in by_start {
-            let edge = self.edges[name];
-            if edge.room > 0 {
-                potential[edge.to] = potential[edge.to].min(potential[edge.from] + edge.cost);
+        for node in 0..self.nodes {
+            for &name in links.from(node) {
+                let edge = self.edges[name];
+                if edge.room > 0 {
+                    potential[edge.to] = potential[edge.to].min(potential[node] + edge.cost);
+                }
             }
         }
         potential
@@ -128,14 +142,17 @@ struct Links {
 
 impl Links {
     fn of(network: &Network) -> Self {
-        let mut names: Vec<usize> = (0..network.edges.len()).collect();
-        names.sort_by_key(|&name| network.edges[name].from);
         let mut start = vec![0; network.nodes + 1];
         for edge in &network.edges {
             start[edge.from + 1] += 1;
         }
         for node in 0..network.nodes {
             start[node + 1] += start[node];
+        }
+        let (mut next, mut names) = (start.clone(), vec![0; network.edges.len()]);
+        for (name, edge) in network.edges.iter().enumerate() {
+            names[next[edge.from]] = name;
+            next[edge.from] += 1;
         }
         Self { start, names }
     }
@@ -243,7 +260,7 @@ mod tests {
             for &(from, to, room, value) in &edges {
                 network.add(from, to, room, value);
             }
-            let value = network.most_valuable(units);
+            let value = network.most_valuable(units, &AtomicBool::new(false)).unwrap();
             assert_eq!(value, i128::from(brute(&edges, nodes - 1, units)), "{edges:?}, {units}");
             let sum: i64 = edges.iter().enumerate().map(|(place, edge)| network.along(place) * edge.3).sum();
             assert_eq!(value, i128::from(sum), "the flow carries what it says");

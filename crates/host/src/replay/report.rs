@@ -3,11 +3,12 @@
 use std::fmt::{self, Display, Formatter};
 
 use indicatif::{HumanBytes, HumanCount};
-use mock_backend::Regions;
+use mock_backend::{Cost, Regions};
 use pool_core::{Counts, DropReason, MissReason, Reason, Stats};
 use serde::{Serialize, Serializer};
 
-use super::{Options, Progress};
+use super::{DEFAULT_POLICY, Options, Progress};
+use crate::policy::DEFAULT;
 use crate::trace::Trace;
 
 /// What came of a replay. As JSON it has these fields; as text it is a short table.
@@ -19,7 +20,7 @@ pub struct Report {
     /// Most idle environments.
     pub capacity: u64,
     /// The policy's published name.
-    pub eviction: &'static str,
+    pub eviction: String,
     /// `shared` or `isolated`: what an import costs.
     pub regions: &'static str,
     /// Whether leases of a key shared one environment.
@@ -34,23 +35,25 @@ pub struct Report {
     pub max_age_seconds: Option<u64>,
     /// Whether the replay was broken off before its end.
     pub interrupted: bool,
+    /// Requests before those that are counted, if there were any; all counts but peaks and residue are without them.
+    pub warm_up: Option<WarmUp>,
+    /// The share of keys that the trace was sampled down to, if it was. A capacity then stands for one that is so much larger.
+    pub sample: Option<f64>,
     /// Requests served.
     pub requests: u64,
-    /// Different lists in the trace.
+    /// Different keys in the trace.
     pub distinct_keys: usize,
     /// Requests served without opening.
     pub hits: u64,
     /// Requests that opened.
     pub misses: u64,
     /// The same by reason.
-    #[serde(serialize_with = "by_name")]
-    pub misses_by_reason: Counts<MissReason>,
+    pub misses_by_reason: ByReason<MissReason>,
     /// Environments that the pool dropped, by reason.
-    #[serde(serialize_with = "by_name")]
-    pub evictions_by_reason: Counts<DropReason>,
-    /// Seconds spent opening.
-    pub opened_seconds: f64,
-    /// Seconds that opening for each request would have taken more.
+    pub evictions_by_reason: ByReason<DropReason>,
+    /// Open seconds: spent opening.
+    pub open_seconds: f64,
+    /// Open seconds that opening for each request would have taken more.
     pub saved_seconds: f64,
     /// Most bytes of idle environments at once.
     pub peak_idle_weight_bytes: u64,
@@ -58,22 +61,115 @@ pub struct Report {
     pub peak_live_weight_bytes: u64,
     /// Bytes that opens left for good, dropped or not.
     pub residue_bytes: u64,
-    /// Opens whose cost is an assumption, because they name modules that were not measured.
+    /// Opens whose cost is an assumption, because they name modules that were not measured, or the trace says no cost.
+    pub assumed_opens: u64,
+    #[serde(skip)]
+    open_nanos: u64,
+    #[serde(skip)]
+    lists: bool,
+    #[serde(skip)]
+    changed_sizes: u64,
+}
+
+/// What a warm-up took.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct WarmUp {
+    /// Requests served.
+    pub requests: u64,
+    /// Requests that opened.
+    pub misses: u64,
+    /// Seconds spent opening.
+    pub open_seconds: f64,
+    /// Opens whose cost is an assumption.
     pub assumed_opens: u64,
 }
 
+/// Counts by reason. As JSON an object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ByReason<T>(Vec<(T, u64)>);
+
+impl<T: Reason> ByReason<T> {
+    fn since(now: &Counts<T>, before: Option<&Counts<T>>) -> Self {
+        let before = |reason| before.map_or(0, |before| before.get(reason));
+        Self(now.iter().map(|(reason, count)| (reason, count - before(reason))).collect())
+    }
+
+    /// The count of a reason.
+    #[must_use]
+    pub fn get(&self, reason: T) -> u64 {
+        self.iter().find(|(of, _)| *of == reason).map_or(0, |(_, count)| count)
+    }
+
+    /// All of them together.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.iter().map(|(_, count)| count).sum()
+    }
+
+    /// Each reason with its count, in the order in which they are reported.
+    pub fn iter(&self) -> impl Iterator<Item = (T, u64)> + '_ {
+        self.0.iter().copied()
+    }
+}
+
+impl<T: Reason> Serialize for ByReason<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter().map(|(reason, count)| (reason.name(), count)))
+    }
+}
+
+/// What is counted of each request.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Counted {
+    hits: u64,
+    misses: u64,
+    assumed: u64,
+    open_nanos: u64,
+    saved_nanos: u64,
+}
+
+impl Counted {
+    pub(super) fn count(&mut self, cost: &Cost, was_hit: bool) {
+        if was_hit {
+            self.hits += 1;
+            self.saved_nanos = self.saved_nanos.saturating_add(cost.nanos);
+        } else {
+            self.misses += 1;
+            self.open_nanos = self.open_nanos.saturating_add(cost.nanos);
+            self.assumed += u64::from(cost.assumed);
+        }
+    }
+
+    fn since(self, before: Self) -> Self {
+        Self {
+            hits: self.hits - before.hits,
+            misses: self.misses - before.misses,
+            assumed: self.assumed - before.assumed,
+            open_nanos: self.open_nanos - before.open_nanos,
+            saved_nanos: self.saved_nanos - before.saved_nanos,
+        }
+    }
+}
+
 impl Report {
+    /// `warm_up` is what was counted before the requests that count, and what the pool had done.
     pub(super) fn new(
         trace: &Trace,
         options: &Options,
         stats: &Stats,
         progress: Progress,
-        assumed_opens: u64,
+        counted: Counted,
+        warm_up: Option<(Counted, Stats)>,
     ) -> Self {
+        let (before, then) =
+            warm_up.map_or((Counted::default(), None), |(before, stats)| (before, Some(stats)));
+        let of = counted.since(before);
+        let name = options.eviction.name();
         Self {
             trace: trace.name.clone(),
             capacity: options.capacity,
-            eviction: options.eviction,
+            eviction: if name == DEFAULT { DEFAULT_POLICY } else { name }.to_owned(),
             regions: match options.regions {
                 Regions::Shared => "shared",
                 Regions::Isolated => "isolated",
@@ -84,41 +180,65 @@ impl Report {
             idle_timeout_seconds: options.idle_timeout.map(|limit| limit.as_secs()),
             max_age_seconds: options.max_age.map(|limit| limit.as_secs()),
             interrupted: progress.done < progress.total,
-            requests: stats.acquired(),
-            distinct_keys: trace.distinct_keys,
-            hits: stats.reused,
-            misses: stats.opened(),
-            misses_by_reason: stats.misses,
-            evictions_by_reason: stats.dropped(),
-            opened_seconds: seconds(stats.opening_nanos),
-            saved_seconds: seconds(stats.saved_nanos),
+            warm_up: then.is_some().then(|| WarmUp {
+                requests: before.hits + before.misses,
+                misses: before.misses,
+                open_seconds: seconds(before.open_nanos),
+                assumed_opens: before.assumed,
+            }),
+            sample: trace.sample(),
+            requests: of.hits + of.misses,
+            distinct_keys: trace.distinct_keys(),
+            hits: of.hits,
+            misses: of.misses,
+            misses_by_reason: ByReason::since(&stats.misses, then.as_ref().map(|then| &then.misses)),
+            evictions_by_reason: ByReason::since(
+                &stats.dropped(),
+                then.as_ref().map(Stats::dropped).as_ref(),
+            ),
+            open_seconds: seconds(of.open_nanos),
+            saved_seconds: seconds(of.saved_nanos),
             peak_idle_weight_bytes: stats.peaks.idle_weight,
             peak_live_weight_bytes: stats.peaks.live_weight,
             residue_bytes: stats.usage.residue,
-            assumed_opens,
+            assumed_opens: of.assumed,
+            open_nanos: of.open_nanos,
+            lists: trace.has_lists(),
+            changed_sizes: trace.changed_sizes(),
         }
+    }
+
+    /// Nanoseconds spent opening.
+    #[must_use]
+    pub fn open_nanos(&self) -> u64 {
+        self.open_nanos
     }
 
     /// What has to be known to read the numbers rightly, if anything.
     #[must_use]
     pub fn note(&self) -> Option<String> {
-        (self.assumed_opens > 0).then(|| {
+        let assumed = (self.assumed_opens > 0).then(|| {
+            let why = if self.lists {
+                "name modules that were not measured (Mathlib above all); their cost is an assumption: the closure of \
+                 Lean and 250 modules more for each, 7 000 with Mathlib itself"
+            } else {
+                "have no cost in the trace; a second for each is an assumption"
+            };
+            format!("note: {} of {} opens {why}", HumanCount(self.assumed_opens), HumanCount(self.misses))
+        });
+        let changed = (self.changed_sizes > 0).then(|| {
             format!(
-                "note: {} of {} opens name modules that were not measured (Mathlib above all); their cost is an \
-                 assumption: the closure of Lean and 250 modules more for each, 7 000 with Mathlib itself",
-                HumanCount(self.assumed_opens),
-                HumanCount(self.misses),
+                "note: {} requests give a size or cost other than their key's first, which counts",
+                HumanCount(self.changed_sizes)
             )
-        })
+        });
+        let notes: Vec<String> = [assumed, changed].into_iter().flatten().collect();
+        (!notes.is_empty()).then(|| notes.join("\n"))
     }
 }
 
 fn seconds(nanos: u64) -> f64 {
     nanos as f64 / 1e9
-}
-
-fn by_name<T: Reason, S: Serializer>(counts: &Counts<T>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(counts.iter().map(|(reason, count)| (reason.name(), count)))
 }
 
 impl Display for Report {
@@ -140,19 +260,31 @@ impl Display for Report {
         if self.repeat > 1 {
             write!(f, ", {} times", self.repeat)?;
         }
+        if let Some(rate) = self.sample {
+            write!(f, ", a sample of {rate} of the keys")?;
+        }
         writeln!(f, "{}", if self.interrupted { " (interrupted: what was done so far)" } else { "" })?;
 
+        if let Some(warm_up) = self.warm_up {
+            let took = format!(
+                "{} misses, {:.1} open seconds, counted apart",
+                HumanCount(warm_up.misses),
+                warm_up.open_seconds
+            );
+            row(f, "warm-up", warm_up.requests, took)?;
+        }
         row(f, "requests", self.requests, "")?;
         row(f, "hits", self.hits, share_of(self.hits, self.requests))?;
         row(f, "misses", self.misses, share_of(self.misses, self.requests))?;
         reasons(f, &self.misses_by_reason)?;
+        row(f, "assumed opens", self.assumed_opens, share_of(self.assumed_opens, self.misses))?;
         row(f, "evictions", self.evictions_by_reason.total(), "")?;
         reasons(f, &self.evictions_by_reason)?;
-        let all = self.opened_seconds + self.saved_seconds;
-        line(f, "opening", format_args!("{:.1} s", self.opened_seconds), "")?;
+        let all = self.open_seconds + self.saved_seconds;
+        line(f, "open seconds", format_args!("{:.1}", self.open_seconds), "")?;
         let of_all = if all > 0.0 { 100.0 * self.saved_seconds / all } else { 0.0 };
         let saved = format!("{of_all:.1} % of opening every time");
-        line(f, "saved", format_args!("{:.1} s", self.saved_seconds), saved)?;
+        line(f, "saved seconds", format_args!("{:.1}", self.saved_seconds), saved)?;
         line(f, "peak idle weight", HumanBytes(self.peak_idle_weight_bytes), "")?;
         if self.residue_bytes > 0 {
             line(f, "left for good", HumanBytes(self.residue_bytes), "")?;
@@ -161,7 +293,7 @@ impl Display for Report {
     }
 }
 
-fn reasons<T: Reason>(f: &mut Formatter<'_>, counts: &Counts<T>) -> fmt::Result {
+fn reasons<T: Reason>(f: &mut Formatter<'_>, counts: &ByReason<T>) -> fmt::Result {
     let present = counts.iter().filter(|(_, count)| *count > 0);
     present.into_iter().try_for_each(|(reason, count)| row(f, &format!("  {}", reason.name()), count, ""))
 }

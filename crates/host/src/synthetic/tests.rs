@@ -8,7 +8,9 @@ fn parse(text: &str) -> Synthetic {
 
 fn keys(text: &str) -> Vec<u64> {
     let workload = parse(text);
-    workload.keys_in_order(&mut SplitMix64(workload.seed))
+    let mut keys = Vec::new();
+    workload.each_key(&mut SplitMix64(workload.seed), |key| keys.push(key));
+    keys
 }
 
 #[test]
@@ -22,7 +24,7 @@ fn a_text_gives_the_same_requests_for_ever() {
         assert_eq!(keys(text), expected, "{text}");
     }
     let trace = parse("zipf:0:keys=5000:n=3:seed=7").trace();
-    let lists: Vec<String> = trace.requests.iter().map(|request| request.imports.to_string()).collect();
+    let lists: Vec<String> = trace.iter().map(|request| request.imports.to_string()).collect();
     assert_eq!(
         lists,
         [
@@ -31,13 +33,16 @@ fn a_text_gives_the_same_requests_for_ever() {
             "Init Std.Time.Date.PlainDate"
         ]
     );
-    assert_eq!(trace.requests.iter().map(|request| request.seconds).collect::<Vec<_>>(), [0, 1, 2]);
+    assert_eq!(
+        trace.iter().map(|request| request.nanos).collect::<Vec<_>>(),
+        [0, 1_000_000_000, 2_000_000_000]
+    );
 }
 
 #[test]
 fn another_seed_gives_other_requests_and_other_costs() {
     assert_ne!(keys("zipf:0.9:seed=1"), keys("zipf:0.9:seed=2"));
-    let only = |text| parse(text).trace().requests[0].imports.clone();
+    let only = |text| parse(text).trace().keys()[0].clone();
     assert_ne!(only("zipf:0:keys=1:n=1:seed=1"), only("zipf:0:keys=1:n=1:seed=2"));
 }
 
@@ -75,8 +80,8 @@ fn keys_are_counted_differ_and_cost_what_was_measured() {
         ("zipf:0:keys=3000:n=50000", 3000),
     ] {
         let trace = parse(text).trace();
-        let lists: HashSet<&Imports> = trace.requests.iter().map(|request| &request.imports).collect();
-        assert_eq!((trace.distinct_keys, lists.len()), (expected, expected), "{text}");
+        let lists: HashSet<&Imports> = trace.iter().map(|request| request.imports).collect();
+        assert_eq!((trace.distinct_keys(), lists.len()), (expected, expected), "{text}");
         let graph = ModuleGraph::lean_4_27();
         let modules: HashSet<u64> = lists.iter().map(|list| graph.closure(list).modules).collect();
         assert!(modules.len() >= expected.min(50), "{text}: {} costs", modules.len());

@@ -218,8 +218,8 @@ impl<N> Worth<N> {
             return;
         }
         for other in live.iter_from_back().filter(|&other| other != key) {
-            let jaccard = similarity.jaccard(key, other);
-            if jaccard > 0.0 && jaccard >= *similar {
+            let jaccard = similarity.jaccard_from(*similar, key, other);
+            if jaccard > 0.0 {
                 let record = &mut keys[other.index()];
                 record.left *= 1.0 - jaccard;
                 ranking.lower(other, |idle| record.worth(idle));

@@ -15,7 +15,7 @@ use leanpool::session::lean_backend::{
 };
 use leanpool::session::{LeanCancellationToken, LeanRuntime};
 
-use super::super::{FAILED, INTERRUPTED, common, interrupt, wrong_usage};
+use super::super::{FAILED, common, interrupt, wrong_usage};
 use super::Args;
 use super::report::{Report, Why};
 
@@ -49,7 +49,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     drop(unfinished);
     let code = match (report.lock().end(&summary), interrupt::asked()) {
         (Ok(true), false) => 0,
-        (Ok(_), true) => INTERRUPTED,
+        (Ok(_), true) => interrupt::code(),
         (Ok(false), false) => FAILED,
         (Err(error), _) if summary.is_stuck => {
             let _ = writeln!(io::stderr(), "leanpool: {error}");
@@ -79,7 +79,7 @@ impl Shared {
             let report = self.clone();
             move || {
                 report.lock().end_early(Why::DidNotComeBack);
-                end_process(INTERRUPTED.into())
+                end_process(interrupt::code().into())
             }
         };
         let (token, grace, later) = (token.clone(), self.lock().grace(), end.clone());
