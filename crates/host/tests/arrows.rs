@@ -6,13 +6,14 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Who may depend on whom; nothing else may, not even for tests.
-const ALLOWED: [(&str, &[&str]); 6] = [
+const ALLOWED: [(&str, &[&str]); 7] = [
     ("pool-core", &[]),
     ("mock-backend", &["pool-core"]),
     ("lean-backend", &["pool-core"]),
-    ("leanpool", &["lean-backend", "mock-backend", "pool-core"]),
+    ("lean-worker", &["pool-core"]),
+    ("leanpool", &["lean-backend", "lean-worker", "mock-backend", "pool-core"]),
     ("simulation", &["pool-core"]),
-    ("benches", &["leanpool", "lean-backend", "mock-backend", "pool-core"]),
+    ("benches", &["leanpool", "lean-backend", "lean-worker", "mock-backend", "pool-core"]),
 ];
 
 #[test]
