@@ -44,6 +44,8 @@
 //! can with `lean` (by printing what Lean would print). It can't say so of another file.
 #![forbid(unsafe_code)]
 
+pub mod building;
+mod cache;
 mod cancel;
 #[cfg(target_os = "linux")]
 mod child;
@@ -59,12 +61,14 @@ mod run;
 mod schedule;
 mod stale;
 mod surroundings;
+mod toolchain;
 mod verdict;
 #[cfg(target_os = "linux")]
 mod workers;
 #[cfg(target_os = "linux")]
 mod zygote;
 
+pub use cache::{Cache, CacheError};
 pub use cancel::CancelToken;
 pub use header::Header;
 pub use limits::Limits;
@@ -73,6 +77,7 @@ pub use protocol::{Message, Position, Sandbox, Severity};
 pub use run::check_files;
 pub use schedule::InOrder;
 pub use surroundings::Surroundings;
+pub use toolchain::{Places, Toolchain, ToolchainError};
 pub use verdict::{Cause, Death, Ending, Verdict};
 #[cfg(target_os = "linux")]
 pub use workers::{CheckTimes, File, Heard, Kept, Stats, Workers};
