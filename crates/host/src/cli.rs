@@ -6,6 +6,7 @@ mod compare;
 mod doctor;
 mod interrupt;
 mod replay;
+mod worker;
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -25,6 +26,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Check(check::Args),
+    Worker(worker::Args),
     Replay(replay::Args),
     Compare(compare::Args),
     Doctor(doctor::Args),
@@ -40,6 +42,7 @@ const INTERRUPTED: u8 = 130;
 pub(crate) fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Check(args) => check::run(&args),
+        Command::Worker(args) => worker::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Doctor(args) => doctor::run(&args),

@@ -53,12 +53,13 @@ mod header;
 pub mod launch;
 mod limits;
 mod meter;
-#[cfg(target_os = "linux")]
+mod plain;
 mod pool;
 mod protocol;
-#[cfg(target_os = "linux")]
+mod request;
 mod run;
 mod schedule;
+mod snapshots;
 mod stale;
 mod surroundings;
 mod toolchain;
@@ -72,12 +73,14 @@ pub use cache::{Cache, CacheError};
 pub use cancel::CancelToken;
 pub use header::Header;
 pub use limits::Limits;
+pub use plain::Plain;
 pub use protocol::{Message, Position, Sandbox, Severity};
-#[cfg(target_os = "linux")]
-pub use run::check_files;
+pub use request::{CheckTimes, File, Heard};
+pub use run::{Engine, check_files};
 pub use schedule::InOrder;
+pub use snapshots::Snapshots;
 pub use surroundings::Surroundings;
 pub use toolchain::{Places, Toolchain, ToolchainError};
 pub use verdict::{Cause, Death, Ending, Verdict};
 #[cfg(target_os = "linux")]
-pub use workers::{CheckTimes, File, Heard, Kept, Stats, Workers};
+pub use workers::{Kept, Stats, Workers};

@@ -1,5 +1,7 @@
-//! Zygotes as resources of a pool. The only file that knows the pool.
+//! Zygotes and saved headers as resources of pools. The only file that knows the pool.
 
+use std::path::{Path, PathBuf};
+#[cfg(target_os = "linux")]
 use std::sync::Arc;
 
 use pool_core::capacity::{Both, MaxLive, MaxLiveWeight};
@@ -7,18 +9,24 @@ use pool_core::eviction::Recall;
 use pool_core::sync::{CancellationToken, Lease, Pool};
 use pool_core::{AcquireError, AcquireOptions, Health, Resource, Stats};
 
-use crate::cancel::CancelToken;
+use crate::cancel::{Call, CancelToken};
+#[cfg(target_os = "linux")]
 use crate::header::Header;
+use crate::snapshots::{NotSaved, Snapshot};
+#[cfg(target_os = "linux")]
 use crate::surroundings::Surroundings;
+#[cfg(target_os = "linux")]
 use crate::zygote::{StartError, Zygote};
 
 /// What a zygote is for.
+#[cfg(target_os = "linux")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     pub(crate) around: Arc<Surroundings>,
     pub(crate) header: Arc<Header>,
 }
 
+#[cfg(target_os = "linux")]
 impl Resource for Zygote {
     type Error = StartError;
 
@@ -42,12 +50,15 @@ impl Resource for Zygote {
     }
 }
 
+#[cfg(target_os = "linux")]
 /// Zygotes that are kept, shared by all who check.
 pub(crate) struct Zygotes(Pool<Key, Zygote>);
 
+#[cfg(target_os = "linux")]
 /// A zygote on loan.
 pub(crate) type Loan<'p> = Lease<'p, Key, Zygote>;
 
+#[cfg(target_os = "linux")]
 impl Zygotes {
     /// At most so many, with at most so many bytes of their own in all.
     pub(crate) fn new(number: u64, bytes: u64) -> Self {
@@ -68,11 +79,7 @@ impl Zygotes {
         cancel: &CancelToken,
         start: impl FnOnce(&Key) -> Result<Zygote, StartError>,
     ) -> Result<Loan<'_>, StartError> {
-        let token = CancellationToken::new();
-        let _call = cancel.call({
-            let token = token.clone();
-            move || token.cancel()
-        });
+        let (token, _call) = until(cancel);
         let options = AcquireOptions::new().until_cancelled(&token);
         self.0.acquire_with(key, &options, start).map_err(|error| match error {
             AcquireError::Open { error, .. } => (*error).clone(),
@@ -86,4 +93,64 @@ impl Zygotes {
     pub(crate) fn stats(&self) -> Stats {
         self.0.stats()
     }
+}
+
+impl Resource for Snapshot {
+    type Error = NotSaved;
+
+    fn weight(&self) -> u64 {
+        self.bytes()
+    }
+
+    fn health(&self) -> Health {
+        if self.is_stale() { Health::Stale } else { Health::Reusable }
+    }
+
+    fn survives_panic(&self) -> bool {
+        true
+    }
+}
+
+/// Saved headers, by the path of their file, shared by all who check.
+pub(crate) struct SavedHeaders(Pool<PathBuf, Snapshot>);
+
+/// A saved header on loan: its file stays until this is dropped.
+pub(crate) struct SnapshotLoan<'p>(Lease<'p, PathBuf, Snapshot>);
+
+impl SnapshotLoan<'_> {
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl SavedHeaders {
+    /// At most so many bytes in all.
+    pub(crate) fn new(bytes: u64) -> Self {
+        Self(Pool::builder().capacity(MaxLiveWeight(bytes)).eviction(Recall::new()).shared().build())
+    }
+
+    /// The one that is there, or what `open` makes, once for all who ask meanwhile.
+    pub(crate) fn lend(
+        &self,
+        path: &PathBuf,
+        cancel: &CancelToken,
+        open: impl FnOnce(&PathBuf) -> Result<Snapshot, NotSaved>,
+    ) -> Option<SnapshotLoan<'_>> {
+        let (token, _call) = until(cancel);
+        self.0.acquire_with(path, &AcquireOptions::new().until_cancelled(&token), open).ok().map(SnapshotLoan)
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        self.0.stats()
+    }
+}
+
+/// The pool's own token, cancelled with ours until what comes with it is dropped.
+fn until(cancel: &CancelToken) -> (CancellationToken, Call) {
+    let token = CancellationToken::new();
+    let call = cancel.call({
+        let token = token.clone();
+        move || token.cancel()
+    });
+    (token, call)
 }

@@ -6,10 +6,38 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::cancel::CancelToken;
 use crate::header;
+use crate::plain::Plain;
+use crate::request::{CheckTimes, File, Heard, Refusal};
 use crate::schedule::Schedule;
 use crate::surroundings::Surroundings;
-use crate::verdict::{Ending, Verdict};
-use crate::workers::{CheckTimes, File, Refusal, Workers};
+use crate::verdict::{Cause, Death, Ending, Verdict};
+#[cfg(target_os = "linux")]
+use crate::workers::Workers;
+
+/// What checks a file.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub enum Engine<'e> {
+    /// Workers.
+    #[cfg(target_os = "linux")]
+    Worker {
+        /// They.
+        workers: &'e Workers,
+        /// What checks the files that no child can: those that use libuv.
+        lean: Option<&'e Plain>,
+    },
+    /// The command `lean`.
+    Lean(&'e Plain),
+}
+
+/// Whether a file died because it uses libuv, whose thread no forked process has: timers, sockets and names end such a check at once with
+/// SIGABRT. Plain `lean` can do that.
+fn needs_lean(file: &File, verdict: &Verdict) -> bool {
+    let Ending::Died(Death { cause: Cause::Signal(6), output }) = &verdict.ending else { return false };
+    let said = |words: &[&str], text: &str| words.iter().any(|word| text.contains(word));
+    said(&["uv_", "libuv"], output)
+        || said(&["Std.Async", "Std.Internal.Async", "Std.Internal.UV", "Std.Net"], &file.text)
+}
 
 /// Checks `files`, at most `jobs` at a time, and calls `each` on this thread with each one's place and verdict as soon as it is there.
 ///
@@ -19,7 +47,7 @@ use crate::workers::{CheckTimes, File, Refusal, Workers};
 /// # Errors
 /// The system gives no thread.
 pub fn check_files(
-    workers: &Workers,
+    engine: Engine<'_>,
     around: &Arc<Surroundings>,
     files: &[File],
     jobs: NonZero<usize>,
@@ -42,13 +70,33 @@ pub fn check_files(
             } else if let Some(refusal) = refused.get() {
                 refusal.verdict(found, &file.name)
             } else {
-                workers
-                    .check_behind(around, file, found.clone(), turn.has_more, times, cancel, &mut |_| ())
-                    .unwrap_or_else(|refusal| {
-                        let verdict = refusal.verdict(found, &file.name);
-                        let _ = refused.set(refusal);
-                        verdict
-                    })
+                let heard = &mut |_: Heard<'_>| ();
+                let checked = match engine {
+                    #[cfg(target_os = "linux")]
+                    Engine::Worker { workers, lean } => {
+                        let verdict = workers.check_behind(
+                            around,
+                            file,
+                            found.clone(),
+                            turn.has_more,
+                            times,
+                            cancel,
+                            heard,
+                        );
+                        match (lean, verdict) {
+                            (Some(lean), Ok(verdict)) if needs_lean(file, &verdict) => {
+                                Ok(lean.check(around, file, false, times, cancel, heard))
+                            }
+                            (_, verdict) => verdict,
+                        }
+                    }
+                    Engine::Lean(lean) => Ok(lean.check(around, file, turn.has_more, times, cancel, heard)),
+                };
+                checked.unwrap_or_else(|refusal| {
+                    let verdict = refusal.verdict(found, &file.name);
+                    let _ = refused.set(refusal);
+                    verdict
+                })
             };
             // Whoever reads them waits for all.
             let _ = report.clone().send((turn.place, verdict));
@@ -70,4 +118,23 @@ pub fn check_files(
         }
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_died_as_files_do_that_use_libuv_is_given_to_lean() {
+        let needs = |text: &str, cause, output: &str| {
+            let file = File { name: "a.lean".to_owned(), text: text.to_owned(), module: Vec::new() };
+            let death = Death { cause, output: output.to_owned() };
+            needs_lean(&file, &Verdict::without_messages(Ending::Died(death)))
+        };
+        assert!(needs("import Std.Async.TCP", Cause::Signal(6), ""));
+        assert!(needs("open Foo", Cause::Signal(6), "uv_loop_init: Assertion"));
+        assert!(!needs("open Foo", Cause::Signal(6), "assertion"));
+        assert!(!needs("import Std.Async.TCP", Cause::Signal(11), ""));
+        assert!(!needs("import Std.Async.TCP", Cause::StackOverflow, ""));
+    }
 }

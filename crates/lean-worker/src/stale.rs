@@ -18,7 +18,7 @@ pub(crate) struct RestsOn {
 }
 
 /// What tells one file from another of the same name; `None` if there is none.
-type Stamp = Option<(u64, Option<SystemTime>, u64)>;
+pub(crate) type Stamp = Option<(u64, Option<SystemTime>, u64)>;
 
 fn stamp(path: &Path) -> Stamp {
     let data = std::fs::metadata(path).ok()?;
@@ -34,6 +34,15 @@ impl RestsOn {
     pub(crate) fn files(files: impl IntoIterator<Item = PathBuf>) -> Self {
         let files = files.into_iter().map(|path| (path.clone(), stamp(&path))).collect();
         Self { files, looked: Mutex::new((Instant::now(), false)) }
+    }
+
+    /// As they were once.
+    pub(crate) fn stamped(files: Vec<(PathBuf, Stamp)>) -> Self {
+        Self { files, looked: Mutex::new((Instant::now(), false)) }
+    }
+
+    pub(crate) fn into_stamps(self) -> Vec<(PathBuf, Stamp)> {
+        self.files
     }
 
     /// Whether one of them has changed, come or gone. Once it is so, it stays so.

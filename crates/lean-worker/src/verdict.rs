@@ -15,6 +15,12 @@ pub struct Verdict {
     pub sandbox: Option<Sandbox>,
 }
 
+impl Verdict {
+    pub(crate) fn without_messages(ending: Ending) -> Self {
+        Self { messages: Vec::new(), output: String::new(), ending, sandbox: None }
+    }
+}
+
 /// How a check ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -73,6 +79,9 @@ pub enum Cause {
     Unknown,
 }
 
+/// How many lines of a process's last words are shown.
+const SHOWN_LINES: usize = 5;
+
 impl std::fmt::Display for Death {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.cause {
@@ -108,8 +117,9 @@ impl std::fmt::Display for Death {
                 f.write_str("the process that checked this file ended, and nothing says why")
             }
         }?;
-        let last = self.output.trim();
-        if last.is_empty() { Ok(()) } else { write!(f, ". Its last words: {last}") }
+        // The first of them say what was wrong; what follows are traces of thousands of lines.
+        let words: Vec<&str> = self.output.trim().lines().take(SHOWN_LINES).collect();
+        if words.is_empty() { Ok(()) } else { write!(f, ". Its last words: {}", words.join("\n")) }
     }
 }
 

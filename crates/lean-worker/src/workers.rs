@@ -13,7 +13,8 @@ use crate::launch::Launcher;
 use crate::limits::Limits;
 use crate::meter::Meter;
 use crate::pool::{Key, Loan, Zygotes};
-use crate::protocol::{Check, Message};
+use crate::protocol::Check;
+use crate::request::{CheckTimes, File, Heard, Refusal};
 use crate::schedule::fork_ahead;
 use crate::stale::{self, RestsOn};
 use crate::surroundings::Surroundings;
@@ -45,26 +46,6 @@ fn available_memory() -> Option<u64> {
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
-/// A file to check.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct File {
-    /// Its name, as messages have it.
-    pub name: String,
-    /// What it holds.
-    pub text: String,
-    /// The parts of its module's name; empty: `_stdin`, as `lean` calls a file that is nowhere.
-    pub module: Vec<String>,
-}
-
-/// Something that is told while a check runs.
-#[derive(Clone, Copy, Debug)]
-pub enum Heard<'a> {
-    /// Lean has said something.
-    Message(&'a Message),
-    /// What was said is void: the zygote has died, and the check begins again.
-    Again,
-}
-
 /// Lean in processes of its own. Used by many threads at once.
 pub struct Workers {
     zygotes: Zygotes,
@@ -92,12 +73,6 @@ pub struct Stats {
     pub peak_bytes: u64,
     /// What the pool of zygotes did.
     pub pool: PoolStats,
-}
-
-/// A file could not be begun: its header, and why. The same holds for each file with that header.
-#[derive(Clone, Debug)]
-pub(crate) struct Refusal {
-    error: StartError,
 }
 
 impl Workers {
@@ -157,8 +132,8 @@ impl Workers {
                 Ok(zygote) => zygote,
                 Err(StartError::Died(_)) if tries < TRIES => continue,
                 Err(StartError::Cancelled) => return Ok(Verdict::without_messages(Ending::Cancelled)),
-                Err(error) if is_own => return Ok(Refusal { error }.verdict(&found, &file.name)),
-                Err(error) => return Err(Refusal { error }),
+                Err(error) if is_own => return Ok(Refusal::of(error).verdict(&found, &file.name)),
+                Err(error) => return Err(Refusal::of(error)),
             };
             let gone = match zygote.get().child() {
                 Ok(mut child) => {
@@ -253,22 +228,6 @@ impl Workers {
     }
 }
 
-/// How long a check may take.
-#[derive(Clone, Copy, Debug)]
-pub struct CheckTimes {
-    /// Then it is asked to come back.
-    pub timeout: Option<std::time::Duration>,
-    /// So much later it is killed, if it has not come back.
-    pub grace: std::time::Duration,
-}
-
-impl Default for CheckTimes {
-    /// As long as it takes.
-    fn default() -> Self {
-        Self { timeout: None, grace: std::time::Duration::from_secs(5) }
-    }
-}
-
 enum Lent<'p> {
     Shared(Loan<'p>),
     Alone(Zygote),
@@ -300,20 +259,10 @@ impl Drop for Running<'_> {
 }
 
 impl Refusal {
-    /// The verdict of a file that has the header.
-    pub(crate) fn verdict(&self, found: &Found, name: &str) -> Verdict {
-        match &self.error {
-            StartError::BadHeader(messages) => Verdict {
-                messages: messages.iter().map(|message| message.moved(name, |at| found.place(at))).collect(),
-                ..Verdict::without_messages(Ending::BadHeader)
-            },
-            error => Verdict::without_messages(Ending::Failed(error.to_string())),
+    fn of(error: StartError) -> Self {
+        match error {
+            StartError::BadHeader(messages) => Self::BadHeader(messages),
+            error => Self::Failed(error.to_string()),
         }
-    }
-}
-
-impl Verdict {
-    pub(crate) fn without_messages(ending: Ending) -> Self {
-        Self { messages: Vec::new(), output: String::new(), ending, sandbox: None }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lean_worker::{
-    CancelToken, Cause, CheckTimes, Ending, Limits, Surroundings, Verdict, Workers, check_files,
+    CancelToken, Cause, CheckTimes, Ending, Engine, Limits, Surroundings, Verdict, Workers, check_files,
 };
 use support::{
     Own, around, check, check_around, check_in_time, file, is_alive, said, until, watchdog, workers,
@@ -228,7 +228,7 @@ fn header_is_tried_once_for_all_files_that_have_it() {
     let mut verdicts = Vec::new();
     let one = 1.try_into().unwrap();
     check_files(
-        &workers,
+        Engine::Worker { workers: &workers, lean: None },
         &around(),
         &files,
         one,
