@@ -85,6 +85,11 @@ fn zygote(control: i32) {
             say(format!("{}\n", message(&config["file"], 1, "again")).as_bytes());
         }
     }
+    if said("Script.Configured") {
+        say(format!("{}\n", message(&config["file"], 1, &config.to_string())).as_bytes());
+        say(b"{\"record\":\"failed\",\"error\":\"header\"}\n");
+        exit(1);
+    }
     if said("Script.Missing") || header.trim_end().ends_with("import") {
         let line = 1 + header.lines().position(|line| line.contains("Script.Missing")).unwrap_or(0);
         say(format!("{}\n", message(&config["file"], line, "unknown module prefix 'Script.Missing'"))

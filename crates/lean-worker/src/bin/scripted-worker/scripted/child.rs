@@ -81,6 +81,11 @@ impl Child {
                     self.say(&message(file, line, &format!("error {rest}")));
                 }
                 "pid" => self.say(&message(file, line, &std::process::id().to_string())),
+                "module" => {
+                    let parts: Vec<&str> =
+                        check["module"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+                    self.say(&message(file, line, &parts.join(".")));
+                }
                 "checks" => self.say(&message(file, line, &self.checks.to_string())),
                 "wait" => std::thread::sleep(Duration::from_millis(rest.parse().unwrap())),
                 "print" => print!("{rest}"),
