@@ -137,6 +137,28 @@ fn nothing_is_left_when_the_command_is_killed() {
     }
 }
 
+/// The engine `lean`, whose `lean` never ends.
+#[test]
+fn no_lean_is_left_when_the_command_is_killed_or_a_file_is_late() {
+    let files = Files::new(&[("a.lean", "")]);
+    let lean = format!(
+        "case $1 in --version) echo 'Lean (version 4.31.0, x86_64, commit 1, Release)';; *) exec '{}' orphan;; esac",
+        files.worker().display()
+    );
+    files.program("lean/bin/lean", &lean);
+    let args = ["check", "--engine", "lean", "a.lean"];
+    let output = files.leanpool().args(args).args(["--timeout", "0.2"]).output().unwrap();
+    assert!(text(&output.stdout).contains("the time for this file is over"), "{}", text(&output.stdout));
+    assert_eq!(files.processes(), [""; 0]);
+    for name in ["-KILL", "-INT"] {
+        let child = files.leanpool().args(args).spawn().unwrap();
+        files.until_processes(|count| count == 1);
+        signal(&child, name);
+        ended(child, String::new());
+        files.until_processes(|count| count == 0);
+    }
+}
+
 #[test]
 fn first_check_builds_the_worker_and_the_second_uses_it() {
     let files = Files::new(&[("a.lean", "-- say one")]);

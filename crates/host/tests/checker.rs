@@ -1,5 +1,5 @@
 //! Risk: checking many files in this process says that all is well where it is not, loses a file, or imports more than it must.
-#![cfg(all(unix, feature = "lean", any(lean_library, feature = "abi-model")))]
+#![cfg(all(unix, feature = "lean", any(lean_linked, feature = "abi-model")))]
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -70,6 +70,90 @@ fn said(outcome: &Outcome) -> String {
             format!("{}:{}: failed: {}", failure.line, failure.column, failure.message)
         }
         other => format!("{other:?}"),
+    }
+}
+
+/// Over the small library of modules in `tests/official-lean`. Run by `.ci/official-lean`.
+#[cfg(all(lean_linked, not(lean_library), not(feature = "abi-model")))]
+mod on_official_runtime {
+    use std::process::Command;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// Line, column, end, severity and text of what the command `lean` says of a file.
+    fn by_lean(folder: &Path, lib: &str, name: &str) -> Vec<Value> {
+        let sysroot = std::env::var("LEAN_SYSROOT").expect("LEAN_SYSROOT: `.ci/official-lean` sets it");
+        let mut lean = Command::new(Path::new(&sysroot).join("bin/lean"));
+        let output = lean.args(["--json", name]).env("LEAN_PATH", lib).current_dir(folder).output().unwrap();
+        let severity = |said: &Value| if said == "information" { "info".into() } else { said.clone() };
+        let lines = std::str::from_utf8(&output.stdout).unwrap().lines();
+        let said = lines.map(|line| serde_json::from_str::<Value>(line).unwrap()).map(|said| {
+            let (pos, end) = (&said["pos"], &said["endPos"]);
+            json!([
+                pos["line"],
+                pos["column"],
+                end["line"],
+                end["column"],
+                severity(&said["severity"]),
+                said["data"]
+            ])
+        });
+        said.collect()
+    }
+
+    #[test]
+    fn library_says_what_lean_says_of_every_text() {
+        let texts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/official-lean/texts");
+        let lib = std::env::var("LEANPOOL_KIT").expect("LEANPOOL_KIT: `.ci/official-lean` sets it") + "/lib";
+        let mut names: Vec<String> = std::fs::read_dir(&texts)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.ends_with(".lean"))
+            .collect();
+        names.sort();
+        assert!(names.len() >= 27, "{names:?}");
+        let folder = Files::new(&[]);
+        for name in &names {
+            std::fs::copy(texts.join(name), folder.path().join(name)).unwrap();
+        }
+        let all: Vec<&str> = names.iter().map(String::as_str).collect();
+        // All in one process, two at a time, over environments that they share.
+        let (outcomes, _) = folder.check(&all, &Settings { jobs: 2, ..Settings::default() }, &[&lib]);
+        for (name, outcome) in names.iter().zip(outcomes) {
+            let expected = by_lean(&texts, &lib, name);
+            let checked = match outcome {
+                Outcome::Checked(checked) => checked,
+                // What keeps a file from being checked has no end, and of an import that fails no place of its own.
+                Outcome::Failed(failure) => {
+                    let [expected] = &expected[..] else { panic!("{name}: {expected:?}") };
+                    assert_eq!(
+                        (&Value::from("error"), &Value::from(failure.message)),
+                        (&expected[4], &expected[5]),
+                        "{name}"
+                    );
+                    continue;
+                }
+                other => panic!("{name}: {other:?}"),
+            };
+            let found: Vec<Value> = checked
+                .diagnostics
+                .iter()
+                .map(|said| {
+                    let at = said.position();
+                    json!([
+                        at.line(),
+                        at.column(),
+                        at.end_line(),
+                        at.end_column(),
+                        said.severity().as_str(),
+                        said.message()
+                    ])
+                })
+                .collect();
+            assert_eq!(found, expected, "{name}");
+        }
     }
 }
 
