@@ -159,7 +159,7 @@ fn two_thousand_checks_leave_the_zygote_s_memory_as_it_was() {
     let after = anonymous();
     println!("zygotes' own memory: {before} kB before, {after} kB after 2 000 checks; {:?}", workers.stats());
     assert_eq!(workers.stats().zygotes, workers.stats().pool.usage.idle);
-    assert!(before > 10_000, "else it was not measured");
+    assert!(before > 1_000, "else it was not measured");
     assert!(after <= before + 1024, "{before} {after}");
 }
 
