@@ -90,6 +90,24 @@ fn ctrl_c_prints_what_is_finished_and_leaves_nothing() {
     }
 }
 
+/// On a terminal Ctrl-C is for all processes of a group.
+#[test]
+fn ctrl_c_for_the_whole_group_leaves_no_orphan() {
+    use std::os::unix::process::CommandExt as _;
+
+    let files = Files::new(&[("first.lean", "-- say first"), ("second.lean", "-- orphan\n-- ignore-cancel")]);
+    let mut command = files.leanpool();
+    command.args(["check", "first.lean", "second.lean", "--worker"]).arg(files.worker()).process_group(0);
+    let mut child = command.spawn().unwrap();
+    let line = first_line(&mut child);
+    files.until_processes(|count| count >= 3);
+    assert!(
+        Command::new("kill").args(["-INT", "--", &format!("-{}", child.id())]).status().unwrap().success()
+    );
+    assert_eq!(ended(child, line).status.code(), Some(130));
+    files.until_processes(|count| count == 0);
+}
+
 #[test]
 fn ctrl_c_while_an_import_never_ends() {
     broken_off("import Script.Stubborn", &["-INT"]);

@@ -17,7 +17,7 @@ use crate::cache::Cache;
 use crate::cancel::CancelToken;
 use crate::header::Header;
 use crate::pool::{SavedHeaders, SnapshotLoan};
-use crate::stale::{RestsOn, Stamp};
+use crate::stale::{RestsOn, Stamp, stamp};
 use crate::surroundings::Surroundings;
 
 /// Headers that were saved.
@@ -37,6 +37,8 @@ pub(crate) struct Snapshot(Arc<Inner>);
 struct Inner {
     path: PathBuf,
     bytes: u64,
+    /// The file itself: when it goes, another may have its name.
+    own: Stamp,
     rests_on: RestsOn,
     live: Arc<Mutex<HashSet<PathBuf>>>,
     is_ending: Arc<AtomicBool>,
@@ -148,6 +150,7 @@ impl Snapshots {
         Snapshot(Arc::new(Inner {
             path: path.to_owned(),
             bytes,
+            own: identity(path),
             rests_on,
             live: self.live.clone(),
             is_ending: self.is_ending.clone(),
@@ -209,11 +212,20 @@ impl Snapshot {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        if identity(&self.path) != self.own {
+            return;
+        }
         self.live.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.path);
         if !self.is_ending.load(Ordering::Relaxed) {
             remove(&self.path);
         }
     }
+}
+
+/// Which file has the name now.
+fn identity(path: &Path) -> Stamp {
+    // Its time changes when another run takes it over; its length and its number don't.
+    stamp(path).map(|(bytes, _, inode)| (bytes, None, inode))
 }
 
 /// The name of the file: everything on which it depends, hashed.

@@ -20,7 +20,7 @@ pub(crate) struct RestsOn {
 /// What tells one file from another of the same name; `None` if there is none.
 pub(crate) type Stamp = Option<(u64, Option<SystemTime>, u64)>;
 
-fn stamp(path: &Path) -> Stamp {
+pub(crate) fn stamp(path: &Path) -> Stamp {
     let data = std::fs::metadata(path).ok()?;
     #[cfg(unix)]
     let inode = std::os::unix::fs::MetadataExt::ino(&data);

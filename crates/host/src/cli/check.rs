@@ -3,6 +3,7 @@
 mod files;
 mod report;
 mod source;
+mod summary;
 
 use std::error::Error;
 use std::path::PathBuf;

@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child as Process, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::mpsc::Sender;
@@ -89,6 +90,8 @@ fn spawn(begin: Begin) -> Result<Process, StartError> {
     // A file in memory: whoever does not read it holds nobody up.
     let stdin = memory_file(&config).map_err(|error| failed(&error))?;
     command.arg(CONTROL.to_string());
+    // Ctrl-C on a terminal is for us: a zygote is to end its children before itself.
+    command.process_group(0);
     command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.env_remove("LEAN_PATH").env_remove("LEAN_SYSROOT").env_remove("LEAN_ABORT_ON_PANIC");
     // Else memory limits are 1 GiB off; and a ring of libuv's would be shared with all children.

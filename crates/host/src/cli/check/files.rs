@@ -19,8 +19,9 @@ use leanpool::lean_worker::{Kept, Workers};
 
 use super::super::worker::{ensure, launcher};
 use super::super::{FAILED, INTERRUPTED, interrupt, wrong_usage};
-use super::report::{Outcome, Report, Summary};
+use super::report::{Outcome, Report};
 use super::source;
+use super::summary::Summary;
 use super::{Args, Engine, Isolate};
 
 /// How long what was asked to end may take to print what it has.
