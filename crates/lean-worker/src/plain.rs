@@ -4,7 +4,7 @@
 //! what it had not written yet is lost (`lean` writes to a pipe in large pieces).
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -111,16 +111,8 @@ impl Plain {
         let source = if is_on_disk { None } else { Some(file.text.as_str()) };
         if is_on_disk {
             // A name that begins with a dash is not an option.
-            command.arg(Path::new(".").join(&file.name).strip_prefix(".").map_or_else(
-                |_| PathBuf::from(&file.name),
-                |name| {
-                    if file.name.starts_with('-') {
-                        Path::new(".").join(name)
-                    } else {
-                        PathBuf::from(&file.name)
-                    }
-                },
-            ));
+            let is_like_an_option = file.name.starts_with('-');
+            command.arg(if is_like_an_option { format!("./{}", file.name) } else { file.name.clone() });
         } else {
             command.arg("--stdin");
         }
