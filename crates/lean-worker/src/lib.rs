@@ -28,7 +28,7 @@
 //! - dies while it is used: its children die with it, and their files begin again. The third try is made in a zygote that is not shared, so that the last
 //!   word is about this file alone.
 //! - forks nothing, or can't fork: [`Cause::NoFork`], or it is taken for broken after [`Limits::patience`].
-//! - does not end when it is told to: it is killed after two seconds.
+//! - does not end when it is told to: it is killed after 0.6 s.
 //! - is not to be had, as its program is not there, or memory does not suffice: [`Ending::Failed`] says what to do.
 //!
 //! We ...

@@ -22,7 +22,7 @@ use crate::protocol::{Event, LONGEST_PACKET, Lines, Malformed, Ready, StartLine,
 /// The control socket's number in the zygote.
 const CONTROL: i32 = 3;
 /// How long a zygote may take to end its children and itself once nobody wants it any more.
-const TO_END: Duration = Duration::from_secs(2);
+const TO_END: Duration = Duration::from_millis(600);
 /// How much of what it writes to its standard error is kept: the last of it, in bytes.
 const LAST_WORDS: usize = 4096;
 /// More messages about a header than Lean has.

@@ -25,7 +25,7 @@ use super::summary::Summary;
 use super::{Args, Engine, Isolate};
 
 /// How long what was asked to end may take to print what it has.
-const TO_END: Duration = Duration::from_millis(700);
+const TO_END: Duration = Duration::from_millis(900);
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     let begun = Instant::now();
@@ -80,7 +80,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     let summary = Summary { elapsed: begun.elapsed(), ..engines.summary() };
     let is_well = report.lock().end(&summary);
     if interrupt::asked() {
-        // What was started ends by itself once this process is gone: nobody waits for that now.
+        // A zygote that does not listen is killed here; if that takes too long, another thread ends the process.
+        drop(engines);
         std::process::exit(INTERRUPTED.into());
     }
     Ok(ExitCode::from(if is_well? { 0 } else { FAILED }))
