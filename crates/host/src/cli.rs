@@ -7,6 +7,7 @@ mod doctor;
 mod interrupt;
 mod replay;
 mod trace;
+mod worker;
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -26,6 +27,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Check(check::Args),
+    Worker(worker::Args),
     Replay(replay::Args),
     Compare(compare::Args),
     Trace(trace::Args),
@@ -42,6 +44,7 @@ const FAILED: u8 = 1;
 pub(crate) fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Check(args) => check::run(&args),
+        Command::Worker(args) => worker::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Trace(args) => trace::run(&args),

@@ -8,6 +8,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use lean_worker::{Cache, Places, building};
 use serde::Serialize;
 
 use crate::lake::LakeProject;
@@ -110,6 +111,7 @@ pub fn examine(look: &Look) -> Vec<Finding> {
     findings.push(rpath());
     findings.push(package(&look.package));
     findings.push(regions());
+    findings.extend(workers());
     findings.extend(search_path(look, sysroot.as_deref()));
     findings.extend([machine::memory(), machine::maps(), machine::stack()]);
     findings
@@ -215,6 +217,30 @@ fn rpath() -> Finding {
             Finding::to_do("rpath", found, "build this command again on this machine")
         }
     }
+}
+
+/// Each Lean that `leanpool check` can use, and whether its worker is built.
+fn workers() -> Vec<Finding> {
+    const WHAT: &str = "worker";
+    let Ok(cache) = Cache::new(None) else {
+        return vec![Finding::to_do(WHAT, "there is no folder for caches", "name one with --cache")];
+    };
+    let toolchains = Places::from_env().all();
+    if toolchains.is_empty() {
+        return vec![Finding::note(WHAT, "no Lean was found that files could be checked with")];
+    }
+    let found = toolchains.iter().map(|toolchain| {
+        let shown = format!("Lean {} in {}", toolchain.version, toolchain.sysroot.display());
+        if building::place(&cache, toolchain).is_file() {
+            Finding::ok(WHAT, format!("{shown} has a worker"))
+        } else {
+            Finding::note(
+                WHAT,
+                format!("{shown} has no worker yet: the first `leanpool check` with it builds one"),
+            )
+        }
+    });
+    found.collect()
 }
 
 fn package(package: &Path) -> Finding {

@@ -15,7 +15,9 @@
 //! ```
 //!
 //! # Where things are
-//! - `session` (feature `lean`): sessions from a pool, under lean-rs-host's names. `checker` (the same): checking many files.
+//! - `session` (feature `lean`): sessions from a pool, under lean-rs-host's names. `checker` (the same): checking many
+//!   files in this process. It is for files that one trusts: what a file runs can end the process, or never come back; whoever checks files of others uses [`lean_worker`].
+//! - [`lean_worker`]: checking files with Lean in processes of its own, what the command `leanpool check` does.
 //! - [`lake`]: where a Lake project's modules are.
 //! - [`trace`]: reading session traces. [`synthetic`]: making them up.
 //! - [`doctor`]: whether what Lean sessions need is there.
@@ -37,6 +39,7 @@ pub mod session;
 pub mod synthetic;
 pub mod trace;
 
+pub use lean_worker;
 pub use mock_backend;
 pub use pool_core;
 #[cfg(feature = "lean")]

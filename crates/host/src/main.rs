@@ -6,5 +6,11 @@ mod cli;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    let mut args = std::env::args_os().skip(1).peekable();
+    if args.next_if(|arg| arg == leanpool::lean_worker::launch::WORD).is_some() {
+        // This process is to become another program: see `lean_worker::launch`.
+        eprintln!("leanpool: {}", leanpool::lean_worker::launch::run(args));
+        return ExitCode::from(127);
+    }
     cli::run()
 }

@@ -6,14 +6,15 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Who may depend on whom; nothing else may, not even for tests.
-const ALLOWED: [(&str, &[&str]); 7] = [
+const ALLOWED: [(&str, &[&str]); 8] = [
     ("pool-core", &[]),
     ("process-memory", &[]),
     ("mock-backend", &["pool-core"]),
     ("lean-backend", &["pool-core", "process-memory"]),
-    ("leanpool", &["lean-backend", "mock-backend", "pool-core", "process-memory"]),
+    ("lean-worker", &["pool-core"]),
+    ("leanpool", &["lean-backend", "lean-worker", "mock-backend", "pool-core", "process-memory"]),
     ("simulation", &["pool-core"]),
-    ("benches", &["leanpool", "lean-backend", "mock-backend", "pool-core"]),
+    ("benches", &["leanpool", "lean-backend", "lean-worker", "mock-backend", "pool-core"]),
 ];
 
 #[test]

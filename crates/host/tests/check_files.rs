@@ -1,269 +1,281 @@
-//! Risk: `leanpool check` says that all is well where it is not, loses a file, or can't be stopped.
-#![cfg(all(unix, feature = "lean", any(lean_library, feature = "abi-model")))]
+//! Risk: `leanpool check` says that all is well where it is not, loses a file, or says it of another.
+#![cfg(target_os = "linux")]
 
-use std::path::Path;
-use std::process::{Command, Output};
+mod support;
 
-fn leanpool() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_leanpool"))
-}
+use std::collections::BTreeSet;
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
+use serde_json::Value;
+use support::{Files, ended, text};
 
-/// A folder of files to check.
-struct Files(tempfile::TempDir);
-
-impl Files {
-    fn new(files: &[(&str, &[u8])]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, text) in files {
-            std::fs::create_dir_all(folder.path().join(name).parent().unwrap()).unwrap();
-            std::fs::write(folder.path().join(name), text).unwrap();
-        }
-        Self(folder)
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn check(&self, args: &[&str]) -> Output {
-        let mut command = leanpool();
-        if cfg!(feature = "abi-model") {
-            command.env("LEAN_SYSROOT", "/model");
-        }
-        command.current_dir(self.path()).arg("check").args(args).env_remove("LEAN_PATH").output().unwrap()
-    }
-}
-
-/// Tests of the command on Lean, real or modelled; see `tests/sessions.rs`.
-macro_rules! on_lean {
-    ($($(#[$attribute:meta])* fn $name:ident() $body:block)*) => {
-        #[cfg(feature = "abi-model")]
-        mod on_the_abi_model { use super::*; $($(#[$attribute])* #[test] fn $name() $body)* }
-        #[cfg(all(lean_library, not(feature = "abi-model")))]
-        mod on_real_lean { use super::*; $($(#[$attribute])* #[test] fn $name() $body)* }
-    };
-}
-
-on_lean! {
-    fn what_lean_says_is_printed_with_its_place_and_the_rest_go_on() {
-        let files = Files::new(&[
-            ("good.lean", b"import Lean\n#check Nat\n"),
-            ("bad.lean", b"example := oops\n"),
-            ("missing_import.lean", b"import Nope\n"),
-            ("not_text.lean", b"-- ok\n\xff\xfe"),
-            ("bad_header.lean", b"import"),
-            ("warning.lean", b"theorem t : 1 = 1 := sorry"),
-        ]);
-        let names =
-            ["good.lean", "bad.lean", "missing_import.lean", "not_text.lean", "bad_header.lean", "nowhere.lean", "warning.lean"];
-        for jobs in ["1", "2", "8"] {
-            let output = files.check(&[&names[..], &["--jobs", jobs]].concat());
-            let said = text(&output.stdout);
-            assert_eq!(output.status.code(), Some(1), "{said}");
-            let places: Vec<&str> = said.lines().filter(|line| line.contains(".lean:")).collect();
-            let expected = [
-                "good.lean:2:0: info: Nat : Type",
-                "bad.lean:1:11: error: Unknown identifier `oops`",
-                "missing_import.lean:1:0: error: unknown module prefix 'Nope'",
-                "not_text.lean:2:0: error: the file is not UTF-8",
-                "bad_header.lean:1:6: error: unexpected end of input; expected identifier",
-                "nowhere.lean:1:0: error: the file can't be read",
-                "warning.lean:1:8: warning: declaration uses 'sorry'",
-            ];
-            assert_eq!(places.len(), expected.len(), "{said}");
-            for (place, expected) in places.iter().zip(expected) {
-                assert!(place.starts_with(expected), "{place} is not {expected}");
-            }
-            let summary = text(&output.stderr);
-            assert!(summary.starts_with("7 files, 2 without errors, 5 errors, 1 warning; 2 imports"), "{summary}");
-        }
-    }
-
-    fn no_error_ends_with_0_and_quiet_says_nothing() {
-        let files = Files::new(&[("a.lean", b"theorem t : 1 = 1 := sorry")]);
-        let output = files.check(&["a.lean", "--quiet"]);
-        assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
-        assert_eq!(text(&output.stdout), "a.lean:1:8: warning: declaration uses 'sorry'\n");
-    }
-
-    fn json_has_an_object_a_line_and_the_summary_last() {
-        let files = Files::new(&[("a.lean", b"example := oops"), ("b.lean", b"import Nope"), ("c.lean", b"")]);
-        let output = files.check(&["a.lean", "b.lean", "c.lean", "--json", "--stats"]);
-        let lines: Vec<serde_json::Value> =
-            text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let [first, second, last] = &lines[..] else { panic!("{lines:?}") };
-        assert_eq!((&first["file"], &first["line"], &first["column"]), (&"a.lean".into(), &1.into(), &11.into()));
-        assert_eq!((&first["end_line"], &first["end_column"]), (&1.into(), &15.into()));
-        assert_eq!((&first["severity"], &first["message"]), (&"error".into(), &"Unknown identifier `oops`".into()));
-        assert_eq!((&second["file"], &second["end_line"]), (&"b.lean".into(), &serde_json::Value::Null));
-        let summary = &last["summary"];
-        assert_eq!((&summary["files"], &summary["clean"], &summary["errors"]), (&3.into(), &1.into(), &2.into()));
-        assert_eq!(summary["pool"]["opens_failed"], 1);
-    }
-
-    fn files_with_one_header_share_one_import_whatever_their_order() {
-        let files = Files::new(&[
-            ("a1.lean", b"import Lean\n#check Nat"),
-            ("b1.lean", b"#check Nat"),
-            ("a2.lean", b"import Lean\n-- another\n#check Nat"),
-            ("b2.lean", b"#check Nat"),
-        ]);
-        let names = ["a1.lean", "b1.lean", "a2.lean", "b2.lean"];
-        for jobs in ["1", "3"] {
-            let output = files.check(&[&names[..], &["--capacity", "1", "--jobs", jobs]].concat());
-            let said = text(&output.stdout);
-            let printed: Vec<&str> = said.lines().filter_map(|line| line.split(':').next()).collect();
-            assert_eq!(printed, names, "in the order given");
-
-            let output =
-                files.check(&[&names[..], &["--capacity", "1", "--jobs", jobs, "--json", "--stats"]].concat());
-            let said = text(&output.stdout);
-            let mut printed: Vec<&str> =
-                said.lines().filter_map(|line| line.split("\"file\":\"").nth(1)?.split('"').next()).collect();
-            printed.sort_unstable();
-            assert_eq!(printed, ["a1.lean", "a2.lean", "b1.lean", "b2.lean"]);
-            let summary: serde_json::Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
-            let pool = &summary["summary"]["pool"];
-            assert_eq!((&pool["imports_performed"], &pool["acquired"]), (&2.into(), &4.into()), "{pool}");
-        }
-    }
-
-    fn file_named_twice_is_checked_twice() {
-        let files = Files::new(&[("a.lean", b"#check Nat")]);
-        let output = files.check(&["a.lean", "a.lean", "--quiet"]);
-        assert_eq!(text(&output.stdout), "a.lean:1:0: info: Nat : Type\n".repeat(2));
-    }
-
-    fn project_that_is_not_built_or_for_another_lean_is_named_before_its_imports_fail() {
-        let files = Files::new(&[
-            ("project/lakefile.toml", b""),
-            ("project/lean-toolchain", b"leanprover/lean4:v4.20.0"),
-            ("a.lean", b"#check Nat"),
-        ]);
-        let said = text(&files.check(&["a.lean", "--project", "project"]).stderr);
-        assert!(said.contains("built with leanprover/lean4:v4.20.0, whose modules Lean 4.27.0 can't read"), "{said}");
-        assert!(said.contains("run `lake build`"), "{said}");
-        assert_eq!(text(&files.check(&["a.lean", "--project", "project", "--quiet"]).stderr), "");
-    }
-
-    fn stats_are_words_without_json() {
-        let files = Files::new(&[("a.lean", b""), ("b.lean", b"")]);
-        let output = files.check(&["a.lean", "b.lean", "--stats"]);
-        let said = text(&output.stdout);
-        for line in ["environments        2 acquired, 1 reused, 1 imported", "misses       1 cold", "dropped      none"] {
-            assert!(said.contains(line), "{line}: {said}");
-        }
-    }
-
-    fn timeout_of_a_file_is_an_error_and_the_next_one_is_checked() {
-        let endless = "example : 1 + 1 = 2 := rfl\n".repeat(20_000) + "-- until cancelled\n";
-        let files = Files::new(&[("endless.lean", endless.as_bytes()), ("next.lean", b"#check Nat")]);
-        let output = files.check(&["endless.lean", "next.lean", "--timeout", "0.05"]);
+#[test]
+fn what_lean_says_is_printed_with_its_place_and_the_rest_go_on() {
+    let files = Files::of_bytes(&[
+        ("good.lean", b"import Lean\n-- say Nat : Type\n"),
+        ("bad.lean", b"-- error oops\n"),
+        ("missing_import.lean", b"\n  import Script.Missing\n"),
+        ("not_text.lean", b"-- ok\n\xff\xfe"),
+        ("bad_header.lean", b"import"),
+        ("exit.lean", b"-- say before\n-- exit 0\n"),
+        ("late.lean", b"import Lean\n-- say early\n"),
+    ]);
+    let names = [
+        "good.lean",
+        "bad.lean",
+        "missing_import.lean",
+        "not_text.lean",
+        "bad_header.lean",
+        "nowhere.lean",
+        "exit.lean",
+        "late.lean",
+    ];
+    for jobs in ["1", "2", "8"] {
+        let output = files.check(&[&names[..], &["--jobs", jobs]].concat());
         let said = text(&output.stdout);
         assert_eq!(output.status.code(), Some(1), "{said}");
-        assert!(said.contains("endless.lean:1:0: error: the time for this file is over"), "{said}");
-        // On a slow machine that may be over its time as well, which is not what is tested.
-        assert!(said.contains("next.lean:1:0: "), "{said}");
-    }
-
-    fn modules_of_a_project_and_of_what_it_depends_on_are_found() {
-        // Real Lean reads what is in them, so there the error is another one.
-        let files = Files::new(&[
-            ("project/lakefile.toml", b""),
-            ("project/lake-manifest.json", br#"{"packages": [{"name": "dep", "type": "git"}]}"#),
-            ("project/.lake/build/lib/lean/Own.olean", b"no module"),
-            ("project/.lake/packages/dep/.lake/build/lib/lean/Dep/Inner.olean", b"no module"),
-            ("own.lean", b"import Own"),
-            ("dep.lean", b"import Dep.Inner"),
-        ]);
-        let without = text(&files.check(&["own.lean", "dep.lean"]).stdout);
-        assert_eq!(without.matches("unknown module prefix").count(), 2, "{without}");
-        let with = text(&files.check(&["own.lean", "dep.lean", "--project", "project"]).stdout);
-        assert_eq!(with.matches("unknown module prefix").count(), 0, "{with}");
-    }
-
-    fn output_that_nobody_reads_ends_it() {
-        let files = Files::new(&[("a.lean", b"#check Nat")]);
-        let mut command = Command::new("sh");
-        command.current_dir(files.path()).env("LEANPOOL", env!("CARGO_BIN_EXE_leanpool"));
-        if cfg!(feature = "abi-model") {
-            command.env("LEAN_SYSROOT", "/model");
+        let places: Vec<&str> = said.lines().filter(|line| line.contains(".lean:")).collect();
+        let expected = [
+            "good.lean:2:0: info: Nat : Type",
+            "bad.lean:1:0: error: error oops",
+            "missing_import.lean:2:2: error: unknown module prefix 'Script.Missing'",
+            "not_text.lean:2:0: error: the file is not UTF-8",
+            "bad_header.lean:1:0: error: unknown module prefix",
+            "nowhere.lean:1:0: error: the file can't be read",
+            "exit.lean:1:0: info: before",
+            "exit.lean:1:0: error: the process that checked this file ended with exit code 0",
+            "late.lean:2:0: info: early",
+        ];
+        assert_eq!(places.len(), expected.len(), "{said}");
+        for (place, expected) in places.iter().zip(expected) {
+            assert!(place.starts_with(expected), "{place} is not {expected}");
         }
-        let output = command.args(["-c", "\"$LEANPOOL\" check a.lean 2>err | true; cat err"]).output().unwrap();
-        assert!(!text(&output.stdout).contains("panicked"), "{}", text(&output.stdout));
+        let summary = text(&output.stderr);
+        assert!(
+            summary.starts_with("8 files, 2 without errors, 6 errors, 0 warnings; 2 imports"),
+            "{summary}"
+        );
     }
+}
+
+#[test]
+fn no_error_ends_with_0_and_quiet_says_nothing() {
+    let files = Files::new(&[("a.lean", "-- say one")]);
+    let output = files.check(&["a.lean", "--quiet"]);
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+    assert_eq!(text(&output.stdout), "a.lean:1:0: info: one\n");
+}
+
+fn json(output: &std::process::Output) -> Vec<Value> {
+    text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn json_has_an_object_a_line_and_the_summary_last() {
+    let odd = r#"-- odd {"caption":"","data":"Unknown","endPos":{"column":15,"line":1},"fileName":"a.lean","pos":{"column":11,"line":1},"severity":"error"}"#;
+    let files = Files::new(&[("a.lean", odd), ("b.lean", "import Script.Missing"), ("c.lean", "")]);
+    let lines = json(&files.check(&["a.lean", "b.lean", "c.lean", "--json", "--stats"]));
+    let [first, second, last] = &lines[..] else { panic!("{lines:?}") };
+    assert_eq!((&first["file"], &first["line"], &first["column"]), (&"a.lean".into(), &1.into(), &11.into()));
+    assert_eq!((&first["end_line"], &first["end_column"]), (&1.into(), &15.into()));
+    assert_eq!((&first["severity"], &first["message"]), (&"error".into(), &"Unknown".into()));
+    assert_eq!((&second["file"], &second["end_line"]), (&"b.lean".into(), &Value::Null));
+    let summary = &last["summary"];
+    assert_eq!(summary["files"], 3);
+    assert_eq!(summary["errors"], 2);
+    assert_eq!(
+        (&summary["pool"]["opens_failed"], &summary["workers"]["zygotes_started"]),
+        (&1.into(), &1.into())
+    );
+}
+
+#[test]
+fn files_with_one_header_share_one_import_whatever_their_order() {
+    let files = Files::new(&[
+        ("a1.lean", "import Lean\n-- say a"),
+        ("b1.lean", "-- say b"),
+        ("a2.lean", "/- another -/ import Lean\n-- say a"),
+        ("b2.lean", "-- say b"),
+    ]);
+    let names = ["a1.lean", "b1.lean", "a2.lean", "b2.lean"];
+    for jobs in ["1", "3"] {
+        let output = files.check(&[&names[..], &["--capacity", "1", "--jobs", jobs]].concat());
+        let said = text(&output.stdout);
+        let printed: Vec<&str> = said.lines().filter_map(|line| line.split(':').next()).collect();
+        assert_eq!(printed, names, "in the order given");
+
+        let lines =
+            json(&files.check(&[&names[..], &["--capacity", "1", "-j", jobs, "--json", "--stats"]].concat()));
+        let printed: BTreeSet<&str> = lines.iter().filter_map(|line| line["file"].as_str()).collect();
+        assert_eq!(printed, BTreeSet::from(names));
+        let pool = &lines.last().unwrap()["summary"]["pool"];
+        assert_eq!((&pool["imports_performed"], &pool["acquired"]), (&2.into(), &4.into()), "{pool}");
+    }
+}
+
+#[test]
+fn unordered_prints_a_file_while_one_before_it_is_still_checked() {
+    let files = Files::new(&[("a.lean", "-- ignore-cancel"), ("b.lean", "-- say b")]);
+    let mut child = files.start(&["a.lean", "b.lean", "-j", "2", "--unordered"]);
+    assert_eq!(support::first_line(&mut child), "b.lean:1:0: info: b\n");
+    support::signal(&child, "-INT");
+    assert_eq!(ended(child, String::new()).status.code(), Some(130));
+}
+
+#[test]
+fn file_named_twice_is_checked_twice() {
+    let files = Files::new(&[("a.lean", "-- say Nat")]);
+    let output = files.check(&["a.lean", "a.lean", "--quiet"]);
+    assert_eq!(text(&output.stdout), "a.lean:1:0: info: Nat\n".repeat(2));
+}
+
+#[test]
+fn files_share_a_process_unless_they_are_to_be_isolated() {
+    let files = Files::new(&[("a.lean", "-- pid")]);
+    let pids = |more: &[&str]| {
+        let output = files.check(&[&["a.lean"; 6][..], more].concat());
+        text(&output.stdout).lines().map(str::to_owned).collect::<BTreeSet<_>>().len()
+    };
+    assert_eq!((pids(&[]), pids(&["--isolate", "file"])), (1, 6));
+}
+
+#[test]
+fn project_that_is_not_built_or_for_another_lean_is_named_before_its_imports_fail() {
+    let files = Files::new(&[
+        ("project/lakefile.toml", ""),
+        ("project/lean-toolchain", "leanprover/lean4:v4.20.0"),
+        ("a.lean", "-- say Nat"),
+    ]);
+    let said = text(&files.check(&["a.lean", "--project", "project"]).stderr);
+    assert!(
+        said.contains("built with leanprover/lean4:v4.20.0, whose modules Lean 4.99.0 can't read"),
+        "{said}"
+    );
+    assert!(said.contains("run `lake build`"), "{said}");
+    assert_eq!(text(&files.check(&["a.lean", "--project", "project", "--quiet"]).stderr), "");
+}
+
+#[test]
+fn stats_are_words_without_json() {
+    let files = Files::new(&[("a.lean", ""), ("b.lean", "-- exit 3")]);
+    let said = text(&files.check(&["a.lean", "b.lean", "--stats"]).stdout);
+    for line in [
+        "environments        2 acquired, 1 reused, 1 imported",
+        "misses       1 cold",
+        "dropped      none",
+        "workers             1 zygotes started, 1 hits, 0 zygotes died; ",
+        "; 1 checks died; ",
+    ] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+}
+
+#[test]
+fn what_a_worker_is_started_with_is_what_was_asked_for() {
+    // Modules of a project and of what it depends on are searched, those of LEAN_PATH first and those of --path last.
+    let files = Files::new(&[
+        ("project/lakefile.toml", ""),
+        ("project/lake-manifest.json", r#"{"packages": [{"name": "dep", "type": "git"}]}"#),
+        ("own/x", ""),
+        ("a.lean", "import Script.Configured"),
+    ]);
+    let mut command = files.leanpool();
+    command.args([
+        "check",
+        "a.lean",
+        "--project",
+        "project",
+        "--path",
+        "own",
+        "--max-heartbeats",
+        "77",
+        "--worker",
+    ]);
+    let output = command.arg(files.worker()).env("LEAN_PATH", "/from/env").output().unwrap();
+    let said = text(&output.stdout);
+    let config: Value =
+        serde_json::from_str(said.split_once("info: ").unwrap().1.lines().next().unwrap()).unwrap();
+    let lib = ".lake/build/lib/lean";
+    let path = |name: &str| {
+        files.path().join(name).canonicalize().unwrap_or(files.path().join(name)).display().to_string()
+    };
+    let project = path("project");
+    let expected = [
+        "/from/env".to_owned(),
+        format!("{project}/{lib}"),
+        format!("{project}/.lake/packages/dep/{lib}"),
+        path("own"),
+    ];
+    assert_eq!(config["searchPath"], serde_json::json!(expected));
+    assert_eq!(config["options"], serde_json::json!(["maxHeartbeats=77"]));
+    assert_eq!(config["stackSize"], 64 << 20, "a limit on memory needs it from Lean 4.30 on");
 }
 
 /// As the command `lean` names a module: some messages have the name.
-#[cfg(feature = "abi-model")]
 #[test]
-fn on_the_abi_model_a_module_is_named_by_its_path_below_the_working_folder() {
-    let files =
-        Files::new(&[("here/A/B.lean", b"-- model: main module"), ("C.lean", b"-- model: main module")]);
+fn module_is_named_by_its_path_below_the_working_folder() {
+    let files = Files::new(&[("here/A/B.lean", "-- module"), ("C.lean", "-- module")]);
     let absolute = files.path().join("here/A/B.lean");
-    let names = ["A/B.lean", absolute.to_str().unwrap(), "../C.lean"];
-    for (name, module) in names.into_iter().zip(["A.B", "A.B", "_stdin"]) {
-        let mut command = leanpool();
-        command.current_dir(files.path().join("here")).env("LEAN_SYSROOT", "/model");
-        let output = command.args(["check", "--quiet", name]).output().unwrap();
+    for (name, module) in [("A/B.lean", "A.B"), (absolute.to_str().unwrap(), "A.B"), ("../C.lean", "")] {
+        let mut command = files.leanpool();
+        command.current_dir(files.path().join("here")).args(["check", "--quiet", name, "--worker"]);
+        let output = command.arg(files.worker()).output().unwrap();
         assert_eq!(text(&output.stdout), format!("{name}:1:0: info: {module}\n"));
     }
 }
 
-/// Ctrl-C, where the model's own mark makes the check wait for it.
-#[cfg(feature = "abi-model")]
 #[test]
-fn on_the_abi_model_ctrl_c_ends_the_check_that_runs_and_prints_what_was_found() {
-    use std::io::{BufRead as _, BufReader, Read as _};
-    use std::process::Stdio;
-
-    let files = Files::new(&[
-        ("first.lean", b"#check Nat"),
-        ("endless.lean", b"example := oops\n-- until cancelled\n"),
-        ("last.lean", b"#check Nat\n"),
-    ]);
-    let mut child = leanpool()
-        .current_dir(files.path())
-        .env("LEAN_SYSROOT", "/model")
-        .args(["check", "first.lean", "endless.lean", "last.lean"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut out = BufReader::new(child.stdout.take().unwrap());
-    let mut line = String::new();
-    out.read_line(&mut line).unwrap();
-    assert_eq!(line, "first.lean:1:0: info: Nat : Type\n");
-    // The second is being checked, or about to be; either way it ends.
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    let mut rest = String::new();
-    out.read_to_string(&mut rest).unwrap();
-    let mut said = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(130), "{said}");
-    assert!(!rest.contains("last.lean"), "{rest}");
-    assert!(said.contains("not begun"), "{said}");
+fn output_that_nobody_reads_ends_it() {
+    let files = Files::new(&[("a.lean", "-- say Nat")]);
+    let mut command = files.leanpool();
+    command.args(["check", "--worker"]).arg(files.worker()).args(["a.lean"; 200]);
+    let mut child = command.spawn().unwrap();
+    drop(child.stdout.take());
+    child.stdout = None;
+    let output = child.wait_with_output().unwrap();
+    assert!(!text(&output.stderr).contains("panicked"), "{}", text(&output.stderr));
+    assert!(output.status.code().is_some_and(|code| code <= 1));
 }
 
-/// On the model alone: where address space is short, real Lean would end the process for want of memory of its own.
-#[cfg(all(feature = "abi-model", target_os = "linux"))]
+/// The engine `lean`, with a `lean` that says what it was given.
 #[test]
-fn on_the_abi_model_threads_that_the_system_refuses_are_done_without() {
-    let names: Vec<String> = (0..12).map(|number| format!("{number}.lean")).collect();
-    let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &b"#check Nat"[..])).collect();
-    let files = Files::new(&files);
-    let mut command = Command::new("bash");
-    command
-        .current_dir(files.path())
-        .env("LEANPOOL", env!("CARGO_BIN_EXE_leanpool"))
-        .env("LEAN_SYSROOT", "/model");
-    // Room for some stacks of 256 MiB, but not for 64.
-    let script = "ulimit -v 2000000; exec \"$LEANPOOL\" check --jobs 64 *.lean";
-    let output = command.args(["-c", script]).output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    assert_eq!(text(&output.stdout).matches("Nat : Type").count(), 12);
+fn engine_lean_starts_lean_for_each_file() {
+    let files =
+        Files::new(&[("a.lean", ""), ("b.lean", ""), ("-c.lean", ""), ("crash.lean", ""), ("exit.lean", "")]);
+    files.program(
+        "lean/bin/lean",
+        r#"case "$*" in
+  --version) echo 'Lean (version 4.31.0, x86_64, commit 1, Release)'; exit;;
+esac
+for file; do :; done
+say() { echo "{\"data\":\"$1\",\"endPos\":null,\"fileName\":\"$file\",\"pos\":{\"column\":0,\"line\":1},\"severity\":\"$2\"}"; }
+case $file in
+  a.lean) say "args $* path $LEAN_PATH" information; echo 'from a program';;
+  b.lean) say wrong error; exit 1;;
+  crash.lean) say before information; echo 'last words' >&2; kill -ABRT $$;;
+  exit.lean) say wrong error; exit 0;;
+  *) say "$file" information;;
+esac"#,
+    );
+    let args = ["check", "--engine", "lean", "--max-memory", "1G", "--max-heartbeats", "5", "-j", "2"];
+    let names = ["a.lean", "b.lean", "crash.lean", "exit.lean"];
+    let output = files.leanpool().args(args).args(names).env("LEAN_PATH", "/one").output().unwrap();
+    let (said, errors) = (text(&output.stdout), text(&output.stderr));
+    let lines: Vec<&str> = said.lines().filter(|line| line.contains(".lean:")).collect();
+    let expected = [
+        "a.lean:1:0: info: args --json --tstack=65536 -DmaxHeartbeats=5 a.lean path /one",
+        "b.lean:1:0: error: wrong",
+        "crash.lean:1:0: info: before",
+        "crash.lean:1:0: error: the process that checked this file was ended by signal 6 (SIGABRT). Its last words: last words",
+        "exit.lean:1:0: error: wrong",
+        "exit.lean:1:0: error: the process that checked this file ended with exit code 0",
+    ];
+    // Before 4.30 stacks are small, and 4.31 has no saved headers.
+    assert_eq!(lines.len(), expected.len(), "{said}{errors}");
+    for (line, expected) in lines.iter().zip(expected) {
+        assert!(line.starts_with(expected), "{line} is not {expected}");
+    }
+    assert_eq!((output.status.code(), errors.contains("from a program")), (Some(1), true), "{errors}");
+    let output =
+        files.leanpool().args(["check", "--engine", "lean", "--quiet", "--", "-c.lean"]).output().unwrap();
+    assert_eq!(text(&output.stdout), "-c.lean:1:0: info: ./-c.lean\n", "no option");
 }

@@ -21,8 +21,8 @@ fn waiting<const SHARED: bool>(pool: &Pool<u32, Thing<SHARED>>, number: u64) {
 }
 
 /// A lease that a newcomer got: a thread of its own, which holds nothing when it asks.
-fn newcomer<'p, const SHARED: bool>(
-    pool: &'p Pool<u32, Thing<SHARED>>,
+fn newcomer<const SHARED: bool>(
+    pool: &Pool<u32, Thing<SHARED>>,
     ledger: &Ledger,
     key: u32,
 ) -> Result<Lease<u32, Thing<SHARED>>, AcquireError<threads::Error>> {
@@ -106,8 +106,8 @@ fn rule_2_one_who_can_not_be_served_holds_up_nobody() {
 
 /// Leases of newcomers that overlap, so that there are never 8 bytes for the one who waits; returned is how many there were until one
 /// had to wait, and the lease that is still out then.
-fn overtake<'p>(
-    pool: &'p Exclusive,
+fn overtake(
+    pool: &Exclusive,
     ledger: &Ledger,
 ) -> (usize, Lease<u32, Thing<false>>, AcquireError<threads::Error>) {
     let mut held = newcomer(pool, ledger, 1).unwrap();

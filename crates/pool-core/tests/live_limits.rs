@@ -18,7 +18,7 @@ fn setting(capacity: impl Capacity + 'static) -> (Things, Ledger) {
 }
 
 /// A lease on a new resource of that weight.
-fn open<'p>(pool: &'p Things, ledger: &Ledger, key: u32, weight: u64) -> Result<Lease<u32, Thing>, Error> {
+fn open(pool: &Things, ledger: &Ledger, key: u32, weight: u64) -> Result<Lease<u32, Thing>, Error> {
     let lease = pool.acquire(&key, ledger.open_with(move |knobs| knobs.weight.set(weight)))?;
     assert!(!LeaseOf::was_hit(&lease));
     Ok(lease)

@@ -12,6 +12,7 @@ use std::time::Duration;
 use loom::thread;
 use pool_core::capacity::{Both, MaxIdle, MaxLive, Unbounded};
 use pool_core::eviction::Lru;
+use pool_core::pool::LeaseOf;
 use pool_core::sync::{CancellationToken, Pool};
 use pool_core::{AcquireError, Clock, Resource, Step};
 
@@ -177,7 +178,7 @@ fn single_flight_whose_open_panics() {
                 thread::yield_now();
                 std::panic::resume_unwind(Box::new("expected"))
             });
-            assert!(lease.unwrap().was_hit());
+            assert!(LeaseOf::was_hit(&lease.unwrap()));
         }));
         drop(outcome);
         other.join().unwrap();
@@ -288,7 +289,6 @@ fn close_and_wait_against_the_last_lease() {
     model(None, || {
         let (pool, ledger) = (exclusive(1), Arc::new(Ledger::default()));
         let lease = pool.acquire(&1, |_| ledger.open()).unwrap();
-        let lease = pool.own(lease);
         let user = thread::spawn(move || drop(lease));
         pool.close_and_wait(Duration::MAX).unwrap();
         assert_eq!(pool.usage().live(), 0);

@@ -22,7 +22,7 @@ fn open_shared(ledger: &Ledger) -> impl Fn(&u32) -> Result<Thing, &'static str> 
 }
 
 /// Leases on one shared resource, of key 1.
-fn siblings<'p, const N: usize>(pool: &'p Things, ledger: &Ledger) -> [Lease<u32, Thing>; N] {
+fn siblings<const N: usize>(pool: &Things, ledger: &Ledger) -> [Lease<u32, Thing>; N] {
     let leases: [_; N] = std::array::from_fn(|_| pool.acquire(&1, open_shared(ledger)).unwrap());
     assert!(leases.iter().all(|lease| lease.id() == leases[0].id()), "they share one resource");
     leases

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use pool_core::capacity::{Both, MaxIdle, MaxLive};
 use pool_core::eviction::Lru;
+use pool_core::pool::LeaseOf;
 use pool_core::sync::{CancellationToken, Lease, Pool, WaitIfCheaper};
 use pool_core::{AcquireError, Clock, Health, Resource};
 use shuttle::rand::{Rng, thread_rng};
@@ -141,11 +142,11 @@ fn step<const SHARED: bool>(pool: &Arc<Things<SHARED>>, ledger: &Arc<Ledger>, to
         lease.0.in_use.store(false, SeqCst);
     }
     match rng.gen_range(0..12) {
-        0 => lease.discard(),
-        1 => drop(lease.into_inner()),
+        0 => LeaseOf::discard(lease),
+        1 => drop(LeaseOf::into_inner(lease)),
         2 => lease.0.stale.store(true, SeqCst),
         3 => {
-            let owned: Lease<_, _> = pool.own(lease);
+            let owned: Lease<_, _> = lease;
             drop(owned);
         }
         4 => {

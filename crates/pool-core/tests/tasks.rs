@@ -243,7 +243,7 @@ fn open_that_panics_in_a_task_gives_its_place_to_the_next() {
             assert!(poll(&mut waits, &count).is_pending());
             std::panic::resume_unwind(Box::new(threads::Expected))
         };
-        drop(pollster::block_on(pin!(pool.acquire_async(&1, panics))))
+        drop(pollster::block_on(pin!(pool.acquire_async(&1, panics))));
     }));
     let Poll::Ready(Ok(Granted::Place(place))) = poll(&mut waits, &count) else { panic!("it opens now") };
     drop(place.fill(ledger.open().unwrap()).unwrap());

@@ -258,7 +258,7 @@ impl fmt::Display for Acquire {
             None => {}
             Some(Dropped::Nowhere) => f.write_str(", as a task")?,
             Some(Dropped::Waiting(polls)) => {
-                write!(f, ", as a task that is dropped if it waits at poll {polls}")?
+                write!(f, ", as a task that is dropped if it waits at poll {polls}")?;
             }
             Some(Dropped::Opening) => f.write_str(", as a task that is dropped in its open")?,
         }

@@ -75,6 +75,8 @@ impl Run {
             .capacity(MaxIdle(settings.capacity))
             .eviction(Recall::with_names(names))
             .shared()
+            // An import takes as long as it takes, and its token ends a wait for it.
+            .max_wait(None)
             .build();
         Common::new(Self {
             runtime,

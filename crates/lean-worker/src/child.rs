@@ -1,0 +1,354 @@
+//! A check in a child: what is sent, how long it may take, and what its end means.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::Shutdown;
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::cancel::CancelToken;
+use crate::meter::anonymous_bytes;
+use crate::protocol::{Check, ChildLine, Done, Lines, Malformed, Message, Sandbox, child_line, line};
+use crate::verdict::{Cause, Death, Ending, Verdict};
+use crate::zygote::{Ended, Gone, Shared};
+
+/// How long a child that was to be killed may go on before its zygote is taken for broken.
+const TO_DIE: Duration = Duration::from_secs(5);
+
+/// A process that was forked from a zygote. Dropped, it is killed, if it has not ended.
+pub(crate) struct Child {
+    id: u64,
+    stream: Arc<UnixStream>,
+    shared: Arc<Shared>,
+    lines: Lines,
+    /// Files that it has checked.
+    served: u32,
+    /// Bytes of its own, when it was last looked.
+    bytes: u64,
+    sandbox: Option<Sandbox>,
+}
+
+/// How long a check may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Times {
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) grace: Duration,
+}
+
+/// What came of a check in a child.
+pub(crate) enum Outcome {
+    /// `may_go_on`: whether the child can be given another file.
+    Verdict { verdict: Verdict, may_go_on: bool },
+    /// The file's header is not the zygote's.
+    OtherHeader,
+    /// The zygote has ended, and the child with it.
+    ZygoteGone(Gone),
+}
+
+/// How far the end of a check has been seen to.
+enum Phase {
+    Running,
+    Cancelling,
+    Killed(Cut),
+    /// It was killed, and does not end.
+    Stuck(Cut),
+}
+
+/// Why it was killed.
+#[derive(Clone)]
+enum Cut {
+    Late,
+    Wrong(Cause),
+}
+
+impl Child {
+    pub(crate) fn new(id: u64, stream: UnixStream, shared: Arc<Shared>) -> Self {
+        Self {
+            id,
+            stream: Arc::new(stream),
+            shared,
+            lines: Lines::default(),
+            served: 0,
+            bytes: 0,
+            sandbox: None,
+        }
+    }
+
+    /// Whether it is there, and says nothing while it is asked nothing.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let is_silent = |read: std::io::Result<usize>| read.is_err_and(|error| is_for_a_moment(&error));
+        self.lines.rest().is_empty() && (self.served == 0 || is_silent((&*self.stream).read(&mut [0])))
+    }
+
+    /// Checks a file. `heard` gets each message as it comes.
+    pub(crate) fn check(
+        &mut self,
+        check: &Check<'_>,
+        times: Times,
+        cancel: &CancelToken,
+        heard: &mut dyn FnMut(&Message),
+    ) -> Outcome {
+        let _call = cancel.call({
+            let (shared, stream, id) = (self.shared.clone(), self.stream.clone(), self.id);
+            move || {
+                // Nobody waits for it any more, whatever the zygote makes of the rest.
+                let _ = stream.shutdown(Shutdown::Both);
+                shared.kill_at_once(id);
+            }
+        });
+        let mut to_send = Vec::new();
+        if self.served == 0 {
+            to_send = line(Some("child"), &self.shared.limits.child());
+        }
+        to_send.extend(line(Some("check"), check));
+        self.served += 1;
+        let mut talk = Talk::new(check.file, times, self.shared.limits.said, heard);
+        talk.begin_until = self.sandbox.is_none().then(|| Instant::now() + self.shared.limits.patience);
+        let done = self.talk(&to_send, &mut talk);
+        self.conclude(done, talk, cancel)
+    }
+
+    /// Sends and reads until the check is done, or the stream has ended.
+    fn talk(&mut self, mut to_send: &[u8], talk: &mut Talk<'_>) -> Option<Done> {
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            loop {
+                let line = match self.lines.next(self.shared.limits.said) {
+                    Ok(None) => break,
+                    Ok(Some(line)) => child_line(line),
+                    Err(error) => Err(error),
+                };
+                let line = line.map_err(|error| Cause::Protocol(error.to_string()));
+                match line.and_then(|line| talk.take(line, &mut self.sandbox)) {
+                    Ok(None) => {}
+                    // What it says once it was to be killed came too late.
+                    Ok(Some(done)) if matches!(talk.phase, Phase::Running | Phase::Cancelling) => {
+                        return Some(done);
+                    }
+                    Ok(Some(_)) => {}
+                    Err(cause) => {
+                        self.kill(talk, Cut::Wrong(cause));
+                        self.lines = Lines::default();
+                        break;
+                    }
+                }
+            }
+            if self.sandbox.is_some() {
+                talk.begin_until = None;
+            } else if talk.begin_until.is_some_and(|until| Instant::now() >= until) {
+                self.shared.broken("a child that it was to fork has not begun");
+                return None;
+            }
+            if let Some(step) = talk.step() {
+                match step {
+                    Step::Cancel => {
+                        // One that does not read may have no room for it: then the grace ends it.
+                        let _ = (&*self.stream).write(b"cancel\n");
+                    }
+                    Step::Kill => self.kill(talk, Cut::Late),
+                    Step::GiveUp => {
+                        self.shared.broken("a child that was to be killed goes on");
+                        return None;
+                    }
+                }
+            }
+            let events = if to_send.is_empty() { PollFlags::IN } else { PollFlags::IN | PollFlags::OUT };
+            let ready = {
+                let mut fds = [PollFd::from_borrowed_fd(self.stream.as_fd(), events)];
+                let until = talk.until.into_iter().chain(talk.begin_until).min();
+                let timeout = until.map(|until| timespec(until.saturating_duration_since(Instant::now())));
+                match poll(&mut fds, timeout.as_ref()) {
+                    Ok(_) => fds[0].revents(),
+                    Err(_) => PollFlags::empty(),
+                }
+            };
+            if ready.contains(PollFlags::OUT) && !to_send.is_empty() {
+                match (&*self.stream).write(to_send) {
+                    Ok(bytes) => to_send = &to_send[bytes..],
+                    Err(error) if is_for_a_moment(&error) => {}
+                    // It has ended: what it said before is still to be read.
+                    Err(_) => to_send = &[],
+                }
+            }
+            if ready.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
+                match (&*self.stream).read(&mut buffer) {
+                    Ok(0) => return None,
+                    Ok(bytes) if matches!(talk.phase, Phase::Running | Phase::Cancelling) => {
+                        self.lines.push(&buffer[..bytes]);
+                    }
+                    Ok(_) => {}
+                    Err(error) if is_for_a_moment(&error) => {}
+                    Err(_) => return None,
+                }
+            }
+        }
+    }
+
+    fn kill(&self, talk: &mut Talk<'_>, cut: Cut) {
+        if matches!(talk.phase, Phase::Running | Phase::Cancelling) {
+            self.shared.kill(self.id);
+            talk.phase = Phase::Killed(cut);
+            talk.until = Some(Instant::now() + TO_DIE);
+        }
+    }
+
+    fn conclude(&mut self, done: Option<Done>, talk: Talk<'_>, cancel: &CancelToken) -> Outcome {
+        let Talk { phase, messages, output, .. } = talk;
+        let was_late = matches!(phase, Phase::Cancelling);
+        let (ending, may_go_on) = match (done, phase) {
+            (Some(Done { failure: Some(failure), .. }), _)
+                if failure == "another header than the zygote's" =>
+            {
+                return Outcome::OtherHeader;
+            }
+            (Some(Done { failure: Some(failure), .. }), _) => (Ending::Failed(failure), true),
+            (Some(Done { cancelled: true, .. }), _) if was_late => {
+                (Ending::TimedOut { killed: false }, false)
+            }
+            // Nobody has cancelled it but something in the file: SIGTERM does so.
+            (Some(Done { cancelled: true, .. }), _) => {
+                (Ending::Died(Death::without_words(Cause::Signal(15))), false)
+            }
+            (Some(_), _) => (Ending::Done, self.may_go_on()),
+            (None, _) if cancel.is_cancelled() => (Ending::Cancelled, false),
+            (None, Phase::Killed(cut) | Phase::Stuck(cut)) => match cut {
+                Cut::Late => (Ending::TimedOut { killed: true }, false),
+                Cut::Wrong(cause) => (Ending::Died(Death::without_words(cause)), false),
+            },
+            (None, _) => match self.death() {
+                Ok(death) => (Ending::Died(death), false),
+                Err(gone) => return Outcome::ZygoteGone(gone),
+            },
+        };
+        let verdict = Verdict { messages, output, ending, sandbox: self.sandbox };
+        Outcome::Verdict { verdict, may_go_on }
+    }
+
+    fn may_go_on(&mut self) -> bool {
+        if let Some(now) = self.shared.pid(self.id).and_then(anonymous_bytes) {
+            let own = now.saturating_sub(self.shared.at_fork());
+            self.shared.grown(self.bytes, own);
+            self.bytes = own;
+        }
+        self.shared.limits.allow_another(self.served, self.bytes)
+    }
+
+    fn death(&self) -> Result<Death, Gone> {
+        let limits = &self.shared.limits;
+        match self.shared.end_of(self.id)? {
+            Some(Ended::Exit(exit)) => Ok(Death::of(&exit, limits.memory, limits.cpu)),
+            Some(Ended::NoFork) => Ok(Death::without_words(Cause::NoFork)),
+            None => Ok(Death::without_words(Cause::Unknown)),
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.shared.forget(self.id, self.bytes);
+    }
+}
+
+/// What a check has said, and until when something has to happen.
+struct Talk<'a> {
+    file: &'a str,
+    times: Times,
+    said_at_most: u64,
+    heard: &'a mut dyn FnMut(&Message),
+    phase: Phase,
+    until: Option<Instant>,
+    /// Until when the child has to say that it has begun.
+    begin_until: Option<Instant>,
+    messages: Vec<Message>,
+    output: String,
+    bytes: u64,
+}
+
+enum Step {
+    Cancel,
+    Kill,
+    GiveUp,
+}
+
+impl<'a> Talk<'a> {
+    fn new(file: &'a str, times: Times, said_at_most: u64, heard: &'a mut dyn FnMut(&Message)) -> Self {
+        let until = times.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        Self {
+            file,
+            times,
+            said_at_most,
+            heard,
+            phase: Phase::Running,
+            until,
+            begin_until: None,
+            messages: Vec::new(),
+            output: String::new(),
+            bytes: 0,
+        }
+    }
+
+    /// Takes what was said. The check's end, or why the child is to be killed.
+    fn take(&mut self, line: ChildLine, sandbox: &mut Option<Sandbox>) -> Result<Option<Done>, Cause> {
+        let is_ours = |file: &str| {
+            if file == self.file {
+                return Ok(());
+            }
+            let other = Malformed::new("what it says is of another file", file.as_bytes());
+            Err(Cause::Protocol(other.to_string()))
+        };
+        match line {
+            ChildLine::Message(message) => {
+                self.bytes += message.json.len() as u64;
+                (self.heard)(&message);
+                self.messages.push(message);
+            }
+            ChildLine::Output { file, text } => {
+                is_ours(&file)?;
+                self.bytes += text.len() as u64;
+                self.output.push_str(&text);
+            }
+            ChildLine::Begun(begun) => *sandbox = Some(begun),
+            ChildLine::Failed { error } => return Err(Cause::Protocol(error)),
+            ChildLine::Done(done) => {
+                is_ours(&done.file)?;
+                return Ok(Some(done));
+            }
+        }
+        if self.bytes > self.said_at_most { Err(Cause::Flood) } else { Ok(None) }
+    }
+
+    /// What is to be done now, because the time for something is over.
+    fn step(&mut self) -> Option<Step> {
+        let until = self.until?;
+        if Instant::now() < until {
+            return None;
+        }
+        match &self.phase {
+            Phase::Running => {
+                self.phase = Phase::Cancelling;
+                self.until = until.checked_add(self.times.grace);
+                Some(Step::Cancel)
+            }
+            Phase::Cancelling => Some(Step::Kill),
+            Phase::Killed(cut) => {
+                self.phase = Phase::Stuck(cut.clone());
+                Some(Step::GiveUp)
+            }
+            Phase::Stuck(_) => None,
+        }
+    }
+}
+
+fn is_for_a_moment(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}
+
+fn timespec(duration: Duration) -> Timespec {
+    Timespec {
+        tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: duration.subsec_nanos().into(),
+    }
+}

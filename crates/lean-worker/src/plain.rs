@@ -1,0 +1,300 @@
+//! The engine `lean`: the command `lean` for each file. Slower than a worker, and able to do all that Lean can.
+//!
+//! Where it can (Lean 4.32 and later), it is given a header that was saved, so that it need not import. It has no soft cancel: at the end of its time it is killed, and
+//! what it had not written yet is lost (`lean` writes to a pipe in large pieces).
+
+use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::cancel::CancelToken;
+use crate::header;
+use crate::launch::{Allowed, Launcher};
+use crate::limits::Limits;
+use crate::protocol::{Exit, Message};
+use crate::request::{CheckTimes, File, Heard};
+use crate::snapshots::Snapshots;
+use crate::surroundings::Surroundings;
+use crate::verdict::{Cause, Death, Ending, Verdict};
+
+/// How much of what is written to standard error is kept, in bytes.
+const LAST_WORDS: u64 = 16 << 10;
+
+/// The command `lean` as an engine. Used by many threads at once.
+pub struct Plain {
+    limits: Limits,
+    launcher: Option<Launcher>,
+    snapshots: Option<Snapshots>,
+}
+
+impl Plain {
+    /// Without `snapshots` each file's imports are done anew. Without a launcher there are no limits, and what runs outlives this process.
+    #[must_use]
+    pub fn new(limits: Limits, launcher: Option<Launcher>, snapshots: Option<Snapshots>) -> Self {
+        Self { limits, launcher, snapshots }
+    }
+
+    /// Headers that were saved and used; nothing if none are kept.
+    #[must_use]
+    pub fn snapshots(&self) -> Option<&Snapshots> {
+        self.snapshots.as_ref()
+    }
+
+    /// Checks a file, which is read anew by `lean` if it lies on the disk under its name. `has_more`: another file with its header comes soon, so it is worth saving.
+    pub fn check(
+        &self,
+        around: &Surroundings,
+        file: &File,
+        has_more: bool,
+        times: CheckTimes,
+        cancel: &CancelToken,
+        heard: &mut dyn FnMut(Heard<'_>),
+    ) -> Verdict {
+        let found = header::read(&file.name, &file.text);
+        let snapshot = self.snapshots.as_ref().and_then(|snapshots| {
+            snapshots.lend(around, &found.header, has_more, cancel, |to| {
+                self.save(around, &found.header.text(), to, cancel)
+            })
+        });
+        let load = snapshot.as_ref().map(crate::pool::SnapshotLoan::path);
+        self.run(around, file, load, times, cancel, heard)
+    }
+
+    /// Has what a header imports saved in a file, and a list of what it rests on beside it.
+    fn save(&self, around: &Surroundings, header: &str, to: &Path, cancel: &CancelToken) -> bool {
+        let mut command = self.command(around);
+        command.arg(argument("--incr-header-save=", to)).arg("--stdin");
+        let run = Running::start(command, Some(header), cancel);
+        let Ok(run) = run else { return false };
+        while run.lines.recv().is_ok() {}
+        run.wait(None).is_some_and(|status| status.success())
+    }
+
+    fn command(&self, around: &Surroundings) -> Command {
+        let program = around.sysroot.join("bin").join(format!("lean{}", std::env::consts::EXE_SUFFIX));
+        let allowed =
+            Allowed { memory: self.limits.memory, cpu: self.limits.cpu, file_size: self.limits.file_size };
+        let mut command = match &self.launcher {
+            Some(launcher) => launcher.command(&program, allowed),
+            None => Command::new(&program),
+        };
+        command.arg("--json");
+        if let (Some(bytes), Some(_)) = (around.stack_size, self.limits.memory) {
+            command.arg(format!("--tstack={}", bytes >> 10));
+        }
+        command.args(around.options.iter().map(|option| format!("-D{option}")));
+        command.env_remove("LEAN_SYSROOT").env("MIMALLOC_ARENA_EAGER_COMMIT", "0");
+        match std::env::join_paths(&around.search_path) {
+            Ok(path) => command.env("LEAN_PATH", path),
+            Err(_) => command.env_remove("LEAN_PATH"),
+        };
+        command
+    }
+
+    fn run(
+        &self,
+        around: &Surroundings,
+        file: &File,
+        load: Option<&Path>,
+        times: CheckTimes,
+        cancel: &CancelToken,
+        heard: &mut dyn FnMut(Heard<'_>),
+    ) -> Verdict {
+        let mut command = self.command(around);
+        if let Some(load) = load {
+            command.arg(argument("--incr-load=", load));
+        }
+        let is_on_disk = Path::new(&file.name).is_file();
+        let source = if is_on_disk { None } else { Some(file.text.as_str()) };
+        if is_on_disk {
+            // A name that begins with a dash is not an option.
+            let is_like_an_option = file.name.starts_with('-');
+            command.arg(if is_like_an_option { format!("./{}", file.name) } else { file.name.clone() });
+        } else {
+            command.arg("--stdin");
+        }
+        let until = times.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let run = match Running::start(command, source, cancel) {
+            Ok(run) => run,
+            Err(error) => {
+                let words = format!("`lean` can't be started: {error}");
+                return Verdict::without_messages(Ending::Failed(words));
+            }
+        };
+        let mut verdict = Verdict::without_messages(Ending::Done);
+        let mut kept = 0;
+        let cut = loop {
+            let line = match until {
+                None => run.lines.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(until) => run.lines.recv_timeout(until.saturating_duration_since(Instant::now())),
+            };
+            let line = match line {
+                Ok(line) => String::from_utf8_lossy(&line).into_owned(),
+                Err(RecvTimeoutError::Disconnected) => break None,
+                Err(RecvTimeoutError::Timeout) => break Some(Ending::TimedOut { killed: true }),
+            };
+            kept += line.len() as u64;
+            if kept > self.limits.said {
+                break Some(Ending::Died(Death::without_words(Cause::Flood)));
+            }
+            match Message::parse(&line) {
+                Ok(message) => {
+                    let message = if is_on_disk { message } else { message.moved(&file.name, |at| at) };
+                    heard(Heard::Message(&message));
+                    verdict.messages.push(message);
+                }
+                // What a program prints that the file starts.
+                Err(_) => {
+                    verdict.output.push_str(&line);
+                    verdict.output.push('\n');
+                }
+            }
+        };
+        if cut.is_some() {
+            run.kill();
+        }
+        let status = run.wait(until);
+        let last = run.last_words();
+        verdict.ending = match (cut, status) {
+            _ if cancel.is_cancelled() => Ending::Cancelled,
+            (Some(cut), _) => cut,
+            (None, None) => Ending::TimedOut { killed: true },
+            (None, Some(status)) => self.ending(status, &verdict.messages, &last),
+        };
+        if verdict.ending == Ending::Done {
+            verdict.output.push_str(&last);
+        }
+        verdict
+    }
+
+    /// `lean` ends with 1 where there are errors and with 0 where there are none. Whatever else it does, something in the file has done.
+    fn ending(&self, status: ExitStatus, messages: &[Message], last: &str) -> Ending {
+        let has_errors = messages.iter().any(|message| message.severity == crate::Severity::Error);
+        match status.code() {
+            Some(0) if !has_errors => Ending::Done,
+            Some(1) if has_errors => Ending::Done,
+            code => {
+                #[cfg(unix)]
+                let signal = std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or(0);
+                #[cfg(not(unix))]
+                let signal = 0;
+                let exit = Exit { code: code.unwrap_or(-1), signal, maxrss: 0, output: last.to_owned() };
+                Ending::Died(Death::of(&exit, self.limits.memory, self.limits.cpu))
+            }
+        }
+    }
+}
+
+fn argument(name: &str, path: &Path) -> std::ffi::OsString {
+    let mut argument = std::ffi::OsString::from(name);
+    argument.push(path);
+    argument
+}
+
+/// A process that runs. Dropped, it is killed.
+struct Running {
+    process: Arc<Mutex<Child>>,
+    lines: Receiver<Vec<u8>>,
+    last: Receiver<Vec<u8>>,
+    _call: crate::cancel::Call,
+}
+
+impl Running {
+    fn start(mut command: Command, stdin: Option<&str>, cancel: &CancelToken) -> std::io::Result<Self> {
+        command.stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() });
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        // What it starts ends with it.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut process = command.spawn()?;
+        let (say, lines) = channel();
+        let (say_last, last) = channel();
+        let (input, stdout, stderr) = (process.stdin.take(), process.stdout.take(), process.stderr.take());
+        let process = Arc::new(Mutex::new(process));
+        let call = cancel.call({
+            let process = process.clone();
+            move || kill(&process)
+        });
+        let running = Self { process, lines, last, _call: call };
+        if let (Some(mut input), Some(text)) = (input, stdin) {
+            let text = text.to_owned();
+            thread(move || drop(input.write_all(text.as_bytes())))?;
+        }
+        if let Some(stdout) = stdout {
+            thread(move || {
+                for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
+                    if say.send(line).is_err() {
+                        break;
+                    }
+                }
+            })?;
+        }
+        if let Some(mut stderr) = stderr {
+            thread(move || {
+                let mut bytes = Vec::new();
+                let _ = (&mut stderr).take(LAST_WORDS).read_to_end(&mut bytes);
+                let _ = say_last.send(bytes);
+                // It must not wait because nobody reads.
+                let _ = std::io::copy(&mut stderr, &mut std::io::sink());
+            })?;
+        }
+        Ok(running)
+    }
+
+    fn kill(&self) {
+        kill(&self.process);
+    }
+
+    /// Waits for its end, which is near. `None` if it was not by then, and was killed.
+    fn wait(&self, until: Option<Instant>) -> Option<ExitStatus> {
+        loop {
+            // Not under the lock for long: somebody may cancel.
+            if let Ok(Some(status)) = lock(&self.process).try_wait() {
+                return Some(status);
+            }
+            if until.is_some_and(|until| Instant::now() >= until) {
+                self.kill();
+                let _ = lock(&self.process).wait();
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn last_words(&self) -> String {
+        // Something that it has started may hold the other end for ever.
+        let last = self.last.recv_timeout(Duration::from_secs(1)).unwrap_or_default();
+        String::from_utf8_lossy(&last).into_owned()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = lock(&self.process).wait();
+    }
+}
+
+fn lock(process: &Mutex<Child>) -> MutexGuard<'_, Child> {
+    process.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn kill(process: &Mutex<Child>) {
+    let mut process = lock(process);
+    // Once it is waited for, its number may be another's.
+    if matches!(process.try_wait(), Ok(None)) {
+        #[cfg(unix)]
+        let _ = rustix::process::kill_process_group(
+            rustix::process::Pid::from_child(&process),
+            rustix::process::Signal::KILL,
+        );
+        let _ = process.kill();
+    }
+}
+
+fn thread(work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    std::thread::Builder::new().spawn(work).map(drop)
+}
