@@ -1,8 +1,8 @@
 use super::{Capacity, Verdict};
 use crate::usage::{Opened, Usage};
 
-/// A limit on the whole process's memory: its private dirty bytes, which is what the system can't take back (see
-/// [`private_dirty_bytes`](crate::private_dirty_bytes)). Resident size would not do: files mapped by many environments
+/// A limit on the whole process's memory: its private dirty bytes, which is what the system can't take back. (The
+/// builder is given what measures them: `process_memory`.) Resident size would not do: files mapped by many environments
 /// are in it, and give nothing back when one is dropped.
 ///
 /// The pool measures once on each miss, before it opens, outside its borrow or lock, and never on a hit. An open is let
