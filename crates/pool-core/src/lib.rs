@@ -51,6 +51,8 @@ mod id;
 mod key;
 pub mod local;
 mod manage;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod names;
 mod observer;
 mod options;

@@ -5,6 +5,7 @@ use crate::usage::Opened;
 
 /// Something that happened in a pool. Hits and returns are not events: they are counted in [`Stats`](crate::Stats).
 #[derive(Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(tag = "event", rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Event<'a, K> {
     /// A miss opened a resource, which its caller is about to get.

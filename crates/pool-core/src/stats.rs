@@ -21,6 +21,7 @@ macro_rules! reasons {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
         pub enum $name { $($(#[$variant_doc])* $variant,)* }
 
         impl Reason for $name {
@@ -32,6 +33,13 @@ macro_rules! reasons {
 
             fn name(self) -> &'static str {
                 match self { $(Self::$variant => $text,)* }
+            }
+        }
+
+        #[cfg(feature = "serde")]
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.name())
             }
         }
 
@@ -182,6 +190,15 @@ impl<T: Reason> Default for Counts<T> {
     }
 }
 
+/// A map from the name of each reason to its count, where that is not 0.
+#[cfg(feature = "serde")]
+impl<T: Reason> serde::Serialize for Counts<T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let counted = self.iter().filter(|(_, count)| *count > 0);
+        serializer.collect_map(counted.map(|(reason, count)| (reason.name(), count)))
+    }
+}
+
 impl<T: Reason> fmt::Debug for Counts<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.iter().filter(|(_, count)| *count > 0)).finish()
@@ -194,6 +211,7 @@ impl<T: Reason> fmt::Debug for Counts<T> {
 /// `opened() + reused == acquired()` and `released_to_pool + released_dropped() + detached == ended()` hold always;
 /// an acquire that failed or was refused is in none of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Stats {
     /// Acquires that were served with a resource from the pool: hits. While `health` is asked of a resource that was
@@ -267,6 +285,7 @@ impl Stats {
 
 /// What waiting came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Waits {
     /// Acquires that had to wait, however it ended.
@@ -291,6 +310,7 @@ pub struct Waits {
 
 /// High-water marks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Peaks {
     /// Most idle resources, after each release had made room.

@@ -7,6 +7,7 @@ use std::fmt;
 /// A shared resource counts once, however many leases it has. *Live* is idle + leased + opening + being dropped. Weights of
 /// all that is live add up to `u64::MAX` at most: what would go beyond is not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Usage {
     /// Resources in the pool with no lease.
@@ -109,6 +110,7 @@ impl fmt::Display for Usage {
 
 /// What opening a resource took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Opened {
     /// Nanoseconds that the open took.
     pub cost_nanos: u64,

@@ -28,7 +28,7 @@ check with a Lean builds a worker for it, which takes some ten seconds: see `lea
 
 const CODES: &str = "\
 Exit codes: 0 no errors, 1 an error was reported, or a file could not be checked, 2 wrong usage, 130 broken off with \
-Ctrl-C or a polite kill (what was found so far is printed).";
+Ctrl-C, 143 with a polite kill (what was found so far is printed).";
 
 /// Check Lean files, each in the environment that its header asks for, from a pool
 ///
