@@ -290,7 +290,7 @@ mod on_official_runtime {
     #[test]
     fn import_that_runs_initialisers_makes_what_was_there_stale_and_is_kept_for_good() {
         let _one_at_a_time = begin();
-        let before = kit();
+        let mut before = kit();
         assert_eq!((before.is_current(), before.health()), (Ok(true), Health::Reusable));
         let first = import(&options(&["lib"]), &["public Kit", "public Effect"]).unwrap();
         assert_eq!((before.is_current(), before.health()), (Ok(false), Health::Stale));
