@@ -8,11 +8,11 @@ use serde_json::Value;
 /// Who may depend on whom; nothing else may, not even for tests.
 const ALLOWED: [(&str, &[&str]); 8] = [
     ("pool-core", &[]),
-    ("process-memory", &[]),
+    ("leanpool-process-memory", &[]),
     ("mock-backend", &["pool-core"]),
-    ("lean-backend", &["pool-core", "process-memory"]),
+    ("lean-backend", &["pool-core", "leanpool-process-memory"]),
     ("lean-worker", &["pool-core"]),
-    ("leanpool", &["lean-backend", "lean-worker", "mock-backend", "pool-core", "process-memory"]),
+    ("leanpool", &["lean-backend", "lean-worker", "mock-backend", "pool-core", "leanpool-process-memory"]),
     ("simulation", &["pool-core"]),
     ("benches", &["leanpool", "lean-backend", "lean-worker", "mock-backend", "pool-core"]),
 ];
