@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use leanpool::checker::{InHand, Outcome, Settings, check_files};
-use leanpool::session::lean_backend::{ImportOptions, Sysroot};
+use leanpool::session::lean_backend::{ImportOptions, Sysroot, UNFINISHED, Unfinished};
 use leanpool::{LeanCancellationToken, LeanRuntime};
 
 fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
@@ -16,6 +16,11 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let options = ImportOptions::new(Sysroot::find()?).into();
     let (token, in_hand) = (LeanCancellationToken::new(), InHand::default());
     let mut all_well = true;
+    // An `exit` that a file runs would be a good end of this program.
+    let unfinished = Unfinished::new(|| {
+        eprintln!("a file has ended the process: not all files were checked");
+        UNFINISHED
+    });
     check_files(runtime, &options, &files, &Settings::default(), &token, &in_hand, |report| {
         let name = files[report.place].display();
         match report.outcome {
@@ -33,5 +38,6 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
             }
         }
     })?;
+    drop(unfinished);
     Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

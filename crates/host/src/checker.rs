@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use lean_backend::{Checked, InternedOptions, LeanCancellationToken, LeanError, LeanResult, LeanRuntime};
 use pool_core::Stats;
 
+pub use crate::source::Failure;
 pub use in_hand::InHand;
 use run::{Group, Run};
 use source::Source;
@@ -64,23 +65,6 @@ pub enum Outcome {
     Overdue,
     /// It was not begun, because everything was cancelled before, or another file was overdue.
     Cancelled,
-}
-
-/// Why a file could not be checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// The line it is about, from 1.
-    pub line: u64,
-    /// The column, in characters, from 0.
-    pub column: u64,
-    /// What is wrong, and what to do if that is known.
-    pub message: String,
-}
-
-impl Failure {
-    fn of_file(message: impl Into<String>) -> Self {
-        Self { line: 1, column: 0, message: message.into() }
-    }
 }
 
 /// What checking came to.

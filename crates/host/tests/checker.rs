@@ -5,6 +5,10 @@
     allow(dead_code, unused_imports, reason = "the official runtime runs some of it")
 )]
 
+#[cfg(all(lean_linked, not(lean_library), not(feature = "abi-model")))]
+#[path = "support/by_lean.rs"]
+mod by_lean;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -80,32 +84,10 @@ fn said(outcome: &Outcome) -> String {
 /// Over the small library of modules in `tests/official-lean`. Run by `.ci/official-lean`.
 #[cfg(all(lean_linked, not(lean_library), not(feature = "abi-model")))]
 mod on_official_runtime {
-    use std::process::Command;
-
     use serde_json::{Value, json};
 
+    use super::by_lean::by_lean;
     use super::*;
-
-    /// Line, column, end, severity and text of what the command `lean` says of a file.
-    fn by_lean(folder: &Path, lib: &str, name: &str) -> Vec<Value> {
-        let sysroot = std::env::var("LEAN_SYSROOT").expect("LEAN_SYSROOT: `.ci/official-lean` sets it");
-        let mut lean = Command::new(Path::new(&sysroot).join("bin/lean"));
-        let output = lean.args(["--json", name]).env("LEAN_PATH", lib).current_dir(folder).output().unwrap();
-        let severity = |said: &Value| if said == "information" { "info".into() } else { said.clone() };
-        let lines = std::str::from_utf8(&output.stdout).unwrap().lines();
-        let said = lines.map(|line| serde_json::from_str::<Value>(line).unwrap()).map(|said| {
-            let (pos, end) = (&said["pos"], &said["endPos"]);
-            json!([
-                pos["line"],
-                pos["column"],
-                end["line"],
-                end["column"],
-                severity(&said["severity"]),
-                said["data"]
-            ])
-        });
-        said.collect()
-    }
 
     #[test]
     fn library_says_what_lean_says_of_every_text() {

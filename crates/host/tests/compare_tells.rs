@@ -1,7 +1,9 @@
 //! Risk: a comparison does not say what its numbers rest on, counts work twice, or compares what was not finished.
 
+#[path = "support/traces.rs"]
+mod traces;
+
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use leanpool::compare::{Capacity, Comparison, Optimum, Options, OptionsError, compare, compare_until};
@@ -10,22 +12,7 @@ use leanpool::pool_core::eviction::Lru;
 use leanpool::replay::{self, replay};
 use leanpool::synthetic::Synthetic;
 use leanpool::trace::{ReadOptions, Trace};
-
-const TRACES: [&str; 9] = [
-    "arklib",
-    "batteries",
-    "brownian-motion",
-    "equational_theories",
-    "flt",
-    "formal-conjectures",
-    "pfr",
-    "scilean",
-    "verso",
-];
-
-fn path(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("../../benches/traces/{name}.tsv"))
-}
+use traces::{TRACES, path};
 
 fn named(names: &[&str]) -> Vec<Policy> {
     names.iter().map(|name| name.parse().unwrap()).collect()

@@ -1,8 +1,10 @@
 //! Risk: the default policy does not hold what is promised of it.
 
+#[path = "support/traces.rs"]
+mod traces;
+
 use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
-use std::path::Path;
 use std::rc::Rc;
 
 use leanpool::synthetic::Synthetic;
@@ -12,6 +14,7 @@ use pool_core::capacity::{MaxIdle, MaxIdleWeight};
 use pool_core::eviction::{NAMES, Recall, named_for_imports};
 use pool_core::local::Pool;
 use pool_core::{Capacity, Eviction, Names as Imports, Resource};
+use traces::{TRACES, path};
 
 struct Weighs(u64);
 
@@ -72,20 +75,8 @@ impl Subject {
 }
 
 fn traces() -> Vec<(String, Subject)> {
-    let names = [
-        "arklib",
-        "batteries",
-        "brownian-motion",
-        "equational_theories",
-        "flt",
-        "formal-conjectures",
-        "pfr",
-        "scilean",
-        "verso",
-    ];
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../benches/traces");
-    let read = |name: &str| Trace::read(&folder.join(format!("{name}.tsv"))).unwrap();
-    names.map(|name| (name.to_owned(), Subject::new(&read(name)))).into_iter().collect()
+    let read = |name: &str| Trace::read(&path(name)).unwrap();
+    TRACES.map(|name| (name.to_owned(), Subject::new(&read(name)))).into_iter().collect()
 }
 
 /// The geometric mean of seconds over those of `Lru` is at most `most` on all traces together, and on none above 1.

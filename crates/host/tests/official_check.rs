@@ -2,11 +2,15 @@
 //! `tests/official-lean`; run by `.ci/official-lean`, which sets LEAN_SYSROOT and LEANPOOL_KIT and runs what is ignored elsewhere.
 #![cfg(target_os = "linux")]
 
+#[path = "support/by_lean.rs"]
+mod by_lean;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use serde_json::{Value, json};
+use by_lean::by_lean;
+use serde_json::Value;
 
 fn texts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/official-lean/texts").canonicalize().unwrap()
@@ -19,27 +23,6 @@ fn kit(folder: &str) -> String {
 fn lines(output: &Output) -> Vec<Value> {
     let said = std::str::from_utf8(&output.stdout).unwrap();
     said.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-/// Line, column, end, severity and text of what the command `lean` says of a file.
-fn by_lean(name: &str) -> Vec<Value> {
-    let sysroot = std::env::var("LEAN_SYSROOT").expect("LEAN_SYSROOT: `.ci/official-lean` sets it");
-    let mut lean = Command::new(Path::new(&sysroot).join("bin/lean"));
-    let severity = |said: &Value| if said == "information" { "info".into() } else { said.clone() };
-    let output =
-        lean.args(["--json", name]).env("LEAN_PATH", kit("lib")).current_dir(texts()).output().unwrap();
-    let said = lines(&output).into_iter().map(|said| {
-        let (pos, end) = (&said["pos"], &said["endPos"]);
-        json!([
-            pos["line"],
-            pos["column"],
-            end["line"],
-            end["column"],
-            severity(&said["severity"]),
-            said["data"]
-        ])
-    });
-    said.collect()
 }
 
 fn leanpool(folder: &Path) -> Command {
@@ -64,7 +47,7 @@ fn command_says_what_lean_says_of_every_text_with_either_engine() {
     let names = names(&texts());
     assert!(names.len() >= 27, "{names:?}");
     let expected: BTreeMap<&str, Vec<Value>> =
-        names.iter().map(|name| (name.as_str(), by_lean(name))).collect();
+        names.iter().map(|name| (name.as_str(), by_lean(&texts(), &kit("lib"), name))).collect();
     for more in [&["--jobs", "8"][..], &["--isolate", "file", "-j", "2"], &["--engine", "lean", "-j", "2"]] {
         let mut found: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         for said in lines(&leanpool(&texts()).args(&names).args(more).output().unwrap()) {

@@ -9,7 +9,7 @@ mod on_official_runtime {
     use std::os::unix::process::ExitStatusExt as _;
     use std::thread;
 
-    use lean_backend::LeanRuntime;
+    use lean_backend::{CheckOptions, LeanRuntime, UNFINISHED, Unfinished};
 
     use crate::support::kit::{import, in_a_child, kit, options};
     use crate::support::runtime;
@@ -40,6 +40,26 @@ mod on_official_runtime {
         let first = said.lines().next().unwrap_or_default();
         assert!(first.contains("uncaught exception") && first.contains("deep recursion"), "{first}");
         assert!(!printed.contains("came back"), "{printed}");
+    }
+
+    /// A file whose metaprogram calls `IO.Process.exit 0`.
+    #[test]
+    fn exit_that_a_file_runs_is_no_good_end() {
+        let name = "on_official_runtime::exit_that_a_file_runs_is_no_good_end";
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/official-lean/texts/ends/exit.lean");
+        let check = || {
+            let (environment, text) = (kit(), fs::read_to_string(path).unwrap());
+            let _unfinished = Unfinished::new(|| {
+                println!("unfinished");
+                UNFINISHED
+            });
+            let checked = environment.check(&text, &CheckOptions::new());
+            println!("came back with {:?}", checked.is_ok());
+        };
+        let Some(output) = in_a_child(name, &[], check) else { return };
+        let printed = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(UNFINISHED), "{printed}");
+        assert!(printed.contains("unfinished") && !printed.contains("came back"), "{printed}");
     }
 
     #[test]

@@ -78,7 +78,8 @@ use crate::capacity::{Bounds, Capacity};
 use crate::create_or_wait::CreateOrWait;
 use crate::eviction::Eviction;
 use crate::id::{EntryId, Id, KeyId};
-use crate::stats::{Counters, MissReason, Stats, Waits};
+use crate::reason::MissReason;
+use crate::stats::{Counters, Stats, Waits};
 use crate::time::Now;
 use crate::usage::Usage;
 

@@ -30,7 +30,7 @@ use std::time::Duration;
 use crate::capacity::Bounds;
 use crate::id::{EntryId, KeyId};
 use crate::names::Names;
-use crate::stats::MissReason;
+use crate::reason::MissReason;
 use crate::time::Now;
 use crate::usage::{Opened, Returned};
 

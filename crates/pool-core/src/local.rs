@@ -119,20 +119,20 @@ impl<K: Clone + fmt::Debug, R, H: Manage<R>> Builder<K, R, H> {
 impl<K: Clone + fmt::Debug, R, H: Manage<R>, C: Capacity, E: Eviction<K>> Builder<K, R, H, C, E> {
     /// Where nanoseconds come from: a virtual clock in tests and simulators.
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
-        self.clock = Box::new(clock);
+        self.settings.clock = Box::new(clock);
         self
     }
 
     /// Who hears of events.
     pub fn observer(mut self, observer: impl Observer<K> + 'static) -> Self {
-        self.observer = Some(Box::new(observer));
+        self.settings.observer = Some(Box::new(observer));
         self
     }
 
     /// How the memory of the process is measured, in bytes, for a capacity policy that
     /// [wants it](Capacity::needs_process_memory): once on each miss, outside the pool's borrow.
     pub fn process_memory(mut self, read: impl Fn() -> Result<u64, ProcessMemoryError> + 'static) -> Self {
-        self.process_memory = Some(Box::new(read));
+        self.settings.process_memory = Some(Box::new(read));
         self
     }
 }

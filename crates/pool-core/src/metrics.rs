@@ -35,7 +35,8 @@ use std::time::Duration;
 use ::metrics::{counter, gauge, histogram};
 
 use crate::observer::{Event, Observer};
-use crate::stats::{Counts, Reason, Stats};
+use crate::reason::{Counts, Reason};
+use crate::stats::Stats;
 
 /// Publishes a pool's numbers. Cheap to clone.
 #[derive(Clone, Debug)]

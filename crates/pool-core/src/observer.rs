@@ -1,6 +1,6 @@
 //! Events, off the hot path.
 
-use crate::stats::{DropReason, MissReason};
+use crate::reason::{DropReason, MissReason};
 use crate::usage::Opened;
 
 /// Something that happened in a pool. Hits and returns are not events: they are counted in [`Stats`](crate::Stats).

@@ -3,7 +3,7 @@
 use crate::contain::{Panics, Payload};
 use crate::core::Ending;
 use crate::manage::Manage;
-use crate::stats::DropReason;
+use crate::reason::DropReason;
 
 /// A value that is expensive to open, of a type that is yours. (For another's type, see [`Hooks`](crate::Hooks).)
 ///

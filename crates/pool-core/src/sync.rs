@@ -162,13 +162,13 @@ impl<K: Clone + fmt::Debug, R, H: Manage<R>, C: Capacity, E: Eviction<K>> Builde
     /// Where nanoseconds come from: a virtual clock in tests and simulators. Timeouts are by this clock, too, but who
     /// waits is only woken to look at it when so much real time has passed.
     pub fn clock(mut self, clock: impl Clock + Send + Sync + 'static) -> Self {
-        self.clock = Box::new(clock);
+        self.settings.clock = Box::new(clock);
         self
     }
 
     /// Who hears of events: on the threads where they happen, several at once.
     pub fn observer(mut self, observer: impl Observer<K> + Send + Sync + 'static) -> Self {
-        self.observer = Some(Box::new(observer));
+        self.settings.observer = Some(Box::new(observer));
         self
     }
 
@@ -179,7 +179,7 @@ impl<K: Clone + fmt::Debug, R, H: Manage<R>, C: Capacity, E: Eviction<K>> Builde
         mut self,
         read: impl Fn() -> Result<u64, ProcessMemoryError> + Send + Sync + 'static,
     ) -> Self {
-        self.process_memory = Some(Box::new(read));
+        self.settings.process_memory = Some(Box::new(read));
         self
     }
 }

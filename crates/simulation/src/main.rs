@@ -18,6 +18,7 @@ mod schedule;
 mod script;
 mod shrink;
 mod thing;
+mod umpire;
 mod world;
 
 use std::cell::RefCell;

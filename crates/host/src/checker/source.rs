@@ -1,6 +1,5 @@
 //! What a file holds, and what it asks for.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -48,28 +47,12 @@ pub(super) fn read_all(
 
 impl Source {
     fn read(runtime: &LeanRuntime, file: &Path) -> Result<Self, Failure> {
-        let bytes =
-            fs::read(file).map_err(|error| Failure::of_file(format!("the file can't be read: {error}")))?;
-        let text =
-            String::from_utf8(bytes).map_err(|error| not_utf8(error.as_bytes(), error.utf8_error()))?;
+        let text = crate::source::read(file)?;
         let name = file.to_string_lossy();
         match header(runtime, &text, &name) {
             Ok(header) => Ok(Self { text, header }),
             Err(error) => Err(bad_header(&error, &name)),
         }
-    }
-}
-
-fn not_utf8(bytes: &[u8], error: std::str::Utf8Error) -> Failure {
-    let good = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-    let line = good.rsplit('\n').next().unwrap_or_default();
-    Failure {
-        line: 1 + good.matches('\n').count() as u64,
-        column: line.chars().count() as u64,
-        message: format!(
-            "the file is not UTF-8: the byte 0x{:02x} here begins no character; save it as UTF-8",
-            bytes[error.valid_up_to()]
-        ),
     }
 }
 
@@ -87,21 +70,6 @@ fn bad_header(error: &LeanError, name: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn first_byte_that_is_no_text_is_found() {
-        let at = |bytes: &[u8]| {
-            let error = std::str::from_utf8(bytes).unwrap_err();
-            let failure = not_utf8(bytes, error);
-            (failure.line, failure.column, failure.message)
-        };
-        let (line, column, message) = at(b"\xff");
-        assert_eq!((line, column), (1, 0));
-        assert!(message.contains("0xff") && message.contains("save it as UTF-8"), "{message}");
-        let (line, column, message) = at("é\nab∀".as_bytes().strip_suffix(b"\x80").unwrap());
-        assert_eq!((line, column), (2, 2), "counted in characters");
-        assert!(message.contains("0xe2"), "{message}");
-    }
 
     #[test]
     fn place_that_lean_names_is_taken_apart() {

@@ -11,7 +11,7 @@ use super::{Core, EntryId};
 use crate::capacity::{Capacity, Verdict};
 use crate::eviction::Eviction;
 use crate::id::KeyId;
-use crate::stats::DropReason;
+use crate::reason::DropReason;
 use crate::time::Now;
 use crate::usage::{Opened, Usage};
 

@@ -14,7 +14,8 @@ use crate::error::Step;
 use crate::eviction::Eviction;
 use crate::id::KeyId;
 use crate::options::GivesUp;
-use crate::stats::{DropReason, MissReason, add};
+use crate::reason::{DropReason, MissReason};
+use crate::stats::add;
 use crate::time::Now;
 use crate::usage::Opened;
 

@@ -7,7 +7,8 @@ use super::queue::{Grant, WaiterId};
 use crate::capacity::Capacity;
 use crate::eviction::Eviction;
 use crate::id::EntryId;
-use crate::stats::{DropReason, add};
+use crate::reason::DropReason;
+use crate::stats::add;
 
 /// Names one who waits for a closed pool to be empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

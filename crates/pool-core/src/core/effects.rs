@@ -3,7 +3,7 @@
 use std::task::Waker;
 
 use crate::contain::{Panics, Payload, contain};
-use crate::stats::DropReason;
+use crate::reason::DropReason;
 
 /// Who is to be woken, what is to be dropped, and what user code panicked with. Doing any of it may run user code, so it is
 /// done outside the borrow or lock.

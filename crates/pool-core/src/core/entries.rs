@@ -7,7 +7,7 @@ use slab::Slab;
 use super::Who;
 use crate::id::{EntryId, Id, KeyId};
 use crate::order::{Link, Links, after, before};
-use crate::stats::DropReason;
+use crate::reason::DropReason;
 
 /// In one cache line where key and resource are a pointer each: among many entries, each line is a wait for memory.
 #[repr(align(64))]

@@ -5,7 +5,8 @@ use super::{Core, LeaseId, Who};
 use crate::capacity::Capacity;
 use crate::eviction::Eviction;
 use crate::id::{EntryId, Id, KeyId};
-use crate::stats::{DropReason, add, count};
+use crate::reason::DropReason;
+use crate::stats::{add, count};
 use crate::time::Now;
 
 /// A warm resource that is leased from now on.

@@ -4,7 +4,7 @@ use super::{Core, LeaseId};
 use crate::capacity::Capacity;
 use crate::eviction::Eviction;
 use crate::id::{EntryId, KeyId};
-use crate::stats::DropReason;
+use crate::reason::DropReason;
 
 impl<K, R, F, C, E> Core<K, R, F, C, E>
 where

@@ -7,7 +7,7 @@ use super::Who;
 use super::queue::WaiterId;
 use crate::id::{EntryId, Id, KeyId};
 use crate::order::{Chain, Order};
-use crate::stats::MissReason;
+use crate::reason::MissReason;
 use crate::usage::Opened;
 
 /// What a hit touches comes first, in half a cache line where a key is a pointer: among many keys each line is a wait for memory.

@@ -9,7 +9,8 @@ use crate::capacity::Capacity;
 use crate::error::{AcquireError, Situation};
 use crate::eviction::Eviction;
 use crate::id::{Id, KeyId};
-use crate::stats::{DropReason, MissReason, add};
+use crate::reason::{DropReason, MissReason};
+use crate::stats::add;
 use crate::usage::{Opened, Usage};
 
 /// Room for one open. The shell holds it in a type whose `Drop` gives it back.

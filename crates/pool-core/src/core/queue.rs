@@ -10,7 +10,7 @@ use super::first_fit::{FirstFit, Need};
 use super::open::{Denied, Reserved};
 use super::{Taken, Who};
 use crate::id::KeyId;
-use crate::stats::DropReason;
+use crate::reason::DropReason;
 
 /// Names one who waits, until it has collected what it was given, or has left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,7 +5,8 @@ use super::{Core, LeaseId};
 use crate::capacity::{Capacity, Verdict};
 use crate::eviction::Eviction;
 use crate::id::{EntryId, Id};
-use crate::stats::{DropReason, MissReason, add, count};
+use crate::reason::{DropReason, MissReason};
+use crate::stats::{add, count};
 use crate::time::Now;
 use crate::usage::Returned;
 

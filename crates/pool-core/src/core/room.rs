@@ -5,7 +5,8 @@ use super::{Core, Who};
 use crate::capacity::{Capacity, Verdict};
 use crate::eviction::{Eviction, Victim};
 use crate::id::{EntryId, KeyId};
-use crate::stats::{DropReason, add};
+use crate::reason::DropReason;
+use crate::stats::add;
 use crate::time::Now;
 use crate::usage::Usage;
 

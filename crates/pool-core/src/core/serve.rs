@@ -10,7 +10,8 @@ use super::queue::{Grant, WaiterId, WaitsFor};
 use super::{Core, EntryId};
 use crate::capacity::{Capacity, Verdict};
 use crate::eviction::Eviction;
-use crate::stats::{DropReason, add};
+use crate::reason::DropReason;
+use crate::stats::add;
 use crate::time::Now;
 
 /// The capacity policy panicked when it was asked about somebody.

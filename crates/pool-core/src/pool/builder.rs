@@ -1,7 +1,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Pool, Share, Shell, Types, WithPolicies};
+use super::{Pool, Shell, Types, WithPolicies};
 use crate::capacity::{Capacity, MostOpening};
 use crate::core::{Core, Parts};
 use crate::create_or_wait::{CreateOrWait, WaitIfCheaper};
@@ -24,15 +24,20 @@ use crate::sync::AtomicBool;
 pub struct Builder<T: Types> {
     capacity: T::Capacity,
     eviction: T::Eviction,
-    manager: T::Manager,
+    pub(crate) settings: Settings<T::Key, T::Resource, T::Manager, T::Mode>,
+}
+
+/// All but the policies.
+pub(crate) struct Settings<K, R, H, M: Mode> {
+    manager: H,
     create_or_wait: Box<dyn CreateOrWait>,
     max_opening: u64,
     max_wait: Option<Duration>,
-    share: Option<Share<T>>,
+    share: Option<fn(&R) -> R>,
     remembered_keys: usize,
-    pub(crate) clock: Box<<T::Mode as Mode>::Clock>,
-    pub(crate) observer: Option<Box<<T::Mode as Mode>::Observer<T::Key>>>,
-    pub(crate) process_memory: Option<Box<<T::Mode as Mode>::ReadMemory>>,
+    pub(crate) clock: Box<M::Clock>,
+    pub(crate) observer: Option<Box<M::Observer<K>>>,
+    pub(crate) process_memory: Option<Box<M::ReadMemory>>,
 }
 
 impl<T: Types> Builder<T> {
@@ -44,9 +49,7 @@ impl<T: Types> Builder<T> {
     ) -> Self {
         let waits = <T::Mode as Mode>::Sleep::SLEEPS;
         let processors = || std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
-        Self {
-            capacity,
-            eviction,
+        let settings = Settings {
             manager,
             create_or_wait: Box::new(WaitIfCheaper),
             max_opening: if waits { processors() } else { u64::MAX },
@@ -56,7 +59,8 @@ impl<T: Types> Builder<T> {
             clock,
             observer: None,
             process_memory: None,
-        }
+        };
+        Self { capacity, eviction, settings }
     }
 
     /// For another [`Mode`], as simulations have.
@@ -69,8 +73,10 @@ impl<T: Types> Builder<T> {
         observer: Box<<T::Mode as Mode>::Observer<T::Key>>,
         process_memory: Box<<T::Mode as Mode>::ReadMemory>,
     ) -> Self {
-        let (observer, process_memory) = (Some(observer), Some(process_memory));
-        Self { observer, process_memory, ..Self::new(capacity, eviction, manager, clock) }
+        let mut builder = Self::new(capacity, eviction, manager, clock);
+        builder.settings.observer = Some(observer);
+        builder.settings.process_memory = Some(process_memory);
+        builder
     }
 
     /// Both policies as types of their own, called without a virtual call.
@@ -79,31 +85,7 @@ impl<T: Types> Builder<T> {
         capacity: C,
         eviction: E,
     ) -> Builder<WithPolicies<T, C, E>> {
-        let Self {
-            manager,
-            create_or_wait,
-            max_opening,
-            max_wait,
-            share,
-            remembered_keys,
-            clock,
-            observer,
-            process_memory,
-            ..
-        } = self;
-        Builder {
-            capacity,
-            eviction,
-            manager,
-            create_or_wait,
-            max_opening,
-            max_wait,
-            share,
-            remembered_keys,
-            clock,
-            observer,
-            process_memory,
-        }
+        Builder { capacity, eviction, settings: self.settings }
     }
 
     pub(crate) fn replace_capacity(self, capacity: T::Capacity) -> Self {
@@ -119,49 +101,45 @@ impl<T: Types> Builder<T> {
     ///
     /// `Clone` is called after the open, and on each hit **inside** the pool's borrow or lock: it must be O(1) (a reference count)
     /// and must not call the pool.
-    pub fn shared(self) -> Self
+    pub fn shared(mut self) -> Self
     where
         T::Resource: Clone,
     {
-        Self { share: Some(T::Resource::clone), ..self }
+        self.settings.share = Some(T::Resource::clone);
+        self
     }
 
     /// Whether to wait for an exclusive resource that is leased, rather than open another. For pools that can wait.
-    pub fn create_or_wait(self, policy: impl CreateOrWait + 'static) -> Self {
-        Self { create_or_wait: Box::new(policy), ..self }
+    pub fn create_or_wait(mut self, policy: impl CreateOrWait + 'static) -> Self {
+        self.settings.create_or_wait = Box::new(policy);
+        self
     }
 
     /// How many may be opened at once; others wait. At least 1.
-    pub fn max_opening(self, opens: u64) -> Self {
-        Self { max_opening: opens.max(1), ..self }
+    pub fn max_opening(mut self, opens: u64) -> Self {
+        self.settings.max_opening = opens.max(1);
+        self
     }
 
     /// How long an acquire waits that does not [say otherwise](crate::AcquireOptions); `None` is for ever.
-    pub fn max_wait(self, most: impl Into<Option<Duration>>) -> Self {
-        Self { max_wait: most.into(), ..self }
+    pub fn max_wait(mut self, most: impl Into<Option<Duration>>) -> Self {
+        self.settings.max_wait = most.into();
+        self
     }
 
     /// How many keys without any resource are remembered, the latest first: what they cost, and what policies know of
     /// them. With 0 every miss of a key that is not in use is [`Cold`](crate::MissReason::Cold).
-    pub fn remembered_keys(self, keys: usize) -> Self {
-        Self { remembered_keys: keys, ..self }
+    pub fn remembered_keys(mut self, keys: usize) -> Self {
+        self.settings.remembered_keys = keys;
+        self
     }
 
     /// The pool, empty. Allocates nothing in proportion to its limits.
     pub fn build(self) -> Pool<T> {
-        let Self {
-            capacity,
-            eviction,
-            manager,
-            create_or_wait,
-            max_opening,
-            max_wait,
-            share,
-            remembered_keys,
-            clock,
-            observer,
-            process_memory,
-        } = self;
+        let Self { capacity, eviction, settings } = self;
+        let Settings { manager, create_or_wait, max_opening, max_wait, share, remembered_keys, .. } =
+            settings;
+        let Settings { clock, observer, process_memory, .. } = settings;
         let capacity = MostOpening { most: max_opening, capacity };
         let needs_process_memory = capacity.needs_process_memory();
         let core = Core::new(Parts { capacity, eviction, create_or_wait, share, remembered_keys });
@@ -188,7 +166,8 @@ impl<T: Types> Builder<T> {
 impl<T: Types> fmt::Debug for Builder<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut builder = f.debug_struct("Builder");
-        builder.field("max_opening", &self.max_opening).field("max_wait", &self.max_wait);
-        builder.field("remembered_keys", &self.remembered_keys).finish_non_exhaustive()
+        let Settings { max_opening, max_wait, remembered_keys, .. } = &self.settings;
+        builder.field("max_opening", max_opening).field("max_wait", max_wait);
+        builder.field("remembered_keys", remembered_keys).finish_non_exhaustive()
     }
 }

@@ -9,8 +9,8 @@ use crate::contain::{Panics, Payload, contain, in_drop};
 use crate::core::{Ending, LeaseId, Victim, Who};
 use crate::guard::{Guard as _, Mode};
 use crate::observer::Event;
+use crate::reason::DropReason;
 use crate::resource::ending_of;
-use crate::stats::DropReason;
 use crate::time::Clock as _;
 
 /// The end of a lease that came while this thread was inside.

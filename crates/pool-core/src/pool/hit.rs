@@ -11,8 +11,8 @@ use crate::guard::Mode;
 use crate::key::Query;
 use crate::manage::Manage;
 use crate::options::AcquireOptions;
+use crate::reason::DropReason;
 use crate::resource::Health;
-use crate::stats::DropReason;
 use crate::time::Clock as _;
 
 /// What a look for a warm resource came to, where there is more to do than to lease it.

@@ -5,8 +5,8 @@ use super::{Pool, Taken, Types};
 use crate::contain::{Panics, Payload, hold_through};
 use crate::core::{Ending, LeaseId};
 use crate::manage::Manage;
+use crate::reason::DropReason;
 use crate::resource::{Health, unfit};
-use crate::stats::DropReason;
 
 /// A resource on loan from a [`Pool`], which it keeps alive. Dropping it gives the resource back: to one who waits for it, or to
 /// the pool. It may be dropped on another thread or task than the one that acquired it.

@@ -12,7 +12,7 @@ use crate::guard::Sleep;
 use crate::key::Query;
 use crate::options::AcquireOptions;
 use crate::process_memory::ProcessMemoryError;
-use crate::stats::DropReason;
+use crate::reason::DropReason;
 use crate::time::Clock as _;
 
 impl<T: Types> Pool<T> {

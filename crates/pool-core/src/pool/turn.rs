@@ -12,7 +12,7 @@ use crate::guard::Mode;
 use crate::key::Query;
 use crate::observer::Event;
 use crate::options::{AcquireOptions, GivesUp};
-use crate::stats::DropReason;
+use crate::reason::DropReason;
 use crate::time::Clock as _;
 
 /// One who asks, from its first miss until it is served or gives up. Dropped, it gives up.

@@ -6,11 +6,11 @@ use std::io::{self, BufWriter, Write};
 use indicatif::ProgressBar;
 use leanpool::lean_worker::{Ending, InOrder, Message, Sandbox, Severity, Verdict};
 use leanpool::pool_core;
+use leanpool::source::Failure;
 use serde_json::{Value, json};
 
 use super::super::common;
 use super::Args;
-use super::source::Failure;
 use super::summary::{Summary, pool_json, write_pool};
 
 /// What came of a file.

@@ -1,27 +1,12 @@
-//! Reading a file that is to be checked.
+//! Reading a file that is to be checked, as `lean` reads it.
 
-use std::fs;
 use std::path::Path;
 
-/// Why a file can't be checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Failure {
-    /// The line it is about, from 1.
-    pub(super) line: u64,
-    /// The column, in characters, from 0.
-    pub(super) column: u64,
-    /// What is wrong, and what to do if that is known.
-    pub(super) message: String,
-}
+use leanpool::source::{self, Failure};
 
 /// What the file holds.
 pub(super) fn read(file: &Path) -> Result<String, Failure> {
-    let bytes = fs::read(file).map_err(|error| Failure {
-        line: 1,
-        column: 0,
-        message: format!("the file can't be read: {error}"),
-    })?;
-    let text = String::from_utf8(bytes).map_err(|error| not_utf8(error.as_bytes(), error.utf8_error()))?;
+    let text = source::read(file)?;
     // `lean` skips such a first line.
     match text.strip_prefix("#lang lean4") {
         Some(rest) if rest.trim_start_matches(['\r', ' ']).starts_with('\n') => {
@@ -31,43 +16,16 @@ pub(super) fn read(file: &Path) -> Result<String, Failure> {
     }
 }
 
-fn not_utf8(bytes: &[u8], error: std::str::Utf8Error) -> Failure {
-    let good = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-    let line = good.rsplit('\n').next().unwrap_or_default();
-    Failure {
-        line: 1 + good.matches('\n').count() as u64,
-        column: line.chars().count() as u64,
-        message: format!(
-            "the file is not UTF-8: the byte 0x{:02x} here begins no character; save it as UTF-8",
-            bytes[error.valid_up_to()]
-        ),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn first_byte_that_is_no_text_is_found() {
-        let at = |bytes: &[u8]| {
-            let failure = not_utf8(bytes, std::str::from_utf8(bytes).unwrap_err());
-            (failure.line, failure.column, failure.message)
-        };
-        let (line, column, message) = at(b"\xff");
-        assert_eq!((line, column), (1, 0));
-        assert!(message.contains("0xff") && message.contains("save it as UTF-8"), "{message}");
-        let (line, column, message) = at("é\nab∀".as_bytes().strip_suffix(b"\x80").unwrap());
-        assert_eq!((line, column), (2, 2), "counted in characters");
-        assert!(message.contains("0xe2"), "{message}");
-    }
 
     #[test]
     fn first_line_that_names_the_language_is_skipped_and_lines_keep_their_numbers() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.lean");
         let text = |text: &str| {
-            fs::write(&path, text).unwrap();
+            std::fs::write(&path, text).unwrap();
             read(&path).unwrap()
         };
         assert_eq!(text("#lang lean4\nimport A"), "\nimport A");
