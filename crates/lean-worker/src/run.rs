@@ -41,7 +41,8 @@ fn needs_lean(file: &File, verdict: &Verdict) -> bool {
 
 /// Checks `files`, at most `jobs` at a time, and calls `each` on this thread with each one's place and verdict as soon as it is there.
 ///
-/// Files with one header follow each other. A header that can't be imported is tried once, for all its files. Cancelling `cancel` ends what
+/// Files with one header follow each other. A header that can't be imported is tried once, for all its files; where somebody killed the importing
+/// process, the next file tries again. Cancelling `cancel` ends what
 /// runs; what was not begun has the ending [`NotBegun`](Ending::NotBegun). So every file has one verdict, unless the system gives no thread at all.
 ///
 /// # Errors

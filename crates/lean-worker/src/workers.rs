@@ -130,9 +130,12 @@ impl Workers {
             // The last try is made alone: a zygote that dies then dies of this file, not of another that it checked at the same time.
             let zygote = match self.zygote(&key, tries == TRIES, cancel) {
                 Ok(zygote) => zygote,
-                Err(StartError::Died(_)) if tries < TRIES => continue,
+                Err(StartError::Died { .. }) if tries < TRIES => continue,
                 Err(StartError::Cancelled) => return Ok(Verdict::without_messages(Ending::Cancelled)),
-                Err(error) if is_own => return Ok(Refusal::of(error).verdict(&found, &file.name)),
+                // What was killed from outside is no reason to refuse the other files that have this header.
+                Err(error) if is_own || matches!(error, StartError::Died { from_outside: true, .. }) => {
+                    return Ok(Refusal::of(error).verdict(&found, &file.name));
+                }
                 Err(error) => return Err(Refusal::of(error)),
             };
             let gone = match zygote.get().child() {
@@ -199,7 +202,7 @@ impl Workers {
             let counts = &self.meter.counts;
             match &started {
                 Ok(_) => counts.zygotes.fetch_add(1, Ordering::Relaxed),
-                Err(StartError::Died(_)) => counts.zygote_deaths.fetch_add(1, Ordering::Relaxed),
+                Err(StartError::Died { .. }) => counts.zygote_deaths.fetch_add(1, Ordering::Relaxed),
                 Err(_) => 0,
             };
             started

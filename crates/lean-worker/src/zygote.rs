@@ -57,8 +57,12 @@ pub(crate) enum StartError {
     #[error("the worker refuses: {0}")]
     Refused(String),
     /// Here it makes sense to try again.
-    #[error("the worker ended while it was starting: {0}")]
-    Died(String),
+    #[error("the worker ended while it was starting: {words}")]
+    Died {
+        words: String,
+        /// By SIGKILL, which is not ours: somebody else did it, or the system that had no memory left. It says nothing of the header.
+        from_outside: bool,
+    },
     #[error(
         "the worker has not imported within {} s: give it more time, or look what the imports run",
         .0.as_secs()

@@ -127,3 +127,37 @@ fn children_are_forked_ahead_where_a_processor_is_idle() {
     let stats = workers.stats();
     assert_eq!((stats.children, stats.forked_ahead), (20, 19), "all but the first, and none for nobody");
 }
+
+#[test]
+fn import_that_dies_is_refused_for_all_its_files_and_one_that_was_killed_for_none_but_the_first() {
+    let _watchdog = watchdog();
+    let endings = |import: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let around = Surroundings {
+            search_path: vec![folder.path().to_str().unwrap().to_owned()],
+            ..Surroundings::clone(&around())
+        };
+        let workers = workers(Limits::default());
+        let files: Vec<_> =
+            (0..10).map(|number| file(&number.to_string(), &format!("import {import}\n"))).collect();
+        let engine = Engine::Worker { workers: &workers, lean: None };
+        let (mut done, one) = (0, NonZero::new(1).unwrap());
+        check_files(
+            engine,
+            &Arc::new(around),
+            &files,
+            one,
+            CheckTimes::default(),
+            &CancelToken::new(),
+            |_, verdict| match verdict.ending {
+                Ending::Done => done += 1,
+                Ending::Failed(words) => assert!(words.contains("while it was starting"), "{words}"),
+                other => panic!("{other:?}"),
+            },
+        )
+        .unwrap();
+        (done, workers.stats().zygote_deaths)
+    };
+    assert_eq!(endings("Script.Dies"), (0, 3), "it was tried three times in all, not for each file");
+    assert_eq!(endings("Script.KilledThrice"), (9, 3), "who killed it says nothing of the next file");
+}

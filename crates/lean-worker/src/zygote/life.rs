@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::process::CommandExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::PathBuf;
 use std::process::{Child as Process, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::mpsc::Sender;
@@ -57,14 +57,16 @@ pub(super) fn live(begin: Begin, shared: &Shared, report: &Sender<Result<(), Sta
             shared.grown(0, own);
             let _ = report.send(Ok(()));
             let why = serve(shared, &mut stderr);
-            let status = end(shared, &mut process, &mut stderr);
+            let (status, _) = end(shared, &mut process, &mut stderr);
             say_goodbye(shared, why, status, &stderr);
             own
         }
         Err(mut error) => {
-            let status = end(shared, &mut process, &mut stderr);
-            if let StartError::Died(words) = &mut error {
+            let (status, by_us) = end(shared, &mut process, &mut stderr);
+            if let StartError::Died { words, from_outside } = &mut error {
                 *words = in_words(status, &stderr);
+                *from_outside =
+                    !by_us && status.and_then(|status| status.signal()) == Some(Signal::KILL.as_raw());
             }
             shared.lock().gone = Some(error.to_string());
             let _ = report.send(Err(error));
@@ -118,6 +120,7 @@ fn wait_until_ready(
     let mut stdout =
         process.stdout.take().ok_or_else(|| StartError::Protocol("no standard output".to_owned()))?;
     let wrong = |error: Malformed| StartError::Protocol(error.to_string());
+    let died = |words| StartError::Died { words, from_outside: false };
     let (mut lines, mut messages, mut buffer) = (Lines::default(), Vec::new(), vec![0; 64 << 10]);
     loop {
         while let Some(line) = lines.next(shared.limits.said).map_err(wrong)? {
@@ -144,15 +147,15 @@ fn wait_until_ready(
         if can_read {
             match stdout.read(&mut buffer) {
                 // It has ended, or was ended; or it lives, and says nothing more, which comes to the same.
-                Ok(0) => return Err(StartError::Died(String::new())),
+                Ok(0) => return Err(died(String::new())),
                 Ok(bytes) => lines.push(&buffer[..bytes]),
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(StartError::Died(error.to_string())),
+                Err(error) => return Err(died(error.to_string())),
             }
         }
         // While it imports it says nothing on its control socket: what can be read there is that one end is closed.
         if hung_up && !can_read {
-            return Err(StartError::Died(String::new()));
+            return Err(died(String::new()));
         }
     }
 }
@@ -198,10 +201,11 @@ fn note(shared: &Shared, event: Event, packet: &[u8]) -> Result<(), Malformed> {
     Ok(())
 }
 
-/// Tells the process to end, waits for it, and sees to it.
-fn end(shared: &Shared, process: &mut Process, stderr: &mut LastWords) -> Option<ExitStatus> {
+/// Tells the process to end, waits for it, and sees to it. How it ended, and whether it had to be killed.
+fn end(shared: &Shared, process: &mut Process, stderr: &mut LastWords) -> (Option<ExitStatus>, bool) {
     shared.hang_up();
     let until = Instant::now() + TO_END;
+    let mut by_us = false;
     if let Ok(pidfd) = pidfd_open(Pid::from_child(process), PidfdFlags::empty()) {
         loop {
             let left = until.saturating_duration_since(Instant::now());
@@ -213,16 +217,16 @@ fn end(shared: &Shared, process: &mut Process, stderr: &mut LastWords) -> Option
                 break;
             }
             if left.is_zero() {
-                let _ = pidfd_send_signal(&pidfd, Signal::KILL);
+                by_us = pidfd_send_signal(&pidfd, Signal::KILL).is_ok();
                 break;
             }
         }
     } else {
-        let _ = process.kill();
+        by_us = process.kill().is_ok();
     }
     let status = process.wait().ok();
     stderr.hear_what_is_left();
-    status
+    (status, by_us)
 }
 
 /// All that was to be known of its children is known.
