@@ -270,8 +270,8 @@ where
         }
         self.ask_next_to_measure();
         // Who asks may have been the last who was to end by itself: it measured.
-        while self.refuse_stuck() {
-            self.serve_all(None, now);
+        if self.refuse_stuck() {
+            self.serve(None, now);
         }
     }
 
