@@ -1,4 +1,6 @@
-//! A check in a child: what is sent, how long it may take, and what its end means.
+//! A child: what is sent, how long an answer may take, and what a check's end means.
+
+mod repl;
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::Shutdown;
@@ -10,10 +12,15 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::cancel::CancelToken;
+use crate::interrupt::Interrupt;
 use crate::meter::anonymous_bytes;
-use crate::protocol::{Check, ChildLine, Done, Lines, Malformed, Message, Sandbox, child_line, line};
+use crate::protocol::{
+    Answered, Check, ChildLine, ChildSettings, Done, Lines, Malformed, Message, Sandbox, child_line, line,
+};
 use crate::verdict::{Cause, Death, Ending, Verdict};
 use crate::zygote::{Ended, Gone, Shared};
+
+pub(crate) use repl::Replied;
 
 /// How long a child that was to be killed may go on before its zygote is taken for broken.
 const TO_DIE: Duration = Duration::from_secs(5);
@@ -46,6 +53,20 @@ pub(crate) enum Outcome {
     OtherHeader,
     /// The zygote has ended, and the child with it.
     ZygoteGone(Gone),
+}
+
+/// What is asked of a child.
+#[derive(Clone, Copy)]
+enum Asked<'a> {
+    /// The check of a file with this name.
+    Check(&'a str),
+    Repl,
+}
+
+/// How an answer ends.
+enum End {
+    Check(Done),
+    Repl(Answered),
 }
 
 /// How far the end of a check has been seen to.
@@ -91,6 +112,23 @@ impl Child {
         cancel: &CancelToken,
         heard: &mut dyn FnMut(&Message),
     ) -> Outcome {
+        let mut talk = Talk::new(Asked::Check(check.file), times, self.shared.limits.said, heard);
+        let settings = self.shared.limits.child();
+        let done = match self.ask(&line(Some("check"), check), settings, &mut talk, cancel) {
+            Some(End::Check(done)) => Some(done),
+            _ => None,
+        };
+        self.conclude(done, talk, cancel)
+    }
+
+    /// Sends a request, before the first one the child's settings, and hears what is said to it, until its end or the stream's.
+    fn ask(
+        &mut self,
+        request: &[u8],
+        settings: ChildSettings,
+        talk: &mut Talk<'_>,
+        cancel: &CancelToken,
+    ) -> Option<End> {
         let _call = cancel.call({
             let (shared, stream, id) = (self.shared.clone(), self.stream.clone(), self.id);
             move || {
@@ -101,18 +139,16 @@ impl Child {
         });
         let mut to_send = Vec::new();
         if self.served == 0 {
-            to_send = line(Some("child"), &self.shared.limits.child());
+            to_send = line(Some("child"), &settings);
         }
-        to_send.extend(line(Some("check"), check));
-        self.served += 1;
-        let mut talk = Talk::new(check.file, times, self.shared.limits.said, heard);
+        to_send.extend_from_slice(request);
+        self.served = self.served.saturating_add(1);
         talk.begin_until = self.sandbox.is_none().then(|| Instant::now() + self.shared.limits.patience);
-        let done = self.talk(&to_send, &mut talk);
-        self.conclude(done, talk, cancel)
+        self.talk(&to_send, talk)
     }
 
-    /// Sends and reads until the check is done, or the stream has ended.
-    fn talk(&mut self, mut to_send: &[u8], talk: &mut Talk<'_>) -> Option<Done> {
+    /// Sends and reads until the answer has ended, or the stream has.
+    fn talk(&mut self, mut to_send: &[u8], talk: &mut Talk<'_>) -> Option<End> {
         let mut buffer = vec![0; 64 << 10];
         loop {
             loop {
@@ -125,8 +161,8 @@ impl Child {
                 match line.and_then(|line| talk.take(line, &mut self.sandbox)) {
                     Ok(None) => {}
                     // What it says once it was to be killed came too late.
-                    Ok(Some(done)) if matches!(talk.phase, Phase::Running | Phase::Cancelling) => {
-                        return Some(done);
+                    Ok(Some(end)) if matches!(talk.phase, Phase::Running | Phase::Cancelling) => {
+                        return Some(end);
                     }
                     Ok(Some(_)) => {}
                     Err(cause) => {
@@ -157,7 +193,10 @@ impl Child {
             }
             let events = if to_send.is_empty() { PollFlags::IN } else { PollFlags::IN | PollFlags::OUT };
             let ready = {
-                let mut fds = [PollFd::from_borrowed_fd(self.stream.as_fd(), events)];
+                let mut fds = vec![PollFd::from_borrowed_fd(self.stream.as_fd(), events)];
+                if let (Some(interrupt), Phase::Running) = (talk.interrupt, &talk.phase) {
+                    fds.push(PollFd::from_borrowed_fd(interrupt.as_fd(), PollFlags::IN));
+                }
                 let until = talk.until.into_iter().chain(talk.begin_until).min();
                 let timeout = until.map(|until| timespec(until.saturating_duration_since(Instant::now())));
                 match poll(&mut fds, timeout.as_ref()) {
@@ -252,10 +291,12 @@ impl Drop for Child {
     }
 }
 
-/// What a check has said, and until when something has to happen.
+/// What was said to a request, and until when something has to happen.
 struct Talk<'a> {
-    file: &'a str,
+    asked: Asked<'a>,
     times: Times,
+    /// What asks for an early end.
+    interrupt: Option<&'a Interrupt>,
     said_at_most: u64,
     heard: &'a mut dyn FnMut(&Message),
     phase: Phase,
@@ -274,11 +315,12 @@ enum Step {
 }
 
 impl<'a> Talk<'a> {
-    fn new(file: &'a str, times: Times, said_at_most: u64, heard: &'a mut dyn FnMut(&Message)) -> Self {
+    fn new(asked: Asked<'a>, times: Times, said_at_most: u64, heard: &'a mut dyn FnMut(&Message)) -> Self {
         let until = times.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         Self {
-            file,
+            asked,
             times,
+            interrupt: None,
             said_at_most,
             heard,
             phase: Phase::Running,
@@ -290,31 +332,37 @@ impl<'a> Talk<'a> {
         }
     }
 
-    /// Takes what was said. The check's end, or why the child is to be killed.
-    fn take(&mut self, line: ChildLine, sandbox: &mut Option<Sandbox>) -> Result<Option<Done>, Cause> {
-        let is_ours = |file: &str| {
-            if file == self.file {
-                return Ok(());
-            }
-            let other = Malformed::new("what it says is of another file", file.as_bytes());
-            Err(Cause::Protocol(other.to_string()))
+    /// Takes what was said. The answer's end, or why the child is to be killed.
+    fn take(&mut self, line: ChildLine, sandbox: &mut Option<Sandbox>) -> Result<Option<End>, Cause> {
+        let wrong = |what, said: &str| Cause::Protocol(Malformed::new(what, said.as_bytes()).to_string());
+        let is_ours = |file: Option<&str>| match (self.asked, file) {
+            (Asked::Check(ours), Some(file)) if file == ours => Ok(()),
+            (Asked::Repl, None) => Ok(()),
+            (_, file) => Err(wrong("what it says is of another file", file.unwrap_or("none"))),
         };
         match line {
+            ChildLine::Message(message) if matches!(self.asked, Asked::Repl) => {
+                return Err(wrong("a message that was not asked for", &message.json));
+            }
             ChildLine::Message(message) => {
                 self.bytes += message.json.len() as u64;
                 (self.heard)(&message);
                 self.messages.push(message);
             }
             ChildLine::Output { file, text } => {
-                is_ours(&file)?;
+                is_ours(file.as_deref())?;
                 self.bytes += text.len() as u64;
                 self.output.push_str(&text);
             }
             ChildLine::Begun(begun) => *sandbox = Some(begun),
             ChildLine::Failed { error } => return Err(Cause::Protocol(error)),
             ChildLine::Done(done) => {
-                is_ours(&done.file)?;
-                return Ok(Some(done));
+                is_ours(Some(&done.file))?;
+                return Ok(Some(End::Check(done)));
+            }
+            ChildLine::Repl(answered) => {
+                is_ours(None)?;
+                return Ok(Some(End::Repl(answered)));
             }
         }
         if self.bytes > self.said_at_most { Err(Cause::Flood) } else { Ok(None) }
@@ -322,6 +370,11 @@ impl<'a> Talk<'a> {
 
     /// What is to be done now, because the time for something is over.
     fn step(&mut self) -> Option<Step> {
+        if matches!(self.phase, Phase::Running) && self.interrupt.is_some_and(Interrupt::is_asked) {
+            self.phase = Phase::Cancelling;
+            self.until = Instant::now().checked_add(self.times.grace);
+            return Some(Step::Cancel);
+        }
         let until = self.until?;
         if Instant::now() < until {
             return None;

@@ -50,6 +50,8 @@ mod cancel;
 #[cfg(target_os = "linux")]
 mod child;
 mod header;
+#[cfg(target_os = "linux")]
+mod interrupt;
 pub mod launch;
 mod limits;
 mod meter;
@@ -59,6 +61,8 @@ mod protocol;
 mod request;
 mod run;
 mod schedule;
+#[cfg(target_os = "linux")]
+mod session;
 mod snapshots;
 mod stale;
 mod surroundings;
@@ -72,12 +76,16 @@ mod zygote;
 pub use cache::{Cache, CacheError};
 pub use cancel::CancelToken;
 pub use header::Header;
+#[cfg(target_os = "linux")]
+pub use interrupt::Interrupt;
 pub use limits::Limits;
 pub use plain::Plain;
 pub use protocol::{Message, Position, Sandbox, Severity};
 pub use request::{CheckTimes, File, Heard};
 pub use run::{Engine, check_files};
 pub use schedule::InOrder;
+#[cfg(target_os = "linux")]
+pub use session::{Requests, Session};
 pub use snapshots::Snapshots;
 pub use surroundings::Surroundings;
 pub use toolchain::{Places, Toolchain, ToolchainError};

@@ -3,6 +3,7 @@
 use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use pool_core::Stats as PoolStats;
 
@@ -22,7 +23,7 @@ use crate::verdict::{Ending, Verdict};
 use crate::zygote::{Start, StartError, Zygote};
 
 /// How often a zygote may die in a row under one file, or while it starts, before that is the file's verdict.
-const TRIES: u32 = 3;
+pub(crate) const TRIES: u32 = 3;
 
 /// How much may be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +68,7 @@ pub struct Stats {
     pub children: u64,
     /// Of these, before anybody had asked.
     pub forked_ahead: u64,
-    /// Checks whose process died.
+    /// Checks, and processes of sessions, that died.
     pub deaths: u64,
     /// The most bytes that all processes together had of their own: zygotes, and children at the end of each file.
     pub peak_bytes: u64,
@@ -128,7 +129,8 @@ impl Workers {
             tries += 1;
             let key = Key { around: around.clone(), header: Arc::new(found.header.clone()) };
             // The last try is made alone: a zygote that dies then dies of this file, not of another that it checked at the same time.
-            let zygote = match self.zygote(&key, tries == TRIES, cancel) {
+            let place = if tries == TRIES { Place::Alone } else { Place::Shared(None) };
+            let zygote = match self.zygote(&key, place, cancel) {
                 Ok(zygote) => zygote,
                 Err(StartError::Died { .. }) if tries < TRIES => continue,
                 Err(StartError::Cancelled) => return Ok(Verdict::without_messages(Ending::Cancelled)),
@@ -184,7 +186,8 @@ impl Workers {
         }
     }
 
-    fn zygote(&self, key: &Key, alone: bool, cancel: &CancelToken) -> Result<Lent, StartError> {
+    /// The zygote for `key`.
+    pub(crate) fn zygote(&self, key: &Key, place: Place, cancel: &CancelToken) -> Result<Lent, StartError> {
         let start = |key: &Key| {
             let around = &key.around;
             let rests_on = stale::of_import(&key.header, &around.search_path, around.project.as_deref());
@@ -207,11 +210,15 @@ impl Workers {
             };
             started
         };
-        if alone {
-            start(key).map(Lent::Alone)
-        } else {
-            self.zygotes.lend(key, cancel, start).map(Lent::Shared)
+        match place {
+            Place::Alone => start(key).map(Lent::Alone),
+            Place::Shared(patience) => self.zygotes.lend(key, patience, cancel, start).map(Lent::Shared),
         }
+    }
+
+    /// A child ended before it was done.
+    pub(crate) fn note_death(&self) {
+        self.meter.counts.deaths.fetch_add(1, Ordering::Relaxed);
     }
 
     /// What was done so far.
@@ -231,13 +238,23 @@ impl Workers {
     }
 }
 
-enum Lent {
+/// Where a zygote is to come from.
+#[derive(Clone, Copy)]
+pub(crate) enum Place {
+    /// The pool, where room is waited for: so long, if that is said.
+    Shared(Option<Duration>),
+    /// It is started, and nobody else gets it.
+    Alone,
+}
+
+/// A zygote that is used.
+pub(crate) enum Lent {
     Shared(Loan),
     Alone(Zygote),
 }
 
 impl Lent {
-    fn get(&self) -> &Zygote {
+    pub(crate) fn get(&self) -> &Zygote {
         match self {
             Self::Shared(loan) => loan,
             Self::Alone(zygote) => zygote,
