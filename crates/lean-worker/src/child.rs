@@ -144,11 +144,11 @@ impl Child {
         to_send.extend_from_slice(request);
         self.served = self.served.saturating_add(1);
         talk.begin_until = self.sandbox.is_none().then(|| Instant::now() + self.shared.limits.patience);
-        self.talk(&to_send, talk)
+        self.talk(to_send, talk)
     }
 
     /// Sends and reads until the answer has ended, or the stream has.
-    fn talk(&mut self, mut to_send: &[u8], talk: &mut Talk<'_>) -> Option<End> {
+    fn talk(&mut self, mut to_send: Vec<u8>, talk: &mut Talk<'_>) -> Option<End> {
         let mut buffer = vec![0; 64 << 10];
         loop {
             loop {
@@ -181,8 +181,8 @@ impl Child {
             if let Some(step) = talk.step() {
                 match step {
                     Step::Cancel => {
-                        // One that does not read may have no room for it: then the grace ends it.
-                        let _ = (&*self.stream).write(b"cancel\n");
+                        // Behind what is still to be sent. If that is not read, the grace ends it.
+                        to_send.extend_from_slice(b"cancel\n");
                     }
                     Step::Kill => self.kill(talk, Cut::Late),
                     Step::GiveUp => {
@@ -205,11 +205,11 @@ impl Child {
                 }
             };
             if ready.contains(PollFlags::OUT) && !to_send.is_empty() {
-                match (&*self.stream).write(to_send) {
-                    Ok(bytes) => to_send = &to_send[bytes..],
+                match (&*self.stream).write(&to_send) {
+                    Ok(bytes) => drop(to_send.drain(..bytes)),
                     Err(error) if is_for_a_moment(&error) => {}
                     // It has ended: what it said before is still to be read.
-                    Err(_) => to_send = &[],
+                    Err(_) => to_send.clear(),
                 }
             }
             if ready.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {

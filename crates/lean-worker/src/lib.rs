@@ -53,6 +53,8 @@ mod header;
 #[cfg(target_os = "linux")]
 mod interrupt;
 pub mod launch;
+#[cfg(target_os = "linux")]
+pub mod lending;
 mod limits;
 mod meter;
 mod plain;

@@ -90,7 +90,7 @@ impl Session {
         })
     }
 
-    /// What asks the request that runs to come back, for other threads.
+    /// What asks the request that runs, or is on its way, to come back; for other threads.
     #[must_use]
     pub fn interrupt(&self) -> Interrupt {
         self.interrupt.clone()
@@ -98,12 +98,13 @@ impl Session {
 
     /// Answers a request: text in, text out, in the layout of the REPL and without the blank line behind it. Whatever comes of it, there is an answer.
     pub fn answer(&mut self, request: &str) -> String {
+        self.interrupt.begin();
         let answer = match serde_json::from_str::<Value>(request) {
             Ok(request) if request.is_object() => self.ask(&request),
             Ok(_) => Err("Could not parse the request: it is no JSON object".to_owned()),
             Err(error) => Err(format!("Could not parse the request: {error}")),
         };
-        self.interrupt.forget();
+        self.interrupt.end();
         answer.unwrap_or_else(|words| words::message(&words))
     }
 
