@@ -15,9 +15,11 @@ use crate::cancel::CancelToken;
 use crate::interrupt::Interrupt;
 use crate::meter::anonymous_bytes;
 use crate::protocol::{
-    Answered, Check, ChildLine, ChildSettings, Done, Lines, Malformed, Message, Sandbox, child_line, line,
+    Answered, Check, ChildLine, ChildSettings, Done, Lines, Malformed, Message, Record, Sandbox, child_line,
+    line,
 };
-use crate::verdict::{Cause, Death, Ending, Verdict};
+use crate::request::Heard;
+use crate::verdict::{Cause, Death, Ending, Spent, Verdict};
 use crate::zygote::{Ended, Gone, Shared};
 
 pub(crate) use repl::Replied;
@@ -104,13 +106,13 @@ impl Child {
         self.lines.rest().is_empty() && (self.served == 0 || is_silent((&*self.stream).read(&mut [0])))
     }
 
-    /// Checks a file. `heard` gets each message as it comes.
+    /// Checks a file. `heard` gets what it says as it comes.
     pub(crate) fn check(
         &mut self,
         check: &Check<'_>,
         times: Times,
         cancel: &CancelToken,
-        heard: &mut dyn FnMut(&Message),
+        heard: &mut dyn FnMut(Heard<'_>),
     ) -> Outcome {
         let mut talk = Talk::new(Asked::Check(check.file), times, self.shared.limits.said, heard);
         let settings = self.shared.limits.child();
@@ -235,7 +237,9 @@ impl Child {
     }
 
     fn conclude(&mut self, done: Option<Done>, talk: Talk<'_>, cancel: &CancelToken) -> Outcome {
-        let Talk { phase, messages, output, .. } = talk;
+        let Talk { phase, messages, records, output, .. } = talk;
+        let has_errors = done.as_ref().is_some_and(|done| done.errors > 0 || done.max_errors);
+        let spent = done.as_ref().map(|done| Spent { micros: done.micros, cpu_micros: done.cpu_micros });
         let was_late = matches!(phase, Phase::Cancelling);
         let (ending, may_go_on) = match (done, phase) {
             (Some(Done { failure: Some(failure), .. }), _)
@@ -262,7 +266,7 @@ impl Child {
                 Err(gone) => return Outcome::ZygoteGone(gone),
             },
         };
-        let verdict = Verdict { messages, output, ending, sandbox: self.sandbox };
+        let verdict = Verdict { messages, records, has_errors, spent, output, ending, sandbox: self.sandbox };
         Outcome::Verdict { verdict, may_go_on }
     }
 
@@ -298,12 +302,13 @@ struct Talk<'a> {
     /// What asks for an early end.
     interrupt: Option<&'a Interrupt>,
     said_at_most: u64,
-    heard: &'a mut dyn FnMut(&Message),
+    heard: &'a mut dyn FnMut(Heard<'_>),
     phase: Phase,
     until: Option<Instant>,
     /// Until when the child has to say that it has begun.
     begin_until: Option<Instant>,
     messages: Vec<Message>,
+    records: Vec<Record>,
     output: String,
     bytes: u64,
 }
@@ -315,7 +320,7 @@ enum Step {
 }
 
 impl<'a> Talk<'a> {
-    fn new(asked: Asked<'a>, times: Times, said_at_most: u64, heard: &'a mut dyn FnMut(&Message)) -> Self {
+    fn new(asked: Asked<'a>, times: Times, said_at_most: u64, heard: &'a mut dyn FnMut(Heard<'_>)) -> Self {
         let until = times.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         Self {
             asked,
@@ -327,6 +332,7 @@ impl<'a> Talk<'a> {
             until,
             begin_until: None,
             messages: Vec::new(),
+            records: Vec::new(),
             output: String::new(),
             bytes: 0,
         }
@@ -346,8 +352,14 @@ impl<'a> Talk<'a> {
             }
             ChildLine::Message(message) => {
                 self.bytes += message.json.len() as u64;
-                (self.heard)(&message);
+                (self.heard)(Heard::Message(&message));
                 self.messages.push(message);
+            }
+            ChildLine::Record { file, record, bytes } => {
+                is_ours(Some(&file))?;
+                self.bytes += bytes;
+                (self.heard)(Heard::Record(&record));
+                self.records.push(record);
             }
             ChildLine::Output { file, text } => {
                 is_ours(file.as_deref())?;

@@ -5,7 +5,8 @@ use std::io::Read as _;
 use super::{Asked, Child, Cut, End, Phase, Talk, Times};
 use crate::cancel::CancelToken;
 use crate::interrupt::Interrupt;
-use crate::protocol::{Answered, Ask, Message, line};
+use crate::protocol::{Answered, Ask, line};
+use crate::request::Heard;
 use crate::verdict::{Cause, Death};
 use crate::zygote::Gone;
 
@@ -36,7 +37,7 @@ impl Child {
         settings.folder = Some(folder.to_owned());
         // A session's requests may take as much as they need in all; each has its own time.
         settings.cpu = None;
-        let mut nothing = |_: &Message| ();
+        let mut nothing = |_: Heard<'_>| ();
         let mut talk = Talk::new(Asked::Repl, times, self.shared.limits.said, &mut nothing);
         talk.interrupt = Some(interrupt);
         let answered = match self.ask(&line(None, ask), settings, &mut talk, cancel) {

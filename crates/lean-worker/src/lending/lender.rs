@@ -270,7 +270,7 @@ mod tests {
             match Borrowed::new(&path, &hello) {
                 Ok(_) => assert!(is_lent),
                 Err(BorrowError::Refused { why, .. }) => {
-                    assert!(!is_lent && why.contains("for the user alone"), "{why}")
+                    assert!(!is_lent && why.contains("for the user alone"), "{why}");
                 }
                 Err(error) => panic!("{error}"),
             }
