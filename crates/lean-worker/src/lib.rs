@@ -87,7 +87,7 @@ pub use request::{Asked, CheckTimes, File, Heard, ToCheck};
 pub use run::{Engine, Event, check_files};
 pub use schedule::InOrder;
 #[cfg(target_os = "linux")]
-pub use session::{Requests, Session};
+pub use session::{Requests, Session, message as repl_message};
 pub use snapshots::Snapshots;
 pub use surroundings::Surroundings;
 pub use toolchain::{Places, Toolchain, ToolchainError};

@@ -29,6 +29,7 @@ use crate::workers::{Lent, Place, TRIES, Workers};
 use crate::zygote::StartError;
 
 pub use requests::Requests;
+pub use words::message;
 
 /// How long a session waits for another to give up the place of a zygote. Sessions last, so there is little hope.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -2,7 +2,7 @@
 
 /// Puts requests together from lines. The ends of lines are dropped, as the REPL does: a line break inside a text of JSON is none.
 #[derive(Clone, Debug, Default)]
-pub struct Requests(String);
+pub struct Requests(Vec<u8>);
 
 impl Requests {
     /// Nothing has come yet.
@@ -12,16 +12,17 @@ impl Requests {
     }
 
     /// The request that this line ends, if it does. A line may have its end or not.
-    pub fn line(&mut self, line: &str) -> Option<String> {
-        if line.trim().is_empty() {
+    pub fn line(&mut self, line: &[u8]) -> Option<Vec<u8>> {
+        if line.trim_ascii().is_empty() {
             return self.end();
         }
-        self.0.push_str(line.trim_end_matches(['\n', '\r']));
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        self.0.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
         None
     }
 
     /// The request that the end of all input ends, if there is one.
-    pub fn end(&mut self) -> Option<String> {
+    pub fn end(&mut self) -> Option<Vec<u8>> {
         Some(std::mem::take(&mut self.0)).filter(|request| !request.is_empty())
     }
 }
@@ -34,10 +35,10 @@ mod tests {
     fn blank_lines_part_requests_and_other_ends_of_lines_are_none() {
         let requests = |text: &str| -> Vec<String> {
             let mut requests = Requests::new();
-            let mut all: Vec<String> =
-                text.split_inclusive('\n').filter_map(|line| requests.line(line)).collect();
+            let mut all: Vec<Vec<u8>> =
+                text.split_inclusive('\n').filter_map(|line| requests.line(line.as_bytes())).collect();
             all.extend(requests.end());
-            all
+            all.into_iter().map(|request| String::from_utf8(request).unwrap()).collect()
         };
         assert_eq!(requests("{\"a\":\n 1}\n\n{}\n"), ["{\"a\": 1}", "{}"]);
         assert_eq!(requests("\n\n{\"a\": \"x\\n\n  y\"}  \r\n \r\n\n\n{}"), ["{\"a\": \"x\\n  y\"}  ", "{}"]);

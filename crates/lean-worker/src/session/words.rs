@@ -7,8 +7,9 @@ const WIDTH: usize = 80;
 /// Of many rows of numbers, so many are named.
 const ROWS: usize = 6;
 
-/// The answer that says something instead of giving it.
-pub(super) fn message(words: &str) -> String {
+/// The answer of a REPL that says in words why there is none: `{"message": …}`, in its layout.
+#[must_use]
+pub fn message(words: &str) -> String {
     let text = serde_json::Value::from(words).to_string();
     let line = format!("{{\"message\": {text}}}");
     if line.chars().count() <= WIDTH { line } else { format!("{{\"message\":\n {text}}}") }
