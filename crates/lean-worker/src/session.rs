@@ -111,6 +111,9 @@ impl Session {
 
     /// The answer, or why there is none.
     fn ask(&mut self, request: &Value) -> Result<String, String> {
+        if let Some(words) = wants::refused(request) {
+            return Err(words);
+        }
         let Wants { needs, header } = Wants::of(request, Path::new(&self.folder));
         let mut route = self.routes.route(needs, header);
         let (mut tries, mut is_sure) = (0, false);

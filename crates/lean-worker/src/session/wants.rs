@@ -48,6 +48,23 @@ impl Wants {
     }
 }
 
+/// Why a request can't be answered rightly. Programs that go on from the community's REPL ask for more than that has; whoever asks for it is not to
+/// take an answer without it for the whole.
+pub(super) fn refused(request: &Value) -> Option<String> {
+    if request.get("declarations").is_some_and(|asked| *asked == Value::Bool(true)) {
+        return Some("declarations are not supported here: leave `declarations` out".to_owned());
+    }
+    let name = |option: &Value| {
+        let parts = option.get(0)?.as_array()?.iter().map(|part| part.as_str().map(str::to_owned));
+        Some(parts.collect::<Option<Vec<_>>>()?.join("."))
+    };
+    let options = request.get("setOptions").and_then(Value::as_array)?;
+    // Whether Lean elaborates in parallel changes no answer; a child does not.
+    let other = options.iter().map(|option| name(option).unwrap_or_else(|| option.to_string()));
+    let other = other.into_iter().find(|name| name != "Elab.async")?;
+    Some(format!("setOptions is not supported here: begin the text with `set_option {other} ...`"))
+}
+
 fn known(text: &str) -> Option<Header> {
     Some(header::read("<input>", text).header).filter(|header| matches!(header, Header::Words(_)))
 }
@@ -102,6 +119,18 @@ mod tests {
         assert_eq!(of("import 3"), None);
         assert_eq!(wants(&json!({"path": "none.lean"})).1, None);
         assert_eq!(wants(&json!({"path": "/dev/zero"})).1, None, "which never ends");
+    }
+
+    #[test]
+    fn what_would_be_answered_with_less_than_was_asked_is_refused() {
+        let of = |request: Value| refused(&request).unwrap_or_default();
+        assert_eq!(of(json!({"cmd": "x", "gc": true, "incrementality": true, "declarations": false})), "");
+        assert_eq!(of(json!({"cmd": "x", "setOptions": [[["Elab", "async"], true]]})), "");
+        assert_eq!(of(json!({"cmd": "x", "setOptions": null})), "");
+        assert!(of(json!({"cmd": "x", "declarations": true})).contains("declarations are not supported"));
+        let options = json!([[["Elab", "async"], true], [["pp", "all"], true]]);
+        assert!(of(json!({"cmd": "x", "setOptions": options})).contains("`set_option pp.all ...`"));
+        assert!(of(json!({"cmd": "x", "setOptions": [3]})).contains("set_option 3"));
     }
 
     #[test]
