@@ -367,6 +367,11 @@ impl<'a> Talk<'a> {
                 self.output.push_str(&text);
             }
             ChildLine::Begun(begun) => *sandbox = Some(begun),
+            ChildLine::Failed { error } if matches!(self.asked, Asked::Repl) => {
+                return Err(Cause::Protocol(format!(
+                    "this worker understands no requests of the REPL ({error})"
+                )));
+            }
             ChildLine::Failed { error } => return Err(Cause::Protocol(error)),
             ChildLine::Done(done) => {
                 is_ours(Some(&done.file))?;
