@@ -65,6 +65,7 @@ mod linux {
             options: Vec::new(),
             project: None,
             stack_size,
+            saves_headers: true,
         })
     }
 

@@ -231,20 +231,27 @@ fn ctrl_c_ends_a_request_and_without_one_the_session() {
 #[test]
 fn paths_begin_in_its_folder_and_modules_are_found_as_lake_env_says() {
     let files = files();
-    files.write("sub/project/lakefile.toml", b"");
-    files.write("sub/project/lean-toolchain", b"");
-    let mut command = command(&files, &["--project", "project"]);
-    command.current_dir(files.path().join("sub")).env("LEAN_PATH", "/one:two");
-    let mut repl = Repl::start(&mut command);
-    assert_eq!(said(&repl.ask(&json!({"path": "../a.lean"}))), json!(files.path().join("sub")).to_string());
-    let config = repl.ask(&json!({"cmd": "import Script.Configured"}));
-    let config: Value = serde_json::from_str(config["message"].as_str().unwrap()).unwrap();
     let sub = files.path().join("sub");
-    assert_eq!(
-        config["searchPath"],
-        json!(["/one", sub.join("two"), sub.join("project/.lake/build/lib/lean")])
+    // Beside a project: what `lake env` says is all that counts, unless it is named.
+    files.write("sub/lakefile.toml", b"");
+    files.program(
+        "lean/bin/lake",
+        r#"case $1 in env) echo /from/lake;; *) echo '{"name": "_unknown", "options": {"autoImplicit": false}}';; esac"#,
     );
-    assert_eq!(config["sysroot"], json!(files.path().join("lean")));
+    let configured = |args: &[&str]| {
+        let mut command = command(&files, args);
+        let mut repl = Repl::start(command.current_dir(&sub).env("LEAN_PATH", "/one:two"));
+        assert_eq!(said(&repl.ask(&json!({"path": "../a.lean"}))), json!(sub).to_string());
+        let config = repl.ask(&json!({"cmd": "import Script.Configured"}));
+        let config: Value = serde_json::from_str(config["message"].as_str().unwrap()).unwrap();
+        assert_eq!(config["sysroot"], json!(files.path().join("lean")));
+        config
+    };
+    let config = configured(&[]);
+    assert_eq!((&config["searchPath"], &config["setup"]), (&json!(["/one", sub.join("two")]), &Value::Null));
+    let config = configured(&["--project", "."]);
+    assert_eq!(config["searchPath"], json!(["/from/lake"]));
+    assert_eq!(config["setup"]["options"], json!({"autoImplicit": false}));
 }
 
 #[test]
@@ -258,7 +265,7 @@ fn file_called_repl_is_leanpool_repl() {
     linked.env("XDG_RUNTIME_DIR", files.path().join("run")).stdout(Stdio::piped()).stderr(Stdio::piped());
     // Without an argument it wants a worker of its own, which nobody can build here: it says so, and is a REPL.
     let alone = output_of(linked.env("XDG_CACHE_HOME", files.path().join("cache")), b"");
-    assert_eq!(alone.status.code(), Some(1));
+    assert_eq!(alone.status.code(), Some(3));
     assert!(text(&alone.stderr).contains("lake"), "{}", text(&alone.stderr));
     let output = output_of(linked.arg("--worker").arg(files.worker()), br#"{"cmd": "import A"}"#);
     assert_eq!((answers(&output), output.status.code()), (vec![json!({"env": 0})], Some(0)), "{output:?}");

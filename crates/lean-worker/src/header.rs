@@ -29,6 +29,12 @@ pub(crate) struct Found {
 }
 
 impl Header {
+    /// That of a file.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        read("<header>", text).header
+    }
+
     /// The header as a zygote gets it.
     pub(crate) fn text(&self) -> String {
         match self {
@@ -56,6 +62,13 @@ impl Header {
     /// The modules that are imported by name.
     pub(crate) fn modules(&self) -> impl Iterator<Item = &str> {
         self.words().iter().filter_map(|word| word.rsplit_once(' ').map(|(_, name)| name))
+    }
+}
+
+/// As a text that has the same words.
+impl std::fmt::Display for Header {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text())
     }
 }
 

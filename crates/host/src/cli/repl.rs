@@ -1,5 +1,6 @@
 //! `leanpool repl`.
 
+mod place;
 mod serving;
 
 use std::error::Error;
@@ -15,7 +16,6 @@ use leanpool::lean_worker::{Kept, Limits, Requests, Workers, repl_message};
 
 use super::check::{bytes, seconds};
 use super::interrupt;
-use super::site::{Asked, surroundings};
 use super::worker::launcher;
 use serving::Serving;
 
@@ -34,7 +34,7 @@ Requests are JSON, each ended by a blank line; so are answers. What can be asked
 docs/repl.md says what differs.";
 
 const CODES: &str = "\
-Exit codes: 0 the input has ended, 1 there is no Lean, no session, or nobody reads the answers, 2 wrong usage, 130 broken off with Ctrl-C, 143 with a \
+Exit codes: 0 the input has ended, 1 no session is lent, or nobody reads the answers, 2 wrong usage, 3 there is no Lean, or no worker for it, 130 broken off with Ctrl-C, 143 with a \
 polite kill. The first Ctrl-C while a request runs ends only the request.";
 
 /// Answer the requests of the Lean REPL, from standard input to standard output
@@ -47,14 +47,6 @@ polite kill. The first Ctrl-C while a request runs ends only the request.";
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{CODES}"))]
 pub(super) struct Args {
-    /// A Lake project whose modules can be imported, and those of all that it depends on
-    #[arg(long, value_name = "DIR")]
-    project: Option<PathBuf>,
-
-    /// A further folder of compiled modules (.olean) to search; may be given several times
-    #[arg(long = "path", value_name = "DIR")]
-    paths: Vec<PathBuf>,
-
     /// Most seconds for a request, without an import that it needs
     #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
     timeout: Option<Duration>,
@@ -89,28 +81,15 @@ pub(super) struct Args {
     #[arg(long)]
     sandbox: bool,
 
-    /// Where workers are kept [default: leanpool in XDG_CACHE_HOME]
-    #[arg(long, value_name = "DIR")]
-    cache: Option<PathBuf>,
-
-    /// A worker program that is there, instead of the one that is built for the Lean
-    #[arg(long, value_name = "PROGRAM")]
-    worker: Option<PathBuf>,
+    #[command(flatten)]
+    place: place::PlaceArgs,
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     if let Some(path) = &args.listen {
         return lend(args, path.clone());
     }
-    // Programs that start a REPL take anything on standard error for a failure.
-    let around = surroundings(&Asked {
-        project: args.project.as_deref(),
-        paths: &args.paths,
-        worker: args.worker.as_deref(),
-        cache: args.cache.as_deref(),
-        quiet: true,
-    })?;
-    let serving = Serving::new(args, around)?;
+    let serving = Serving::new(args, args.place.surroundings()?)?;
     serving::obey_signals(serving.asks())?;
     serving::end_when_nobody_reads()?;
     answer_all(serving)

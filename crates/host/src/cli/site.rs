@@ -1,61 +1,119 @@
-//! Which Lean, which worker and which folders of compiled modules: what the arguments and the environment say of it.
+//! The arguments that say where files are checked.
 
-use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use leanpool::lake::LakeProject;
-use leanpool::lean_worker::{Cache, Places, Surroundings};
+use leanpool::lean_worker::Cache;
+use leanpool::site::{Belongs, SiteError, SiteOptions, Sites};
 
 use super::worker::ensure;
 use super::wrong_usage;
 
-/// What the arguments say.
-pub(super) struct Asked<'a> {
-    pub(super) project: Option<&'a Path>,
-    pub(super) paths: &'a [PathBuf],
-    pub(super) worker: Option<&'a Path>,
-    pub(super) cache: Option<&'a Path>,
-    /// Without a word on standard error.
-    pub(super) quiet: bool,
+/// Where files are checked.
+#[derive(Clone, clap::Args)]
+#[command(next_help_heading = "Project and Lean")]
+pub(super) struct SiteArgs {
+    /// The Lake project that all files belong to. Otherwise each belongs to the nearest folder upwards with a lakefile, if there is one. Lake says where its
+    /// modules are and with which options and plugins it is compiled; its `lean-toolchain` says which Lean
+    #[arg(long, value_name = "DIR")]
+    project: Option<PathBuf>,
+
+    /// No file belongs to a Lake project
+    #[arg(long, conflicts_with = "project")]
+    no_project: bool,
+
+    /// A further folder of compiled modules (.olean) to search; may be given several times
+    #[arg(long = "path", value_name = "DIR")]
+    paths: Vec<PathBuf>,
+
+    /// An option of Lean, as for `lean -D`; may be given several times
+    #[arg(short = 'D', value_name = "NAME=VALUE", value_parser = option)]
+    options: Vec<String>,
+
+    /// A set-up as `lean --setup` takes it, instead of what Lake says
+    #[arg(long, value_name = "FILE")]
+    setup: Option<PathBuf>,
+
+    /// The folder below which a file's path is the name of its module [default: as Lake says, else the working folder]
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+
+    /// Where workers, saved headers and Lake's answers are kept [default: leanpool in XDG_CACHE_HOME]
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+
+    /// A worker program that is there, instead of the one that is built for the Lean
+    #[arg(long, value_name = "PROGRAM")]
+    worker: Option<PathBuf>,
 }
 
-/// What is to be imported in, all paths absolute: the folders of LEAN_PATH first, as for `lean`, then the project's, then the others. The
-/// worker is built if it is not there.
-pub(super) fn surroundings(asked: &Asked<'_>) -> Result<Surroundings, Box<dyn Error>> {
-    let project =
-        asked.project.map(|root| LakeProject::open(root).unwrap_or_else(|error| wrong_usage(&error)));
-    if let Some(path) = asked.paths.iter().find(|path| !path.is_dir()) {
-        wrong_usage(&format_args!(
-            "{} is no folder: give --path a folder of compiled modules",
-            path.display()
-        ));
+/// In `lean`'s words.
+fn option(text: &str) -> Result<String, String> {
+    if text.contains('=') {
+        Ok(text.to_owned())
+    } else {
+        Err("invalid -D parameter, argument must contain '='".to_owned())
     }
-    let toolchain = Places::from_env().toolchain(asked.project)?;
-    let worker = match asked.worker {
-        Some(program) if program.is_file() => std::path::absolute(program)?,
-        Some(program) => {
-            wrong_usage(&format_args!("{} is no file: give --worker a program", program.display()))
+}
+
+impl SiteArgs {
+    /// The cache folder that was named.
+    pub(super) fn cache(&self) -> Option<PathBuf> {
+        self.cache.clone()
+    }
+
+    /// The folder that was named, below which paths are names of modules.
+    pub(super) fn root(&self) -> Option<PathBuf> {
+        self.root.clone()
+    }
+
+    /// What an option of Lean was last set to.
+    pub(super) fn last_of(&self, name: &str) -> Option<&str> {
+        let values = self.options.iter().filter_map(|option| option.split_once('='));
+        values.filter(|(option, _)| *option == name).map(|(_, value)| value).next_back()
+    }
+
+    /// Sites by what was said, with `more` options of Lean. `needs_worker`: whether a worker is built where there is none.
+    pub(super) fn sites(
+        &self,
+        more: Vec<String>,
+        needs_worker: bool,
+        quiet: bool,
+    ) -> Result<Sites<'_>, SiteError> {
+        if let Some(path) = self.paths.iter().find(|path| !path.is_dir()) {
+            wrong_usage(&format_args!(
+                "{} is no folder: give --path a folder of compiled modules",
+                path.display()
+            ));
         }
-        None => ensure(&Cache::new(asked.cache.map(Path::to_owned))?, &toolchain, asked.quiet)?,
-    };
-    let lean_path = std::env::var_os("LEAN_PATH").unwrap_or_default();
-    let lean_path = std::env::split_paths(&lean_path).filter(|path| !path.as_os_str().is_empty());
-    let of_project = project.iter().flat_map(LakeProject::search_path);
-    let all = lean_path.chain(of_project).chain(asked.paths.iter().cloned());
-    // A worker works in another folder.
-    let search_path = all.map(|path| {
-        let path = std::path::absolute(&path).unwrap_or(path);
-        path.into_os_string().into_string().map_err(|path| {
-            format!("{} is not UTF-8, which Lean needs: rename the folder", path.to_string_lossy())
+        if let Some(program) = self.worker.as_ref().filter(|program| !program.is_file()) {
+            wrong_usage(&format_args!("{} is no file: give --worker a program", program.display()));
+        }
+        if let Some(root) = &self.project {
+            if let Err(error) = leanpool::lake::LakeProject::open(root) {
+                wrong_usage(&error);
+            }
+        }
+        let belongs = match &self.project {
+            Some(root) => Belongs::To(root.clone()),
+            None if self.no_project => Belongs::ToNone,
+            None => Belongs::ToNearest,
+        };
+        let options = SiteOptions {
+            belongs,
+            paths: self.paths.clone(),
+            options: self.options.iter().cloned().chain(more).collect(),
+            setup: self.setup.clone(),
+            root: self.root.clone(),
+            answers: Cache::new(self.cache.clone()).ok().map(|cache| cache.path().join("lake")),
+        };
+        Sites::new(options, move |toolchain| {
+            if !needs_worker {
+                return Ok(PathBuf::new());
+            }
+            match &self.worker {
+                Some(program) => Ok(std::path::absolute(program).unwrap_or_else(|_| program.clone())),
+                None => ensure(&Cache::new(self.cache.clone())?, toolchain, quiet),
+            }
         })
-    });
-    Ok(Surroundings {
-        worker,
-        stack_size: toolchain.stack_size(),
-        sysroot: toolchain.sysroot.clone(),
-        search_path: search_path.collect::<Result<_, _>>()?,
-        setup: None,
-        options: Vec::new(),
-        project: asked.project.map(|root| std::path::absolute(root).unwrap_or_else(|_| root.to_owned())),
-    })
+    }
 }

@@ -263,6 +263,7 @@ mod tests {
             options: Vec::new(),
             project: None,
             stack_size: None,
+            saves_headers: false,
         };
         let hello = Hello { around, folder: "/".into(), timeout: None, grace: Duration::ZERO };
         for (user, is_lent) in [(geteuid(), true), (Uid::from_raw(geteuid().as_raw() + 1), false)] {
