@@ -1,6 +1,7 @@
 //! A child: what is sent, how long an answer may take, and what a check's end means.
 
 mod repl;
+mod talk;
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::Shutdown;
@@ -12,15 +13,13 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::cancel::CancelToken;
-use crate::interrupt::Interrupt;
 use crate::meter::anonymous_bytes;
-use crate::protocol::{
-    Answered, Check, ChildLine, ChildSettings, Done, Lines, Malformed, Message, Record, Sandbox, child_line,
-    line,
-};
+use crate::protocol::{Check, ChildSettings, Done, Lines, Sandbox, child_line, line};
 use crate::request::Heard;
 use crate::verdict::{Cause, Death, Ending, Spent, Verdict};
 use crate::zygote::{Ended, Gone, Shared};
+
+use self::talk::{Cut, End, Phase, Step, Talk, Topic};
 
 pub(crate) use repl::Replied;
 
@@ -57,36 +56,6 @@ pub(crate) enum Outcome {
     ZygoteGone(Gone),
 }
 
-/// What is asked of a child.
-#[derive(Clone, Copy)]
-enum Asked<'a> {
-    /// The check of a file with this name.
-    Check(&'a str),
-    Repl,
-}
-
-/// How an answer ends.
-enum End {
-    Check(Done),
-    Repl(Answered),
-}
-
-/// How far the end of a check has been seen to.
-enum Phase {
-    Running,
-    Cancelling,
-    Killed(Cut),
-    /// It was killed, and does not end.
-    Stuck(Cut),
-}
-
-/// Why it was killed.
-#[derive(Clone)]
-enum Cut {
-    Late,
-    Wrong(Cause),
-}
-
 impl Child {
     pub(crate) fn new(id: u64, stream: UnixStream, shared: Arc<Shared>) -> Self {
         Self {
@@ -114,7 +83,7 @@ impl Child {
         cancel: &CancelToken,
         heard: &mut dyn FnMut(Heard<'_>),
     ) -> Outcome {
-        let mut talk = Talk::new(Asked::Check(check.file), times, self.shared.limits.said, heard);
+        let mut talk = Talk::new(Topic::Check(check.file), times, self.shared.limits.said, heard);
         let settings = self.shared.limits.child();
         let done = match self.ask(&line(Some("check"), check), settings, &mut talk, cancel) {
             Some(End::Check(done)) => Some(done),
@@ -292,123 +261,6 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         self.shared.forget(self.id, self.bytes);
-    }
-}
-
-/// What was said to a request, and until when something has to happen.
-struct Talk<'a> {
-    asked: Asked<'a>,
-    times: Times,
-    /// What asks for an early end.
-    interrupt: Option<&'a Interrupt>,
-    said_at_most: u64,
-    heard: &'a mut dyn FnMut(Heard<'_>),
-    phase: Phase,
-    until: Option<Instant>,
-    /// Until when the child has to say that it has begun.
-    begin_until: Option<Instant>,
-    messages: Vec<Message>,
-    records: Vec<Record>,
-    output: String,
-    bytes: u64,
-}
-
-enum Step {
-    Cancel,
-    Kill,
-    GiveUp,
-}
-
-impl<'a> Talk<'a> {
-    fn new(asked: Asked<'a>, times: Times, said_at_most: u64, heard: &'a mut dyn FnMut(Heard<'_>)) -> Self {
-        let until = times.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        Self {
-            asked,
-            times,
-            interrupt: None,
-            said_at_most,
-            heard,
-            phase: Phase::Running,
-            until,
-            begin_until: None,
-            messages: Vec::new(),
-            records: Vec::new(),
-            output: String::new(),
-            bytes: 0,
-        }
-    }
-
-    /// Takes what was said. The answer's end, or why the child is to be killed.
-    fn take(&mut self, line: ChildLine, sandbox: &mut Option<Sandbox>) -> Result<Option<End>, Cause> {
-        let wrong = |what, said: &str| Cause::Protocol(Malformed::new(what, said.as_bytes()).to_string());
-        let is_ours = |file: Option<&str>| match (self.asked, file) {
-            (Asked::Check(ours), Some(file)) if file == ours => Ok(()),
-            (Asked::Repl, None) => Ok(()),
-            (_, file) => Err(wrong("what it says is of another file", file.unwrap_or("none"))),
-        };
-        match line {
-            ChildLine::Message(message) if matches!(self.asked, Asked::Repl) => {
-                return Err(wrong("a message that was not asked for", &message.json));
-            }
-            ChildLine::Message(message) => {
-                self.bytes += message.json.len() as u64;
-                (self.heard)(Heard::Message(&message));
-                self.messages.push(message);
-            }
-            ChildLine::Record { file, record, bytes } => {
-                is_ours(Some(&file))?;
-                self.bytes += bytes;
-                (self.heard)(Heard::Record(&record));
-                self.records.push(record);
-            }
-            ChildLine::Output { file, text } => {
-                is_ours(file.as_deref())?;
-                self.bytes += text.len() as u64;
-                self.output.push_str(&text);
-            }
-            ChildLine::Begun(begun) => *sandbox = Some(begun),
-            ChildLine::Failed { error } if matches!(self.asked, Asked::Repl) => {
-                return Err(Cause::Protocol(format!(
-                    "this worker understands no requests of the REPL ({error})"
-                )));
-            }
-            ChildLine::Failed { error } => return Err(Cause::Protocol(error)),
-            ChildLine::Done(done) => {
-                is_ours(Some(&done.file))?;
-                return Ok(Some(End::Check(done)));
-            }
-            ChildLine::Repl(answered) => {
-                is_ours(None)?;
-                return Ok(Some(End::Repl(answered)));
-            }
-        }
-        if self.bytes > self.said_at_most { Err(Cause::Flood) } else { Ok(None) }
-    }
-
-    /// What is to be done now, because the time for something is over.
-    fn step(&mut self) -> Option<Step> {
-        if matches!(self.phase, Phase::Running) && self.interrupt.is_some_and(Interrupt::is_asked) {
-            self.phase = Phase::Cancelling;
-            self.until = Instant::now().checked_add(self.times.grace);
-            return Some(Step::Cancel);
-        }
-        let until = self.until?;
-        if Instant::now() < until {
-            return None;
-        }
-        match &self.phase {
-            Phase::Running => {
-                self.phase = Phase::Cancelling;
-                self.until = until.checked_add(self.times.grace);
-                Some(Step::Cancel)
-            }
-            Phase::Cancelling => Some(Step::Kill),
-            Phase::Killed(cut) => {
-                self.phase = Phase::Stuck(cut.clone());
-                Some(Step::GiveUp)
-            }
-            Phase::Stuck(_) => None,
-        }
     }
 }
 

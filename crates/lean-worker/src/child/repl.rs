@@ -2,7 +2,8 @@
 
 use std::io::Read as _;
 
-use super::{Asked, Child, Cut, End, Phase, Talk, Times};
+use super::talk::{Cut, End, Phase, Talk, Topic};
+use super::{Child, Times};
 use crate::cancel::CancelToken;
 use crate::interrupt::Interrupt;
 use crate::protocol::{Answered, Ask, line};
@@ -38,7 +39,7 @@ impl Child {
         // A session's requests may take as much as they need in all; each has its own time.
         settings.cpu = None;
         let mut nothing = |_: Heard<'_>| ();
-        let mut talk = Talk::new(Asked::Repl, times, self.shared.limits.said, &mut nothing);
+        let mut talk = Talk::new(Topic::Repl, times, self.shared.limits.said, &mut nothing);
         talk.interrupt = Some(interrupt);
         let answered = match self.ask(&line(None, ask), settings, &mut talk, cancel) {
             Some(End::Repl(answered)) => Some(answered),
