@@ -67,6 +67,8 @@ mod cancel;
 mod child;
 mod header;
 #[cfg(target_os = "linux")]
+mod held;
+#[cfg(target_os = "linux")]
 mod interrupt;
 pub mod launch;
 #[cfg(target_os = "linux")]

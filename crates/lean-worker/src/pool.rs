@@ -100,6 +100,10 @@ impl Zygotes {
         lent.map_err(|error| match error {
             AcquireError::Open { error, .. } => (*error).clone(),
             AcquireError::Cancelled { .. } | AcquireError::Closed { .. } => StartError::Cancelled,
+            AcquireError::TimedOut { at, .. } => StartError::NotStarted(format!(
+                "there is no room for it: {} imports are in use; end a session, or raise --max-memory or --capacity",
+                at.usage.leased
+            )),
             refused => StartError::NotStarted(format!(
                 "there is no room for it: {refused}; raise --max-memory or --capacity"
             )),

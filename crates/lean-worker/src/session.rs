@@ -20,12 +20,13 @@ use self::wants::Wants;
 use crate::cancel::CancelToken;
 use crate::child::{Child, Replied, Times};
 use crate::header::{self, Header};
+use crate::held::Held;
 use crate::interrupt::Interrupt;
 use crate::pool::Key;
 use crate::protocol::{Answered, Ask, What};
 use crate::request::CheckTimes;
 use crate::surroundings::Surroundings;
-use crate::workers::{Lent, Place, TRIES, Workers};
+use crate::workers::{Place, TRIES, Workers};
 use crate::zygote::StartError;
 
 pub use requests::Requests;
@@ -50,7 +51,7 @@ pub struct Session {
 /// A child, and the zygote that must not be given away while it lives. Dropped in this order.
 struct Served {
     child: Child,
-    zygote: Lent,
+    zygote: Held,
 }
 
 /// What came of asking a child.
@@ -194,7 +195,7 @@ impl Session {
     fn child_behind(&mut self, header: &Header, alone: bool) -> Result<ChildId, String> {
         let there = self.routes.child_behind(header);
         if let Some((id, served)) = there.and_then(|id| Some((id, self.children.get_mut(&id)?))) {
-            if !alone && !served.zygote.get().is_stale() && served.child.is_quiet() {
+            if !alone && served.zygote.is_of_use() && served.child.is_quiet() {
                 return Ok(id);
             }
         }
@@ -223,7 +224,7 @@ impl Session {
             match zygote.get().fork() {
                 Ok(child) => {
                     let id = self.routes.forked(header.clone());
-                    self.children.insert(id, Served { child, zygote });
+                    self.children.insert(id, Served { child, zygote: self.workers.hold(zygote) });
                     return Ok(id);
                 }
                 Err(_) if tries < TRIES => {}

@@ -10,6 +10,7 @@ use pool_core::Stats as PoolStats;
 use crate::cancel::CancelToken;
 use crate::child::{Outcome, Times};
 use crate::header::{self, Found};
+use crate::held::{AllHeld, Held};
 use crate::launch::Launcher;
 use crate::limits::Limits;
 use crate::meter::Meter;
@@ -50,6 +51,7 @@ fn available_memory() -> Option<u64> {
 /// Lean in processes of its own. Used by many threads at once.
 pub struct Workers {
     zygotes: Zygotes,
+    held: AllHeld,
     limits: Arc<Limits>,
     launcher: Option<Launcher>,
     meter: Arc<Meter>,
@@ -81,6 +83,7 @@ impl Workers {
     #[must_use]
     pub fn new(kept: Kept, limits: Limits, launcher: Option<Launcher>) -> Self {
         Self {
+            held: AllHeld::default(),
             zygotes: Zygotes::new(kept.zygotes, kept.memory),
             limits: Arc::new(limits),
             launcher,
@@ -224,8 +227,16 @@ impl Workers {
         };
         match place {
             Place::Alone => start(key).map(Lent::Alone),
-            Place::Shared(patience) => self.zygotes.lend(key, patience, cancel, start).map(Lent::Shared),
+            Place::Shared(patience) => {
+                self.held.give_back_the_dead();
+                self.zygotes.lend(key, patience, cancel, start).map(Lent::Shared)
+            }
         }
+    }
+
+    /// Has a zygote held by a session.
+    pub(crate) fn hold(&self, zygote: Lent) -> Held {
+        self.held.hold(zygote)
     }
 
     /// A child ended before it was done.

@@ -211,6 +211,25 @@ fn late_request_that_comes_back_takes_nothing_with_it() {
 }
 
 #[test]
+fn late_request_is_told_so_behind_its_own_end() {
+    let _watchdog = watchdog();
+    // More than any socket's buffer holds: its time is over while it is sent.
+    let mut repl = Repl::new(&shared(), in_time(1, 3_600_000));
+    let text = format!("import A\n{}\n-- until-cancelled", "x".repeat(8 << 20));
+    for _ in 0..3 {
+        assert!(repl.refused(json!({"cmd": text})).ends_with("Nothing is lost."));
+    }
+    let answer = loop {
+        let answer = repl.cmd("import A\n-- tell checks");
+        // This has one millisecond, too.
+        if answer.get("message").is_none() {
+            break answer;
+        }
+    };
+    assert!(said(&answer)[0].parse::<u32>().unwrap() > 3, "by the same child: {answer}");
+}
+
+#[test]
 fn late_request_that_does_not_come_back_is_killed() {
     let _watchdog = watchdog();
     let workers = shared();
