@@ -176,6 +176,25 @@ fn who_does_not_speak_so_is_told_and_hurts_nobody() {
 }
 
 #[test]
+fn flood_of_requests_ends_the_session_that_it_comes_from() {
+    let _watchdog = watchdog();
+    let place = Place::new();
+    let lender = place.lend();
+    let mut other = place.borrow();
+    ask(&mut other, &json!({"cmd": "import A"}));
+    let hello = serde_json::to_value(hello(&around(), "/")).unwrap();
+    let mut stream = UnixStream::connect(place.path()).unwrap();
+    writeln!(stream, "{}", json!({"version": env!("CARGO_PKG_VERSION"), "hello": hello})).unwrap();
+    writeln!(stream, "{}", json!({"request": json!({"cmd": "-- ignore-cancel"}).to_string()})).unwrap();
+    until(|| lender.sessions() == 2);
+    let line = format!("{}\n", json!({"request": "{}"}));
+    let sent = (0..100_000).take_while(|_| stream.write_all(line.as_bytes()).is_ok()).count();
+    assert!(sent < 100_000, "nobody hears it any more");
+    until(|| lender.sessions() == 1);
+    assert_eq!(ask(&mut other, &json!({"cmd": "", "env": 0}))["env"], 1);
+}
+
+#[test]
 fn interrupted_request_of_a_borrower_comes_back() {
     let _watchdog = watchdog();
     let place = Place::new();

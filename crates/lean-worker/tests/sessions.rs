@@ -432,6 +432,24 @@ fn no_session_waits_for_ever_for_another_s_place() {
 }
 
 #[test]
+fn zygote_that_has_died_keeps_nobody_from_its_place() {
+    let _watchdog = watchdog();
+    let own = Own::new();
+    let workers = Arc::new(Workers::new(Kept { zygotes: 1, memory: 1 << 30 }, Limits::default(), None));
+    let new = || Repl(session(&workers, &own.around(), Path::new("/"), CheckTimes::default()));
+    let mut sleeps = new();
+    sleeps.cmd("import A");
+    let me = std::process::id().to_string();
+    let (zygote, _) = own.processes().into_iter().find(|(_, parent)| *parent == me).unwrap();
+    kill(&zygote, "-KILL");
+    until(|| own.processes().is_empty());
+    let mut other = new();
+    // Its thread may not have seen the end yet.
+    until(|| other.cmd("import B").get("env").is_some());
+    assert!(sleeps.refused(json!({"cmd": "", "env": 0})).contains("signal: 9"));
+}
+
+#[test]
 fn import_of_a_session_that_ends_is_another_s_all_the_same() {
     let _watchdog = watchdog();
     let folder = tempfile::tempdir().unwrap();

@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
@@ -22,6 +22,8 @@ use crate::request::CheckTimes;
 use crate::session::Session;
 use crate::workers::Workers;
 
+/// Of one session's requests, so many may wait for the one that runs. Who sends more waits for no answer, and is not served.
+const MOST_WAITING: usize = 1000;
 /// How long one who connects may take to say who it is.
 const TO_SAY_HELLO: Duration = Duration::from_secs(10);
 
@@ -193,7 +195,7 @@ fn answer_all(stream: UnixStream, workers: Arc<Workers>, token: &CancelToken) ->
     stream.set_read_timeout(None)?;
     write_line(&stream, &Say::Ready)?;
     // Read on a thread of its own: what ends the session, or its request, comes while a request runs.
-    let (hand_over, requests) = channel();
+    let (hand_over, requests) = sync_channel(MOST_WAITING);
     let reader = {
         let (interrupt, token) = (session.interrupt(), token.clone());
         Builder::new().name("session's reader".to_owned()).spawn(move || {
@@ -201,7 +203,7 @@ fn answer_all(stream: UnixStream, workers: Arc<Workers>, token: &CancelToken) ->
                 match ask {
                     Ask::Request(request) => {
                         interrupt.expect();
-                        if hand_over.send(request).is_err() {
+                        if hand_over.try_send(request).is_err() {
                             break;
                         }
                     }
