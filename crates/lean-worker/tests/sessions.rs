@@ -531,3 +531,13 @@ fn imports_that_have_changed_are_done_again_and_old_states_stay() {
     assert_eq!(repl.on(0, "")["env"], envs + 1, "what was made before is there");
     assert_eq!(repl.on(envs, "")["env"], envs + 2);
 }
+
+/// A server keeps each session in a thread of its own, and interrupts it from another.
+#[test]
+fn session_can_be_given_to_a_thread_and_its_interrupt_to_all() {
+    fn is_send<T: Send>() {}
+    fn is_shared<T: Send + Sync + Clone>() {}
+    is_send::<Session>();
+    is_shared::<lean_worker::Interrupt>();
+    is_shared::<CancelToken>();
+}
