@@ -541,3 +541,63 @@ fn session_can_be_given_to_a_thread_and_its_interrupt_to_all() {
     is_shared::<lean_worker::Interrupt>();
     is_shared::<CancelToken>();
 }
+
+/// Whatever is asked, the answer is one JSON object without a blank line, which would end it for a client; and what is there stays.
+#[test]
+fn no_request_makes_it_panic_or_answer_in_two_pieces() {
+    let _watchdog = watchdog();
+    let mut random = fastrand::Rng::with_seed(4);
+    // What is pickled lies there.
+    let folder = tempfile::tempdir().unwrap();
+    let mut repl = Repl(session(&shared(), &around(), folder.path(), CheckTimes::default()));
+    repl.cmd("import A\n-- sorry p");
+    let keys = [
+        "cmd",
+        "path",
+        "env",
+        "tactic",
+        "proofState",
+        "pickleTo",
+        "unpickleEnvFrom",
+        "unpickleProofStateFrom",
+        "infotree",
+        "allTactics",
+        "setOptions",
+        "declarations",
+        "x",
+    ];
+    let values = [
+        json!(null),
+        json!(0),
+        json!(1),
+        json!(-1),
+        json!(1.5),
+        json!(u64::MAX),
+        json!(true),
+        json!(""),
+        json!("import"),
+        json!("import A\n\n-- say x\n\n"),
+        json!("-- sorry q"),
+        json!("/nowhere/x"),
+        json!([[["a"], 1]]),
+        json!([]),
+        json!({"a": {}}),
+    ];
+    for _ in 0..3000 {
+        let fields = (0..random.usize(0..4)).map(|_| {
+            (keys[random.usize(0..keys.len())].to_owned(), values[random.usize(0..values.len())].clone())
+        });
+        let mut text = Value::Object(fields.collect()).to_string();
+        if random.u32(0..4) == 0 {
+            let end =
+                (0..=random.usize(0..=text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap();
+            text.truncate(end);
+        }
+        let answer = repl.0.answer(&text);
+        assert!(answer.lines().all(|line| !line.trim().is_empty()), "{text}: {answer}");
+        let value: Value =
+            serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{text}: {answer}: {error}"));
+        assert!(value.is_object(), "{text}: {answer}");
+    }
+    assert!(said(&repl.on(0, "-- tell texts"))[0].contains("sorry p"), "all of it is still there");
+}
