@@ -3,6 +3,8 @@
 mod check;
 mod common;
 mod compare;
+#[cfg(target_os = "linux")]
+mod conformance;
 mod doctor;
 mod interrupt;
 mod replay;
@@ -31,6 +33,8 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Check(check::Args),
+    #[cfg(target_os = "linux")]
+    Conformance(conformance::Args),
     Worker(worker::Args),
     Replay(replay::Args),
     Compare(compare::Args),
@@ -50,6 +54,8 @@ const NO_LEAN: u8 = 3;
 pub(crate) fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Check(args) => check::run(&args),
+        #[cfg(target_os = "linux")]
+        Command::Conformance(args) => conformance::run(&args),
         Command::Worker(args) => worker::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Compare(args) => compare::run(&args),
