@@ -3,6 +3,8 @@
 mod check;
 mod common;
 mod compare;
+#[cfg(target_os = "linux")]
+mod conformance;
 mod doctor;
 mod interrupt;
 #[cfg(target_os = "linux")]
@@ -36,6 +38,8 @@ struct Cli {
 enum Command {
     Check(check::Args),
     #[cfg(target_os = "linux")]
+    Conformance(conformance::Args),
+    #[cfg(target_os = "linux")]
     Repl(repl::Args),
     Worker(worker::Args),
     Replay(replay::Args),
@@ -56,6 +60,8 @@ const NO_LEAN: u8 = 3;
 pub(crate) fn run() -> ExitCode {
     let result = match Cli::parse_from(arguments(std::env::args_os())).command {
         Command::Check(args) => check::run(&args),
+        #[cfg(target_os = "linux")]
+        Command::Conformance(args) => conformance::run(&args),
         #[cfg(target_os = "linux")]
         Command::Repl(args) => repl::run(&args),
         Command::Worker(args) => worker::run(&args),
