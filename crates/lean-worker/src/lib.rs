@@ -52,6 +52,8 @@ mod child;
 mod header;
 pub mod launch;
 mod limits;
+#[cfg(target_os = "linux")]
+mod listing;
 mod meter;
 mod plain;
 mod pool;
@@ -73,6 +75,8 @@ pub use cache::{Cache, CacheError};
 pub use cancel::CancelToken;
 pub use header::Header;
 pub use limits::Limits;
+#[cfg(target_os = "linux")]
+pub use listing::ZygoteInfo;
 pub use plain::Plain;
 pub use protocol::{Message, Position, Sandbox, Severity};
 pub use request::{CheckTimes, File, Heard};

@@ -11,6 +11,7 @@ use crate::child::{Outcome, Times};
 use crate::header::{self, Found};
 use crate::launch::Launcher;
 use crate::limits::Limits;
+use crate::listing::Listing;
 use crate::meter::Meter;
 use crate::pool::{Key, Loan, Zygotes};
 use crate::protocol::Check;
@@ -52,6 +53,7 @@ pub struct Workers {
     limits: Arc<Limits>,
     launcher: Option<Launcher>,
     meter: Arc<Meter>,
+    listing: Listing,
     running: AtomicUsize,
     processors: usize,
 }
@@ -84,6 +86,7 @@ impl Workers {
             limits: Arc::new(limits),
             launcher,
             meter: Arc::default(),
+            listing: Listing::default(),
             running: AtomicUsize::new(0),
             processors: std::thread::available_parallelism().map_or(1, NonZero::get),
         }
@@ -138,6 +141,7 @@ impl Workers {
                 }
                 Err(error) => return Err(Refusal::of(error)),
             };
+            zygote.get().used();
             let gone = match zygote.get().child() {
                 Ok(mut child) => {
                     if fork_ahead(self.running.load(Ordering::Relaxed), self.processors, has_more)
@@ -200,6 +204,9 @@ impl Workers {
                 cancel,
             );
             let counts = &self.meter.counts;
+            if let Ok(zygote) = &started {
+                self.listing.add(key, zygote);
+            }
             match &started {
                 Ok(_) => counts.zygotes.fetch_add(1, Ordering::Relaxed),
                 Err(StartError::Died { .. }) => counts.zygote_deaths.fetch_add(1, Ordering::Relaxed),
@@ -212,6 +219,15 @@ impl Workers {
         } else {
             self.zygotes.lend(key, cancel, start).map(Lent::Shared)
         }
+    }
+
+    pub(crate) fn listing(&self) -> &Listing {
+        &self.listing
+    }
+
+    /// The zygote of `key` is of no use any more.
+    pub(crate) fn give_up(&self, key: &Key) {
+        self.zygotes.give_up(key);
     }
 
     /// What was done so far.

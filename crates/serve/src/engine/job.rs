@@ -1,0 +1,153 @@
+//! One check: what is asked for, and what came of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use lean_worker::{CancelToken, CheckTimes, Ending, File, Header, Heard, Verdict, Workers};
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::settings::Settings;
+use crate::{key, names};
+
+/// What a check is to say beside Lean's messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// The goals at each `sorry`.
+    pub sorries: bool,
+    /// Each tactic, with the goals before and after it.
+    pub tactics: bool,
+    /// The axioms that each theorem rests on.
+    pub axioms: bool,
+}
+
+/// How a request's files are to be checked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// The longest time of each, without its import; else the service's.
+    pub timeout: Option<Duration>,
+    /// What is to be said.
+    pub wants: Wants,
+    /// Whether messages are told as they come.
+    pub stream: bool,
+}
+
+/// What a request is told.
+#[derive(Debug)]
+pub enum Event {
+    /// Lean said something of the file with this place in the request: its JSON.
+    Said(usize, String),
+    /// What was said of that file is void: its check begins again.
+    Again(usize),
+    /// Its check has ended. Once for each file.
+    Ended(usize, Box<Checked>),
+}
+
+/// What came of a file.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// What Lean said, and how it ended.
+    pub verdict: Verdict,
+    /// The key of its header.
+    pub key: String,
+    /// How long it took, import included.
+    pub took: Duration,
+    /// How long it waited before that.
+    pub waited: Duration,
+    /// The longest time that it was given.
+    pub timeout: Duration,
+}
+
+/// What the checks of one request have in common.
+pub(super) struct Ask {
+    pub(super) cancel: CancelToken,
+    wish: Wish,
+    timeout: Duration,
+    /// Bytes that may still be said of its files.
+    room: AtomicU64,
+    tell: UnboundedSender<Event>,
+}
+
+impl Ask {
+    pub(super) fn new(wish: Wish, settings: &Settings, tell: UnboundedSender<Event>) -> Self {
+        let timeout = wish.timeout.unwrap_or(settings.timeout).min(settings.bounds.time);
+        let room = AtomicU64::new(settings.bounds.answer);
+        Self { cancel: CancelToken::new(), wish, timeout, room, tell }
+    }
+
+    /// Takes room for so many bytes, if there is so much.
+    fn take(&self, bytes: u64) -> bool {
+        self.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |room| room.checked_sub(bytes)).is_ok()
+    }
+}
+
+/// A check that waits or runs.
+pub(super) struct Job {
+    pub(super) index: usize,
+    pub(super) file: File,
+    pub(super) site: usize,
+    pub(super) ask: Arc<Ask>,
+    pub(super) since: Instant,
+}
+
+impl Job {
+    pub(super) fn check(&self, workers: &Workers, settings: &Settings) -> Checked {
+        let (ask, begun) = (&self.ask, Instant::now());
+        let header = Header::of(&self.file.name, &self.file.text);
+        let is_full = AtomicBool::new(false);
+        let mut verdict = if let Err(words) = names::check(&header) {
+            failed(words)
+        } else {
+            let times = CheckTimes { timeout: Some(ask.timeout), grace: settings.kill_after };
+            let mut heard = |heard: Heard<'_>| self.heard(heard, &is_full);
+            workers.check(&settings.sites[self.site].around, &self.file, times, &ask.cancel, &mut heard)
+        };
+        let said: u64 = verdict.messages.iter().map(|message| message.json.len() as u64).sum();
+        // Those of a stream were counted as they came.
+        if is_full.into_inner() || (!ask.wish.stream && !ask.take(said + verdict.output.len() as u64)) {
+            let words = "the answers of this request are longer than they may be in all (--max-answer): ask for fewer files at once";
+            verdict = Verdict { sandbox: verdict.sandbox, ..failed(words.to_owned()) };
+        }
+        Checked {
+            verdict,
+            key: key::of_header(&header),
+            took: begun.elapsed(),
+            waited: begun - self.since,
+            timeout: ask.timeout,
+        }
+    }
+
+    fn heard(&self, heard: Heard<'_>, is_full: &AtomicBool) {
+        if !self.ask.wish.stream {
+            return;
+        }
+        let event = match heard {
+            Heard::Message(message) if self.ask.take(message.json.len() as u64) => {
+                Event::Said(self.index, message.json.clone())
+            }
+            Heard::Message(_) => return is_full.store(true, Ordering::Relaxed),
+            Heard::Again => Event::Again(self.index),
+        };
+        // Whoever does not listen any more has cancelled it.
+        let _ = self.ask.tell.send(event);
+    }
+
+    /// What is said of a check that could not be made, by a fault of ours.
+    pub(super) fn failed(&self) -> Checked {
+        Checked {
+            verdict: failed("a fault in leanpool, whose log says more: please report it".to_owned()),
+            key: String::new(),
+            took: self.since.elapsed(),
+            waited: Duration::ZERO,
+            timeout: self.ask.timeout,
+        }
+    }
+
+    pub(super) fn answer(self, checked: Checked) {
+        let _ = self.ask.tell.send(Event::Ended(self.index, Box::new(checked)));
+    }
+}
+
+fn failed(words: String) -> Verdict {
+    Verdict { messages: Vec::new(), output: String::new(), ending: Ending::Failed(words), sandbox: None }
+}
