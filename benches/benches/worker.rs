@@ -28,8 +28,8 @@ mod linux {
     use std::time::{Duration, Instant};
 
     use lean_worker::{
-        CancelToken, CheckTimes, Ending, Engine, File, Kept, Limits, Surroundings, Workers, check_files,
-        launch::Launcher,
+        CancelToken, CheckTimes, Ending, Engine, Event, File, Kept, Limits, Surroundings, ToCheck, Workers,
+        check_files, launch::Launcher,
     };
 
     fn scripted_worker() -> PathBuf {
@@ -78,11 +78,11 @@ mod linux {
     pub(super) fn scripted(count: usize) {
         let worker = scripted_worker();
         let around = around(worker.clone(), "/".into(), Vec::new(), None);
-        let files: Vec<File> = (0..count)
-            .map(|number| File {
-                name: format!("{number}.lean"),
-                text: format!("import H{}\n-- say one\n-- error two\n", number % 4),
-                module: Vec::new(),
+        let text = |number| format!("import H{}\n-- say one\n-- error two\n", number % 4);
+        let files: Vec<ToCheck> = (0..count)
+            .map(|number| ToCheck {
+                file: File::new(format!("{number}.lean"), text(number)),
+                around: around.clone(),
             })
             .collect();
         println!("scripted worker, {count} files behind 4 headers, 2 messages each");
@@ -93,7 +93,8 @@ mod linux {
             let engine = Engine::Worker { workers: &workers, lean: None };
             let (began, cpu) = (Instant::now(), own_seconds());
             let (token, jobs) = (CancelToken::new(), NonZero::new(jobs).unwrap());
-            check_files(engine, &around, &files, jobs, CheckTimes::default(), &token, |_, verdict| {
+            check_files(engine, &files, jobs, CheckTimes::default(), &token, |_, event| {
+                let Event::Verdict(verdict) = event else { return };
                 assert!(verdict.ending == Ending::Done && verdict.messages.len() == 2, "{verdict:?}");
             })
             .unwrap();
@@ -128,7 +129,7 @@ mod linux {
         for name in ["01-check.lean", "25-gen.lean"] {
             let text = std::fs::read_to_string(folder.join(name)).unwrap();
             let file =
-                File { name: name.to_owned(), text, module: vec![name.trim_end_matches(".lean").to_owned()] };
+                File { module: vec![name.trim_end_matches(".lean").to_owned()], ..File::new(name, text) };
             let check = |workers: &Workers| {
                 let began = Instant::now();
                 let verdict =

@@ -11,8 +11,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::cancel::CancelToken;
 use crate::meter::anonymous_bytes;
-use crate::protocol::{Check, ChildLine, Done, Lines, Malformed, Message, Sandbox, child_line, line};
-use crate::verdict::{Cause, Death, Ending, Verdict};
+use crate::protocol::{Check, ChildLine, Done, Lines, Malformed, Message, Record, Sandbox, child_line, line};
+use crate::request::Heard;
+use crate::verdict::{Cause, Death, Ending, Spent, Verdict};
 use crate::zygote::{Ended, Gone, Shared};
 
 /// How long a child that was to be killed may go on before its zygote is taken for broken.
@@ -83,13 +84,13 @@ impl Child {
         self.lines.rest().is_empty() && (self.served == 0 || is_silent((&*self.stream).read(&mut [0])))
     }
 
-    /// Checks a file. `heard` gets each message as it comes.
+    /// Checks a file. `heard` gets what it says as it comes.
     pub(crate) fn check(
         &mut self,
         check: &Check<'_>,
         times: Times,
         cancel: &CancelToken,
-        heard: &mut dyn FnMut(&Message),
+        heard: &mut dyn FnMut(Heard<'_>),
     ) -> Outcome {
         let _call = cancel.call({
             let (shared, stream, id) = (self.shared.clone(), self.stream.clone(), self.id);
@@ -196,7 +197,9 @@ impl Child {
     }
 
     fn conclude(&mut self, done: Option<Done>, talk: Talk<'_>, cancel: &CancelToken) -> Outcome {
-        let Talk { phase, messages, output, .. } = talk;
+        let Talk { phase, messages, records, output, .. } = talk;
+        let has_errors = done.as_ref().is_some_and(|done| done.errors > 0 || done.max_errors);
+        let spent = done.as_ref().map(|done| Spent { micros: done.micros, cpu_micros: done.cpu_micros });
         let was_late = matches!(phase, Phase::Cancelling);
         let (ending, may_go_on) = match (done, phase) {
             (Some(Done { failure: Some(failure), .. }), _)
@@ -223,7 +226,7 @@ impl Child {
                 Err(gone) => return Outcome::ZygoteGone(gone),
             },
         };
-        let verdict = Verdict { messages, output, ending, sandbox: self.sandbox };
+        let verdict = Verdict { messages, records, has_errors, spent, output, ending, sandbox: self.sandbox };
         Outcome::Verdict { verdict, may_go_on }
     }
 
@@ -257,12 +260,13 @@ struct Talk<'a> {
     file: &'a str,
     times: Times,
     said_at_most: u64,
-    heard: &'a mut dyn FnMut(&Message),
+    heard: &'a mut dyn FnMut(Heard<'_>),
     phase: Phase,
     until: Option<Instant>,
     /// Until when the child has to say that it has begun.
     begin_until: Option<Instant>,
     messages: Vec<Message>,
+    records: Vec<Record>,
     output: String,
     bytes: u64,
 }
@@ -274,7 +278,7 @@ enum Step {
 }
 
 impl<'a> Talk<'a> {
-    fn new(file: &'a str, times: Times, said_at_most: u64, heard: &'a mut dyn FnMut(&Message)) -> Self {
+    fn new(file: &'a str, times: Times, said_at_most: u64, heard: &'a mut dyn FnMut(Heard<'_>)) -> Self {
         let until = times.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         Self {
             file,
@@ -285,6 +289,7 @@ impl<'a> Talk<'a> {
             until,
             begin_until: None,
             messages: Vec::new(),
+            records: Vec::new(),
             output: String::new(),
             bytes: 0,
         }
@@ -302,8 +307,14 @@ impl<'a> Talk<'a> {
         match line {
             ChildLine::Message(message) => {
                 self.bytes += message.json.len() as u64;
-                (self.heard)(&message);
+                (self.heard)(Heard::Message(&message));
                 self.messages.push(message);
+            }
+            ChildLine::Record { file, record, bytes } => {
+                is_ours(&file)?;
+                self.bytes += bytes;
+                (self.heard)(Heard::Record(&record));
+                self.records.push(record);
             }
             ChildLine::Output { file, text } => {
                 is_ours(&file)?;

@@ -78,13 +78,13 @@ pub use limits::Limits;
 #[cfg(target_os = "linux")]
 pub use listing::ZygoteInfo;
 pub use plain::Plain;
-pub use protocol::{Message, Position, Sandbox, Severity};
-pub use request::{CheckTimes, File, Heard};
-pub use run::{Engine, check_files};
+pub use protocol::{Message, Position, Record, Sandbox, Severity};
+pub use request::{Asked, CheckTimes, File, Heard, ToCheck};
+pub use run::{Engine, Event, check_files};
 pub use schedule::InOrder;
 pub use snapshots::Snapshots;
 pub use surroundings::Surroundings;
 pub use toolchain::{Places, Toolchain, ToolchainError};
-pub use verdict::{Cause, Death, Ending, Verdict};
+pub use verdict::{Cause, Death, Ending, Spent, Verdict};
 #[cfg(target_os = "linux")]
 pub use workers::{Kept, Stats, Workers};

@@ -4,7 +4,7 @@
 //! what it had not written yet is lost (`lean` writes to a pipe in large pieces).
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,13 +28,20 @@ pub struct Plain {
     limits: Limits,
     launcher: Option<Launcher>,
     snapshots: Option<Snapshots>,
+    root: Option<PathBuf>,
 }
 
 impl Plain {
     /// Without `snapshots` each file's imports are done anew. Without a launcher there are no limits, and what runs outlives this process.
     #[must_use]
     pub fn new(limits: Limits, launcher: Option<Launcher>, snapshots: Option<Snapshots>) -> Self {
-        Self { limits, launcher, snapshots }
+        Self { limits, launcher, snapshots, root: None }
+    }
+
+    /// The same, where a file's module has its name from its path below `root`, and not below the working folder.
+    #[must_use]
+    pub fn with_root(self, root: Option<PathBuf>) -> Self {
+        Self { root, ..self }
     }
 
     /// Headers that were saved and used; nothing if none are kept.
@@ -107,6 +114,20 @@ impl Plain {
         if let Some(load) = load {
             command.arg(argument("--incr-load=", load));
         }
+        command.args(file.asked.error_kinds.iter().map(|kind| format!("-E{kind}")));
+        if let Some(root) = &self.root {
+            command.arg(argument("--root=", root));
+        }
+        let setup = match around.setup.as_deref().map(Written::new).transpose() {
+            Ok(setup) => setup,
+            Err(error) => {
+                let words = format!("the set-up for `lean` can't be written to a file: {error}");
+                return Verdict::without_messages(Ending::Failed(words));
+            }
+        };
+        if let Some(setup) = &setup {
+            command.arg(argument("--setup=", &setup.path()));
+        }
         let is_on_disk = Path::new(&file.name).is_file();
         let source = if is_on_disk { None } else { Some(file.text.as_str()) };
         if is_on_disk {
@@ -166,6 +187,7 @@ impl Plain {
         };
         if verdict.ending == Ending::Done {
             verdict.output.push_str(&last);
+            verdict.has_errors = status.and_then(|status| status.code()) != Some(0);
         }
         verdict
     }
@@ -176,6 +198,9 @@ impl Plain {
         match status.code() {
             Some(0) if !has_errors => Ending::Done,
             Some(1) if has_errors => Ending::Done,
+            Some(1) if last.starts_with("error: ") => {
+                Ending::Failed(last.trim_start_matches("error: ").trim_end().to_owned())
+            }
             code => {
                 #[cfg(unix)]
                 let signal = std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or(0);
@@ -185,6 +210,35 @@ impl Plain {
                 Ending::Died(Death::of(&exit, self.limits.memory, self.limits.cpu))
             }
         }
+    }
+}
+
+/// A file that holds a text, as long as this lives.
+struct Written {
+    #[cfg(target_os = "linux")]
+    file: std::fs::File,
+    #[cfg(not(target_os = "linux"))]
+    file: tempfile::NamedTempFile,
+}
+
+impl Written {
+    /// Where there is one, a file in memory: nothing is left of it, however this process ends.
+    fn new(text: &str) -> std::io::Result<Self> {
+        #[cfg(target_os = "linux")]
+        let mut file =
+            std::fs::File::from(rustix::fs::memfd_create("setup", rustix::fs::MemfdFlags::CLOEXEC)?);
+        #[cfg(not(target_os = "linux"))]
+        let mut file = tempfile::NamedTempFile::new()?;
+        file.write_all(text.as_bytes())?;
+        Ok(Self { file })
+    }
+
+    fn path(&self) -> PathBuf {
+        #[cfg(target_os = "linux")]
+        return format!("/proc/{}/fd/{}", std::process::id(), std::os::fd::AsRawFd::as_raw_fd(&self.file))
+            .into();
+        #[cfg(not(target_os = "linux"))]
+        return self.file.path().to_owned();
     }
 }
 

@@ -5,12 +5,14 @@
 
 mod lines;
 mod message;
+mod record;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub(crate) use lines::Lines;
 pub use message::{Message, Position, Severity};
+pub use record::Record;
 
 /// The longest packet: an event with 16 KiB of output, six bytes for each, and what is around it.
 pub(crate) const LONGEST_PACKET: usize = 256 << 10;
@@ -36,6 +38,13 @@ impl Malformed {
 pub(crate) enum ChildLine {
     /// Lean's own, as `lean --json` prints it.
     Message(Message),
+    /// What was asked beside messages, and the file that it is of.
+    Record {
+        file: String,
+        record: Record,
+        /// The length of the line.
+        bytes: u64,
+    },
     /// The child has begun, with what its sandbox is made of.
     Begun(Sandbox),
     Output {
@@ -75,6 +84,12 @@ pub(crate) struct Done {
     #[serde(default)]
     pub(crate) cancelled: bool,
     pub(crate) failure: Option<String>,
+    /// How long it took.
+    #[serde(default)]
+    pub(crate) micros: u64,
+    /// Processor time of the child, meanwhile.
+    #[serde(default)]
+    pub(crate) cpu_micros: u64,
 }
 
 /// A line on a zygote's standard output.
@@ -163,6 +178,10 @@ pub(crate) fn child_line(line: &[u8]) -> Result<ChildLine, Malformed> {
             ChildLine::Output { file, text }
         }
         Some("failed") => ChildLine::Failed { error: fields::<Failed>(line)?.error },
+        Some(kind @ ("sorry" | "tactic" | "axioms")) => {
+            let (file, record) = Record::parse(kind, line)?;
+            ChildLine::Record { file, record, bytes: line.len() as u64 }
+        }
         Some(_) => return Err(Malformed::new("a record that was not asked for", line.as_bytes())),
     })
 }
@@ -240,7 +259,9 @@ pub(crate) struct Check<'a> {
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     pub(crate) module: &'a [String],
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    pub(crate) options: &'a [String],
+    pub(crate) error_kinds: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) extras: Vec<&'static str>,
 }
 
 /// One line that holds `value` under `key`.

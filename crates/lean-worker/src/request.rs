@@ -1,13 +1,15 @@
 //! What is asked for: a file to check, how long it may take, who hears of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::header::Found;
-use crate::protocol::Message;
+use crate::protocol::{Message, Position, Record};
+use crate::surroundings::Surroundings;
 use crate::verdict::{Ending, Verdict};
 
 /// A file to check.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct File {
     /// Its name, as messages have it.
     pub name: String,
@@ -15,6 +17,46 @@ pub struct File {
     pub text: String,
     /// The parts of its module's name; empty: `_stdin`, as `lean` calls a file that is nowhere.
     pub module: Vec<String>,
+    /// What is asked beside its messages.
+    pub asked: Asked,
+}
+
+impl File {
+    /// A file of no module, of which messages are asked and nothing else.
+    #[must_use]
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { name: name.into(), text: text.into(), ..Self::default() }
+    }
+}
+
+/// What is asked of a check beside Lean's messages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Kinds of messages that are reported as errors, as by `lean -E`.
+    pub error_kinds: Arc<[String]>,
+    /// Each `sorry`, with its goals. Children can tell, the command `lean` can't; so it is with the next two.
+    pub sorries: bool,
+    /// Each tactic, with the goals before and after it.
+    pub tactics: bool,
+    /// What each new declaration rests on.
+    pub axioms: bool,
+}
+
+impl Asked {
+    /// The words for it in the protocol.
+    pub(crate) fn extras(&self) -> Vec<&'static str> {
+        let all = [("sorries", self.sorries), ("tactics", self.tactics), ("axioms", self.axioms)];
+        all.into_iter().filter_map(|(word, is_asked)| is_asked.then_some(word)).collect()
+    }
+}
+
+/// A file, and what it is checked in.
+#[derive(Clone, Debug)]
+pub struct ToCheck {
+    /// The file.
+    pub file: File,
+    /// All of it but the file's header. Those of files that may share processes are equal.
+    pub around: Arc<Surroundings>,
 }
 
 /// Something that is told while a check runs.
@@ -22,6 +64,8 @@ pub struct File {
 pub enum Heard<'a> {
     /// Lean has said something.
     Message(&'a Message),
+    /// Something of what was [asked](Asked) beside messages.
+    Record(&'a Record),
     /// What was said is void: the zygote has died, and the check begins again.
     Again,
 }
@@ -47,18 +91,32 @@ impl Default for CheckTimes {
 pub(crate) enum Refusal {
     /// What Lean says of it, with places in the text that the zygote got.
     BadHeader(Vec<Message>),
+    /// An option is not known once the imports are done, in Lean's words.
+    UnknownOption(String),
     /// In words.
     Failed(String),
 }
 
 impl Refusal {
     /// The verdict of a file that has the header.
-    pub(crate) fn verdict(&self, found: &Found, name: &str) -> Verdict {
+    pub(crate) fn verdict(&self, found: &Found, file: &File) -> Verdict {
         match self {
             Self::BadHeader(messages) => Verdict {
-                messages: messages.iter().map(|message| message.moved(name, |at| found.place(at))).collect(),
+                messages: messages
+                    .iter()
+                    .map(|message| message.moved(&file.name, |at| found.place(at)))
+                    .collect(),
                 ..Verdict::without_messages(Ending::BadHeader)
             },
+            // As `lean` says it: of a file that has no name, from its beginning to its end.
+            Self::UnknownOption(words) => {
+                let begin = Position { line: 1, column: 0 };
+                let end = Position::behind(&file.text);
+                Verdict {
+                    messages: vec![Message::of_ours("<input>", begin, Some(end), "[anonymous]", words)],
+                    ..Verdict::without_messages(Ending::BadHeader)
+                }
+            }
             Self::Failed(words) => Verdict::without_messages(Ending::Failed(words.clone())),
         }
     }

@@ -1,12 +1,18 @@
 //! What came of a check: what Lean said, and how it ended.
 
-use crate::protocol::{Exit, Message, Sandbox};
+use crate::protocol::{Exit, Message, Record, Sandbox, Severity};
 
 /// What came of one file. Every check has exactly one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
     /// What Lean said, in its order; what was said before a death is here, too.
     pub messages: Vec<Message>,
+    /// What was asked beside messages, in the order in which it came.
+    pub records: Vec<Record>,
+    /// Whether Lean counts an error, which may be one that it does not print.
+    pub has_errors: bool,
+    /// How long it took, if it came to its end.
+    pub spent: Option<Spent>,
     /// What went to the process's own output past Lean's streams, as far as it was kept.
     pub output: String,
     /// How it ended.
@@ -17,8 +23,34 @@ pub struct Verdict {
 
 impl Verdict {
     pub(crate) fn without_messages(ending: Ending) -> Self {
-        Self { messages: Vec::new(), output: String::new(), ending, sandbox: None }
+        Self {
+            messages: Vec::new(),
+            records: Vec::new(),
+            has_errors: false,
+            spent: None,
+            output: String::new(),
+            ending,
+            sandbox: None,
+        }
     }
+
+    /// Whether the file was checked to its end and has no error: what `lean` ends with 0 for. It says that Lean elaborated the file, and nothing of what
+    /// the file did meanwhile to be believed.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.ending == Ending::Done
+            && !self.has_errors
+            && !self.messages.iter().any(|message| message.severity == Severity::Error)
+    }
+}
+
+/// How long a check took in its process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spent {
+    /// Microseconds by the clock, without the import.
+    pub micros: u64,
+    /// Microseconds of processor.
+    pub cpu_micros: u64,
 }
 
 /// How a check ended.

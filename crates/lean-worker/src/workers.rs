@@ -104,7 +104,7 @@ impl Workers {
     ) -> Verdict {
         let found = header::read(&file.name, &file.text);
         self.check_behind(around, file, found.clone(), false, times, cancel, heard)
-            .unwrap_or_else(|refusal| refusal.verdict(&found, &file.name))
+            .unwrap_or_else(|refusal| refusal.verdict(&found, file))
     }
 
     /// As [`check`](Self::check), of a file whose header is known. `has_more`: another file with that header comes soon.
@@ -121,7 +121,13 @@ impl Workers {
     ) -> Result<Verdict, Refusal> {
         let _running = Running::begin(&self.running);
         let times = Times { timeout: times.timeout, grace: times.grace };
-        let check = Check { file: &file.name, source: &file.text, module: &file.module, options: &[] };
+        let check = Check {
+            file: &file.name,
+            source: &file.text,
+            module: &file.module,
+            error_kinds: &file.asked.error_kinds,
+            extras: file.asked.extras(),
+        };
         let mut tries = 0;
         let mut is_own = false;
         loop {
@@ -137,7 +143,7 @@ impl Workers {
                 Err(StartError::Cancelled) => return Ok(Verdict::without_messages(Ending::Cancelled)),
                 // What was killed from outside is no reason to refuse the other files that have this header.
                 Err(error) if is_own || matches!(error, StartError::Died { from_outside: true, .. }) => {
-                    return Ok(Refusal::of(error).verdict(&found, &file.name));
+                    return Ok(Refusal::of(error).verdict(&found, file));
                 }
                 Err(error) => return Err(Refusal::of(error)),
             };
@@ -149,7 +155,7 @@ impl Workers {
                     {
                         self.meter.counts.forked_ahead.fetch_add(1, Ordering::Relaxed);
                     }
-                    match child.check(&check, times, cancel, &mut |message| heard(Heard::Message(message))) {
+                    match child.check(&check, times, cancel, heard) {
                         Outcome::Verdict { verdict, may_go_on } => {
                             if may_go_on {
                                 zygote.get().keep(child);
@@ -277,10 +283,16 @@ impl Drop for Running<'_> {
     }
 }
 
+/// How Lean's words begin where it does not know an option, and where an option's value is none.
+const UNKNOWN_OPTION: &str = "invalid -D parameter, unknown configuration option";
+const BAD_OPTION: &str = "invalid -D parameter";
+
 impl Refusal {
     fn of(error: StartError) -> Self {
         match error {
             StartError::BadHeader(messages) => Self::BadHeader(messages),
+            StartError::Refused(words) if words.starts_with(UNKNOWN_OPTION) => Self::UnknownOption(words),
+            StartError::Refused(words) if words.starts_with(BAD_OPTION) => Self::Failed(words),
             error => Self::Failed(error.to_string()),
         }
     }

@@ -5,7 +5,6 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -13,9 +12,9 @@ use std::time::Duration;
 
 use lean_worker::{
     Cache, CancelToken, CheckTimes, Ending, Engine, File, Kept, Limits, Places, Plain, Snapshots,
-    Surroundings, Verdict, Workers, check_files, launch::Launcher,
+    Surroundings, Verdict, Workers, launch::Launcher,
 };
-use support::{until, watchdog};
+use support::{check_all, until, watchdog};
 
 fn set(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name}: `.ci/official-lean` sets it"))
@@ -48,7 +47,7 @@ fn workers(limits: Limits, zygotes: u64) -> Workers {
 
 fn file(folder: &Path, name: &str) -> File {
     let text = std::fs::read_to_string(folder.join(name)).unwrap();
-    File { name: name.to_owned(), text, module: vec![name.trim_end_matches(".lean").to_owned()] }
+    File { module: vec![name.trim_end_matches(".lean").to_owned()], ..File::new(name, text) }
 }
 
 fn all_texts() -> Vec<File> {
@@ -73,11 +72,9 @@ fn by_lean(name: &str, path: &str, folder: &Path) -> Vec<String> {
 
 fn run(engine: Engine<'_>, around: &Arc<Surroundings>, files: &[File], jobs: usize) -> Vec<Verdict> {
     let mut verdicts = BTreeMap::new();
-    let (jobs, times) = (NonZero::new(jobs).unwrap(), CheckTimes::default());
-    check_files(engine, around, files, jobs, times, &CancelToken::new(), |place, verdict| {
+    check_all(engine, around, files, jobs, |place, verdict| {
         assert!(verdicts.insert(place, verdict).is_none());
-    })
-    .unwrap();
+    });
     verdicts.into_values().collect()
 }
 
@@ -230,11 +227,7 @@ fn rebuilt_module_gives_the_new_answer_with_either_engine() {
     let workers = workers(Limits::default(), 8);
     let cache = Cache::new(Some(folder.path().join("cache"))).unwrap();
     let lean = Plain::new(Limits::default(), None, Some(Snapshots::new(&cache, 1 << 30)));
-    let own = File {
-        name: "nowhere.lean".into(),
-        text: "prelude\nimport Own\n#check own\n".into(),
-        module: Vec::new(),
-    };
+    let own = File::new("nowhere.lean", "prelude\nimport Own\n#check own\n");
     let by_worker = || {
         let verdict = workers.check(&around, &own, CheckTimes::default(), &CancelToken::new(), &mut |_| ());
         verdict.messages[0].text.clone()
@@ -287,7 +280,7 @@ fn saved_headers_are_bounded_on_the_disk() {
         let lean = Plain::new(Limits::default(), None, Some(Snapshots::new(&cache, 8 << 20)));
         for header in ["Kit", "Kit.Core", "Kit.Data", "Kit.Syntax", "Kit.Io"] {
             let text = format!("prelude\nimport {header}\n#check Nat\n");
-            let file = File { name: "nowhere.lean".into(), text, module: Vec::new() };
+            let file = File::new("nowhere.lean", text);
             let verdict =
                 lean.check(&around, &file, true, CheckTimes::default(), &CancelToken::new(), &mut |_| ());
             assert_eq!((verdict.ending, verdict.messages.len()), (Ending::Done, 1), "known or not");

@@ -6,10 +6,8 @@ mod support;
 use std::num::NonZero;
 use std::sync::Arc;
 
-use lean_worker::{
-    CancelToken, CheckTimes, Ending, Engine, Kept, Limits, Surroundings, Workers, check_files,
-};
-use support::{Own, around, check, check_around, file, said, until, watchdog, workers};
+use lean_worker::{CheckTimes, Ending, Engine, Kept, Limits, Surroundings, Workers};
+use support::{Own, around, check, check_all, check_around, file, said, until, watchdog, workers};
 
 #[test]
 fn many_who_ask_at_once_share_one_import() {
@@ -119,11 +117,9 @@ fn children_are_forked_ahead_where_a_processor_is_idle() {
     let files: Vec<_> =
         (0..20).map(|number| file(&format!("{number}.lean"), "import A\n-- checks\n")).collect();
     let engine = Engine::Worker { workers: &workers, lean: None };
-    let one = NonZero::new(1).unwrap();
-    check_files(engine, &around(), &files, one, CheckTimes::default(), &CancelToken::new(), |_, verdict| {
+    check_all(engine, &around(), &files, 1, |_, verdict| {
         assert_eq!(said(&verdict), ["1"], "each has a process of its own");
-    })
-    .unwrap();
+    });
     let stats = workers.stats();
     assert_eq!((stats.children, stats.forked_ahead), (20, 19), "all but the first, and none for nobody");
 }
@@ -141,21 +137,12 @@ fn import_that_dies_is_refused_for_all_its_files_and_one_that_was_killed_for_non
         let files: Vec<_> =
             (0..10).map(|number| file(&number.to_string(), &format!("import {import}\n"))).collect();
         let engine = Engine::Worker { workers: &workers, lean: None };
-        let (mut done, one) = (0, NonZero::new(1).unwrap());
-        check_files(
-            engine,
-            &Arc::new(around),
-            &files,
-            one,
-            CheckTimes::default(),
-            &CancelToken::new(),
-            |_, verdict| match verdict.ending {
-                Ending::Done => done += 1,
-                Ending::Failed(words) => assert!(words.contains("while it was starting"), "{words}"),
-                other => panic!("{other:?}"),
-            },
-        )
-        .unwrap();
+        let mut done = 0;
+        check_all(engine, &Arc::new(around), &files, 1, |_, verdict| match verdict.ending {
+            Ending::Done => done += 1,
+            Ending::Failed(words) => assert!(words.contains("while it was starting"), "{words}"),
+            other => panic!("{other:?}"),
+        });
         (done, workers.stats().zygote_deaths)
     };
     assert_eq!(endings("Script.Dies"), (0, 3), "it was tried three times in all, not for each file");

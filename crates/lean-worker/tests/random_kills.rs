@@ -3,15 +3,14 @@
 
 mod support;
 
-use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use lean_worker::{CancelToken, CheckTimes, Ending, Engine, File, Limits, check_files};
-use support::{Own, kill, watchdog, workers};
+use lean_worker::{Ending, Engine, File, Limits};
+use support::{Own, check_all, kill, watchdog, workers};
 
 const FILES: usize = 2_000;
-const JOBS: NonZero<usize> = NonZero::new(8).unwrap();
+const JOBS: usize = 8;
 
 fn open_descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
@@ -40,13 +39,11 @@ fn each_file_has_one_verdict_and_it_is_its_own() {
             number % 4
         )
     };
-    let files: Vec<File> = (0..FILES)
-        .map(|number| File { name: format!("{number}.lean"), text: text(number), module: Vec::new() })
-        .collect();
+    let files: Vec<File> =
+        (0..FILES).map(|number| File::new(format!("{number}.lean"), text(number))).collect();
     let run = |files: &[File], each: &mut dyn FnMut(usize, lean_worker::Verdict)| {
         let engine = Engine::Worker { workers: &workers, lean: None };
-        check_files(engine, &own.around(), files, JOBS, CheckTimes::default(), &CancelToken::new(), each)
-            .unwrap();
+        check_all(engine, &own.around(), files, JOBS, each);
     };
     // All that is there from the second run on.
     run(&files[..64], &mut |_, _| ());
@@ -114,10 +111,7 @@ fn each_file_has_one_verdict_and_it_is_its_own() {
     assert!(zygotes > 0 && children > 0, "else nothing was tried");
     // Those that end badly by themselves, and at most one for each child that was killed.
     assert!(died <= FILES / 10 + children, "{died}");
-    assert!(
-        failed * 3 <= zygotes * JOBS.get(),
-        "three zygotes each, and each had at most so many files: {failed}"
-    );
+    assert!(failed * 3 <= zygotes * JOBS, "three zygotes each, and each had at most so many files: {failed}");
 
     // The pool has at most as much as before: four zygotes, with a descriptor or two and some kept children each.
     support::until(|| threads() <= threads_before + 4);

@@ -7,11 +7,10 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lean_worker::{
-    CancelToken, Cause, CheckTimes, Ending, Engine, Limits, Surroundings, Verdict, Workers, check_files,
-};
+use lean_worker::{CancelToken, Cause, CheckTimes, Ending, Engine, Limits, Surroundings, Verdict, Workers};
 use support::{
-    Own, around, check, check_around, check_in_time, file, is_alive, said, until, watchdog, workers,
+    Own, around, check, check_all, check_around, check_in_time, file, is_alive, said, until, watchdog,
+    workers,
 };
 
 const GOOD: &str = "import A\n-- say one\n-- error two\n";
@@ -226,19 +225,10 @@ fn header_is_tried_once_for_all_files_that_have_it() {
         })
         .collect();
     let mut verdicts = Vec::new();
-    let one = 1.try_into().unwrap();
-    check_files(
-        Engine::Worker { workers: &workers, lean: None },
-        &around(),
-        &files,
-        one,
-        CheckTimes::default(),
-        &CancelToken::new(),
-        |place, verdict| {
-            verdicts.push((place, verdict.messages[0].clone()));
-        },
-    )
-    .unwrap();
+    let engine = Engine::Worker { workers: &workers, lean: None };
+    check_all(engine, &around(), &files, 1, |place, verdict| {
+        verdicts.push((place, verdict.messages[0].clone()));
+    });
     assert_eq!(verdicts.len(), 10);
     for (place, message) in verdicts {
         assert_eq!(message.position.line, place as u64 + 1);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::Malformed;
@@ -18,8 +19,12 @@ pub struct Message {
     pub end: Option<Position>,
     /// How bad it is.
     pub severity: Severity,
-    /// What is said.
+    /// What is said, behind its caption if it has one.
     pub text: String,
+    /// The file it is of, as Lean names it.
+    pub file: String,
+    /// Its kind, a name of Lean's; `[anonymous]` if it has none.
+    pub kind: String,
 }
 
 /// A place in a file.
@@ -29,6 +34,14 @@ pub struct Position {
     pub line: u64,
     /// The column, from 0, in characters.
     pub column: u64,
+}
+
+impl Position {
+    /// The place behind the last character of `text`.
+    pub(crate) fn behind(text: &str) -> Self {
+        let last = text.rsplit('\n').next().unwrap_or_default();
+        Self { line: 1 + text.matches('\n').count() as u64, column: last.chars().count() as u64 }
+    }
 }
 
 /// How bad a message is.
@@ -52,19 +65,74 @@ struct Fields {
     severity: Severity,
     #[serde(default)]
     caption: String,
+    #[serde(default)]
+    file_name: String,
+    #[serde(default)]
+    kind: String,
 }
+
+/// What the kind of an error ends with that has a name of its own, which Lean shows: `error(lean.unknownIdentifier)`.
+const NAMED_ERROR: &str = "._namedError";
 
 impl Message {
     pub(crate) fn parse(line: &str) -> Result<Self, Malformed> {
-        let Fields { data, pos, end_pos, severity, caption } = serde_json::from_str(line).map_err(|_| {
-            Malformed::new("a message without the fields that Lean's messages have", line.as_bytes())
-        })?;
+        let Fields { data, pos, end_pos, severity, caption, file_name, kind } = serde_json::from_str(line)
+            .map_err(|_| {
+                Malformed::new("a message without the fields that Lean's messages have", line.as_bytes())
+            })?;
         let text = if caption.is_empty() { data } else { format!("{caption}:\n{data}") };
-        Ok(Self { json: line.to_owned(), position: pos, end: end_pos, severity, text })
+        Ok(Self { json: line.to_owned(), position: pos, end: end_pos, severity, text, file: file_name, kind })
+    }
+
+    /// A message of ours, in the form of Lean's. `kind` says what it is about.
+    #[must_use]
+    pub fn of_ours(file: &str, at: Position, end: Option<Position>, kind: &str, text: &str) -> Self {
+        let place = |at: Position| json!({"column": at.column, "line": at.line});
+        let object = json!({"caption": "", "data": text, "endPos": end.map(place), "fileName": file, "isSilent": false,
+            "keepFullRange": false, "kind": kind, "pos": place(at), "severity": "error"});
+        Self {
+            json: object.to_string(),
+            position: at,
+            end,
+            severity: Severity::Error,
+            text: text.to_owned(),
+            file: file.to_owned(),
+            kind: kind.to_owned(),
+        }
+    }
+
+    /// The text that `lean` prints for it, byte for byte, with its newline (`Lean.SerialMessage.toString`). `with_end`: as with the option
+    /// `printMessageEndPos`.
+    #[must_use]
+    pub fn in_text(&self, with_end: bool) -> String {
+        let severity = match self.severity {
+            Severity::Information => None,
+            Severity::Warning => Some("warning"),
+            Severity::Error => Some("error"),
+        };
+        let mut text = String::new();
+        if let Some(severity) = severity {
+            let Position { line, column } = self.position;
+            text = format!("{}:{line}:{column}", self.file);
+            if let Some(Position { line, column }) = self.end.filter(|_| with_end) {
+                text.push_str(&format!("-{line}:{column}"));
+            }
+            text.push_str(": ");
+            text.push_str(severity);
+            if let Some(name) = self.kind.strip_suffix(NAMED_ERROR) {
+                text.push_str(&format!("({name})"));
+            }
+            text.push_str(": ");
+        }
+        text.push_str(&self.text);
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        text
     }
 
     /// The same of another file, where what was at a place is at another one. All else stays as Lean printed it.
-    pub(crate) fn moved(&self, file: &str, place: impl Fn(Position) -> Position) -> Self {
+    pub(crate) fn moved(&self, name: &str, place: impl Fn(Position) -> Position) -> Self {
         let position = place(self.position);
         let end = self.end.map(place);
         let mut fields: BTreeMap<String, &RawValue> =
@@ -72,13 +140,13 @@ impl Message {
         let raw = |text: String| RawValue::from_string(text).expect("it is JSON");
         let at = |at: Position| raw(format!(r#"{{"column":{},"line":{}}}"#, at.column, at.line));
         let (file, begin, end_pos) =
-            (raw(serde_json::Value::from(file).to_string()), at(position), end.map(at));
+            (raw(serde_json::Value::from(name).to_string()), at(position), end.map(at));
         fields.insert("fileName".to_owned(), &file);
         fields.insert("pos".to_owned(), &begin);
         if let Some(end_pos) = &end_pos {
             fields.insert("endPos".to_owned(), end_pos);
         }
         let json = serde_json::to_string(&fields).expect("it is JSON");
-        Self { json, position, end, severity: self.severity, text: self.text.clone() }
+        Self { json, position, end, file: name.to_owned(), ..self.clone() }
     }
 }

@@ -124,9 +124,15 @@ fn message_moved_to_another_file_stays_lean_s_but_for_the_place() {
 fn requests_are_one_line_with_what_was_set() {
     let settings = ChildSettings { memory: Some(5), writable: Some(""), ..ChildSettings::default() };
     assert_eq!(line(Some("child"), &settings), b"{\"child\":{\"memory\":5,\"writable\":\"\"}}\n");
-    let check = Check { file: "a", source: "x\ny", module: &["A".to_owned()], options: &[] };
+    let check = Check {
+        file: "a",
+        source: "x\ny",
+        module: &["A".to_owned()],
+        error_kinds: &[],
+        extras: vec!["sorries"],
+    };
     assert_eq!(
         line(Some("check"), &check),
-        b"{\"check\":{\"file\":\"a\",\"source\":\"x\\ny\",\"module\":[\"A\"]}}\n"
+        b"{\"check\":{\"file\":\"a\",\"source\":\"x\\ny\",\"module\":[\"A\"],\"extras\":[\"sorries\"]}}\n"
     );
 }

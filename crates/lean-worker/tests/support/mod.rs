@@ -8,8 +8,11 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use lean_worker::launch::Launcher;
+use std::num::NonZero;
+
 use lean_worker::{
-    CancelToken, CheckTimes, Ending, File, Heard, Kept, Limits, Surroundings, Verdict, Workers,
+    CancelToken, CheckTimes, Ending, Engine, Event, File, Heard, Kept, Limits, Surroundings, ToCheck,
+    Verdict, Workers, check_files,
 };
 
 /// Longer than anything here takes, also where everything is ten times slower: a hang is a failure.
@@ -51,7 +54,7 @@ pub(crate) fn workers(limits: Limits) -> Workers {
 }
 
 pub(crate) fn file(name: &str, text: &str) -> File {
-    File { name: name.to_owned(), text: text.to_owned(), module: Vec::new() }
+    File::new(name, text)
 }
 
 /// Checks one file that says `text`.
@@ -73,12 +76,32 @@ pub(crate) fn check_around(
     let verdict =
         workers.check(around, &file("a.lean", text), times, &CancelToken::new(), &mut |said| match said {
             Heard::Message(message) => heard.push(message.clone()),
+            Heard::Record(_) => {}
             Heard::Again => heard.clear(),
         });
     if verdict.ending != Ending::BadHeader {
         assert_eq!(heard, verdict.messages, "what is heard is what is said in the end");
     }
     verdict
+}
+
+/// Checks files that have the same surroundings, and calls `each` with their verdicts.
+pub(crate) fn check_all(
+    engine: Engine<'_>,
+    around: &Arc<Surroundings>,
+    files: &[File],
+    jobs: usize,
+    mut each: impl FnMut(usize, Verdict),
+) {
+    let files: Vec<ToCheck> =
+        files.iter().map(|file| ToCheck { file: file.clone(), around: around.clone() }).collect();
+    let jobs = NonZero::new(jobs).unwrap();
+    check_files(engine, &files, jobs, CheckTimes::default(), &CancelToken::new(), |place, event| {
+        if let Event::Verdict(verdict) = event {
+            each(place, verdict);
+        }
+    })
+    .unwrap();
 }
 
 pub(crate) fn said(verdict: &Verdict) -> Vec<&str> {

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use leanpool::lake::LakeProject;
 use leanpool::lean_worker::{
-    self as worker, Cache, CancelToken, CheckTimes, File, Limits, Places, Plain, Snapshots, Surroundings,
-    Toolchain, check_files,
+    self as worker, Cache, CancelToken, CheckTimes, Event, File, Limits, Places, Plain, Snapshots,
+    Surroundings, ToCheck, Toolchain, check_files,
 };
 #[cfg(target_os = "linux")]
 use leanpool::lean_worker::{Kept, Workers};
@@ -39,7 +39,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
             let _ = writeln!(io::stderr(), "leanpool: {warning}");
         }
     }
-    let around = Surroundings {
+    let around = Arc::new(Surroundings {
         worker: program(args, &toolchain)?,
         stack_size: toolchain.stack_size(),
         sysroot: toolchain.sysroot.clone(),
@@ -50,7 +50,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
             .into_iter()
             .collect(),
         project: args.project.as_ref().map(|root| std::path::absolute(root).unwrap_or_else(|_| root.clone())),
-    };
+    });
     let engines = Engines::new(args, &toolchain);
     let token = CancelToken::new();
     let report = Shared(Arc::new(Mutex::new(Report::new(args))));
@@ -60,7 +60,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
         match source::read(path) {
             Ok(text) => {
                 places.push(place);
-                files.push(File { name: path.to_string_lossy().into_owned(), text, module: module(path) });
+                let file = File { module: module(path), ..File::new(path.to_string_lossy(), text) };
+                files.push(ToCheck { file, around: around.clone() });
             }
             Err(failure) => {
                 if report.lock().take(place, Outcome::Failed(failure)).is_err() {
@@ -71,7 +72,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     }
     let times = CheckTimes { timeout: args.timeout, grace: args.grace };
     let jobs = NonZero::new(args.jobs).unwrap_or(NonZero::<usize>::MIN);
-    check_files(engines.engine(), &Arc::new(around), &files, jobs, times, &token, |at, verdict| {
+    check_files(engines.engine(), &files, jobs, times, &token, |at, event| {
+        let Event::Verdict(verdict) = event else { return };
         if report.lock().take(places[at], Outcome::Checked(verdict)).is_err() {
             // Whoever was reading has seen enough, or there is no room: no further file is of use.
             token.cancel();

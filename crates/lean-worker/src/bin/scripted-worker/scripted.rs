@@ -93,6 +93,17 @@ fn zygote(control: i32) {
         say(b"{\"record\":\"failed\",\"error\":\"header\"}\n");
         exit(1);
     }
+    if said("Script.Options") {
+        let options = config["options"].to_string();
+        let what = if options.contains("bad=") {
+            "invalid configuration option 'x' value"
+        } else {
+            "unknown configuration option 'nothing'"
+        };
+        let error = format!("invalid -D parameter, {what}");
+        say(format!("{}\n", json!({"record": "failed", "error": error})).as_bytes());
+        exit(1);
+    }
     if said("Script.Missing") || header.trim_end().ends_with("import") {
         let line = 1 + header.lines().position(|line| line.contains("Script.Missing")).unwrap_or(0);
         say(format!("{}\n", message(&config["file"], line, "unknown module prefix 'Script.Missing'"))

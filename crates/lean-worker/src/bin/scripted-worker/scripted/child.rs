@@ -80,6 +80,20 @@ impl Child {
                     errors += 1;
                     self.say(&message(file, line, &format!("error {rest}")));
                 }
+                "silent-error" => errors += 1,
+                "kinds" => self.say(&message(file, line, &check["errorKinds"].to_string())),
+                "extras" => self.say(&message(file, line, &check["extras"].to_string())),
+                "sorry" => self
+                    .say(&json!({"record": "sorry", "file": file, "pos": {"line": line, "column": 3},
+                    "endPos": {"line": line, "column": 8}, "goals": [rest]})),
+                "tactic" => self
+                    .say(&json!({"record": "tactic", "file": file, "pos": {"line": line, "column": 3},
+                    "endPos": null, "tactic": rest, "goals": ["before"], "goalsAfter": []})),
+                "axioms" => {
+                    let mut words = rest.split(' ');
+                    self.say(&json!({"record": "axioms", "file": file, "pos": {"line": line, "column": 0},
+                        "name": words.next(), "axioms": words.collect::<Vec<_>>()}));
+                }
                 "pid" => self.say(&message(file, line, &std::process::id().to_string())),
                 "module" => {
                     let parts: Vec<&str> =
