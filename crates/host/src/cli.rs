@@ -1,11 +1,21 @@
 //! The command line: what can be said, and what happens then.
 
+#[cfg(target_os = "linux")]
+mod bench_serve;
 mod check;
 mod common;
 mod compare;
 mod doctor;
 mod interrupt;
+#[cfg(target_os = "linux")]
+mod key;
+#[cfg(target_os = "linux")]
+mod mcp;
 mod replay;
+#[cfg(target_os = "linux")]
+mod serve;
+#[cfg(target_os = "linux")]
+mod site;
 mod trace;
 mod worker;
 
@@ -27,6 +37,14 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Check(check::Args),
+    #[cfg(target_os = "linux")]
+    Serve(serve::Args),
+    #[cfg(target_os = "linux")]
+    Mcp(mcp::Args),
+    #[cfg(target_os = "linux")]
+    Key(key::Args),
+    #[cfg(target_os = "linux")]
+    BenchServe(bench_serve::Args),
     Worker(worker::Args),
     Replay(replay::Args),
     Compare(compare::Args),
@@ -44,6 +62,14 @@ const FAILED: u8 = 1;
 pub(crate) fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Check(args) => check::run(&args),
+        #[cfg(target_os = "linux")]
+        Command::Serve(args) => serve::run(&args),
+        #[cfg(target_os = "linux")]
+        Command::Mcp(args) => mcp::run(&args),
+        #[cfg(target_os = "linux")]
+        Command::Key(args) => key::run(&args),
+        #[cfg(target_os = "linux")]
+        Command::BenchServe(args) => bench_serve::run(&args),
         Command::Worker(args) => worker::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Compare(args) => compare::run(&args),

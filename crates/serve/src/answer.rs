@@ -47,7 +47,7 @@ pub fn errors(messages: &[Message]) -> usize {
 /// Whether the whole file was elaborated without an error. It says nothing of axioms or `sorry`.
 #[must_use]
 pub fn is_ok(checked: &Checked) -> bool {
-    matches!(checked.verdict.ending, Ending::Done) && errors(&checked.verdict.messages) == 0
+    checked.verdict.is_ok()
 }
 
 /// The name of a severity, as the REPL has it.

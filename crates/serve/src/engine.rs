@@ -18,7 +18,7 @@ use crate::metrics::Metrics;
 use crate::queue::{Client, FairQueue, Full, Request, Taken};
 use crate::settings::Settings;
 use job::{Ask, Job};
-pub use job::{Checked, Event, Wants, Wish};
+pub use job::{Checked, Event, Wish};
 pub use ticket::Ticket;
 
 /// How long what was told to end may take to do so: a check is killed at once, a zygote within a second.
@@ -147,8 +147,8 @@ impl Engine {
         let since = Instant::now();
         let left = files.len();
         let jobs = files.into_iter().enumerate();
-        let jobs =
-            jobs.map(|(index, (file, site))| Job { index, file, site, ask: ask.clone(), since }).collect();
+        let jobs = jobs.map(|(index, (file, site))| Job { index, file, site, ask: ask.clone(), since });
+        let jobs = jobs.collect();
         let mut state = self.0.lock();
         if state.stage >= Stage::Stopping {
             return Err(Refused::Stopping);
@@ -161,9 +161,9 @@ impl Engine {
         }
         drop(state);
         if left == 1 {
-            self.0.has_work.notify_one()
+            self.0.has_work.notify_one();
         } else {
-            self.0.has_work.notify_all()
+            self.0.has_work.notify_all();
         }
         Ok(Ticket::new(self.clone(), request, ask.cancel.clone(), events, left))
     }

@@ -94,9 +94,9 @@ impl App {
         files: Vec<(String, String, usize)>,
         wish: Wish,
     ) -> Result<Ticket, Box<Response>> {
-        let files = files
-            .into_iter()
-            .map(|(name, text, site)| (lean_worker::File { name, text, module: Vec::new() }, site));
+        let files = files.into_iter().map(|(name, text, site)| {
+            (lean_worker::File { asked: wish.asked.clone(), ..lean_worker::File::new(name, text) }, site)
+        });
         self.engine.submit(client, files.collect(), wish).map_err(|refused| Box::new(self.refusal(refused)))
     }
 

@@ -6,13 +6,12 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use lean_worker::{Ending, Message};
+use lean_worker::{Asked, Ending, Message, Position, Record};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::answer;
-use crate::engine::{Checked, Wants, Wish};
+use crate::engine::{Checked, Wish};
 use crate::invalid::Invalid;
 
 /// `POST /api/check`.
@@ -151,12 +150,10 @@ pub struct Response {
     pub messages: Vec<LeanMessage>,
     /// Each `sorry`, with its goals.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<Object>)]
-    pub sorries: Vec<Value>,
+    pub sorries: Vec<Sorry>,
     /// Each tactic, if it was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<Object>)]
-    pub tactics: Vec<Value>,
+    pub tactics: Vec<Tactic>,
 }
 
 /// A [`Response`] with the seconds that it took.
@@ -191,11 +188,43 @@ pub struct Place {
     pub column: u64,
 }
 
+/// A `sorry`.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Sorry {
+    /// Where it begins, in the file that was sent.
+    pub pos: Place,
+    /// Where it ends.
+    #[serde(rename = "endPos")]
+    pub end_pos: Place,
+    /// What is left to prove there: the goals, with a line between.
+    pub goal: String,
+}
+
+/// A tactic.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Tactic {
+    /// Where it begins, in the file that was sent.
+    pub pos: Place,
+    /// Where it ends.
+    #[serde(rename = "endPos")]
+    pub end_pos: Place,
+    /// Its text.
+    pub tactic: String,
+    /// The goals before it, with a line between.
+    pub goals: String,
+    /// The goals after it: an addition of ours.
+    #[serde(rename = "goalsAfter")]
+    pub goals_after: String,
+}
+
 /// For whoever asks for `debug`.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Diagnostics {
     /// What the check shared its import with: the key of its header.
     pub repl_uuid: String,
+    /// Processor time by time, in percent, if it came to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_max: Option<f64>,
 }
 
 /// What is said of a request for info trees.
@@ -241,8 +270,8 @@ impl CheckRequest {
         if !self.snippets.iter().all(|snippet| ids.insert(snippet.id.as_str())) {
             return Err(Invalid::new(&["snippets"], "`snippets` must have unique ids"));
         }
-        let wants = Wants { sorries: true, tactics: self.tactics, axioms: false };
-        Ok(Wish { timeout: Some(time(self.timeout, most)?), wants, stream: false })
+        let asked = Asked { sorries: true, tactics: self.tactics, ..Asked::default() };
+        Ok(Wish { timeout: Some(time(self.timeout, most)?), asked, stream: false })
     }
 }
 
@@ -252,8 +281,8 @@ impl VerifyRequest {
     /// # Errors
     /// What is wrong.
     pub fn validate(self, most: Duration) -> Result<(Vec<(String, String)>, Wish), Invalid> {
-        let wants = Wants { sorries: true, ..Wants::default() };
-        let wish = Wish { timeout: Some(time(self.timeout, most)?), wants, stream: false };
+        let asked = Asked { sorries: true, ..Asked::default() };
+        let wish = Wish { timeout: Some(time(self.timeout, most)?), asked, stream: false };
         let codes = self.codes.into_iter().enumerate().map(|(number, code)| {
             let id = match code.custom_id {
                 CustomId::Text(text) => text,
@@ -272,7 +301,13 @@ impl VerifyRequest {
 #[must_use]
 pub fn snippet(id: String, checked: &Checked, debug: bool) -> SnippetResult {
     let (error, response) = outcome(checked);
-    let diagnostics = debug.then(|| Diagnostics { repl_uuid: checked.key.clone() });
+    let diagnostics = debug.then(|| Diagnostics {
+        repl_uuid: checked.key.clone(),
+        cpu_max: checked
+            .verdict
+            .spent
+            .map(|spent| 100.0 * spent.cpu_micros as f64 / spent.micros.max(1) as f64),
+    });
     SnippetResult { id, time: checked.took.as_secs_f64(), error, response, diagnostics }
 }
 
@@ -302,13 +337,29 @@ fn response(checked: &Checked) -> Response {
     Response {
         env: 0,
         messages: checked.verdict.messages.iter().map(message).collect(),
-        sorries: Vec::new(),
-        tactics: Vec::new(),
+        sorries: checked.verdict.records.iter().filter_map(sorry).collect(),
+        tactics: checked.verdict.records.iter().filter_map(tactic).collect(),
     }
 }
 
+fn place(at: Position) -> Place {
+    Place { line: at.line, column: at.column }
+}
+
+fn sorry(record: &Record) -> Option<Sorry> {
+    let Record::Sorry { position, end, goals } = record else { return None };
+    let (pos, end_pos) = (place(*position), place(end.unwrap_or(*position)));
+    Some(Sorry { pos, end_pos, goal: goals.join("\n") })
+}
+
+fn tactic(record: &Record) -> Option<Tactic> {
+    let Record::Tactic { position, end, tactic, goals, goals_after } = record else { return None };
+    let (pos, end_pos) = (place(*position), place(end.unwrap_or(*position)));
+    let (goals, goals_after) = (goals.join("\n"), goals_after.join("\n"));
+    Some(Tactic { pos, end_pos, tactic: tactic.clone(), goals, goals_after })
+}
+
 fn message(message: &Message) -> LeanMessage {
-    let place = |at: lean_worker::Position| Place { line: at.line, column: at.column };
     LeanMessage {
         severity: answer::severity(message.severity),
         pos: place(message.position),

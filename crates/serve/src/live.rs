@@ -138,12 +138,7 @@ mod tests {
     fn what_is_kept_is_bounded_and_the_slowest_come_first() {
         let live = Live::default();
         for number in 0..2_000_u64 {
-            let verdict = Verdict {
-                messages: Vec::new(),
-                output: String::new(),
-                ending: Ending::Failed("x".repeat(10_000)),
-                sandbox: None,
-            };
+            let verdict = Verdict::without_messages(Ending::Failed("x".repeat(10_000)));
             let took = Duration::from_millis(number % 701);
             let checked = Checked {
                 verdict,

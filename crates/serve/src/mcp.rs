@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use lean_worker::{Asked, File, Record};
 use rmcp::handler::server::common::schema_for_type;
 use rmcp::model::{
     CallToolRequestParam, CallToolResult, Content, Implementation, ListToolsResult, PaginatedRequestParam,
@@ -18,7 +19,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::answer;
-use crate::engine::{Checked, Engine, Wants, Wish};
+use crate::engine::{Checked, Engine, Wish};
 
 /// Bytes of text that an answer has at most.
 const LONGEST: usize = 20_000;
@@ -97,9 +98,9 @@ impl Agents {
         };
         let timeout = args.timeout.map(Duration::try_from_secs_f64).transpose();
         let timeout = timeout.map_err(|_| "`timeout` is a number of seconds, 0 or more".to_owned())?;
-        let wants = Wants { sorries: true, tactics: false, axioms: args.axioms };
-        let file = lean_worker::File { name, text, module: Vec::new() };
-        let wish = Wish { timeout, wants, stream: false };
+        let asked = Asked { sorries: true, axioms: args.axioms, ..Asked::default() };
+        let file = File { asked, ..File::new(name, text) };
+        let wish = Wish { timeout, ..Wish::default() };
         let ticket =
             self.engine.submit(&"mcp".into(), vec![(file, site)], wish).map_err(|error| error.to_string())?;
         let all = ticket.all().await;
@@ -144,13 +145,17 @@ impl Agents {
 
 impl ServerHandler for Agents {
     fn get_info(&self) -> ServerInfo {
-        let mut info = ServerInfo::default();
-        info.capabilities = ServerCapabilities::builder().enable_tools().build();
-        info.server_info = Implementation::from_build_env();
-        info.server_info.name = "leanpool".to_owned();
-        info.server_info.version = env!("CARGO_PKG_VERSION").to_owned();
-        info.instructions = Some("Checks Lean 4 files behind warm imports. A file without errors was elaborated; look at `sorry` and axioms as well.".to_owned());
-        info
+        let words = "Checks Lean 4 files behind warm imports. A file without errors was elaborated; look at `sorry` and axioms as well.";
+        ServerInfo {
+            capabilities: ServerCapabilities::builder().enable_tools().build(),
+            server_info: Implementation {
+                name: "leanpool".to_owned(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                ..Implementation::from_build_env()
+            },
+            instructions: Some(words.to_owned()),
+            ..ServerInfo::default()
+        }
     }
 
     async fn list_tools(
@@ -215,7 +220,17 @@ fn said(checked: &Checked) -> CallToolResult {
         let (at, severity) = (message.position, answer::severity(message.severity));
         format!("{}:{}: {severity}: {}", at.line, at.column, message.text.trim())
     });
-    let words: Vec<String> = std::iter::once(first).chain(lines).collect();
+    let records = checked.verdict.records.iter().filter_map(|record| match record {
+        Record::Sorry { position: at, goals, .. } => {
+            Some(format!("{}:{}: sorry, goals:\n{}", at.line, at.column, goals.join("\n")))
+        }
+        Record::Axioms { name, axioms, .. } if axioms.is_empty() => {
+            Some(format!("{name} rests on no axioms"))
+        }
+        Record::Axioms { name, axioms, .. } => Some(format!("{name} rests on {}", axioms.join(", "))),
+        _ => None,
+    });
+    let words: Vec<String> = std::iter::once(first).chain(lines).chain(records).collect();
     let mut result = CallToolResult::success(vec![Content::text(cut(words.join("\n")))]);
     result.structured_content = Some(json!({
         "ok": ok, "ending": answer::word(&checked.verdict.ending), "reason": reason, "errors": errors,

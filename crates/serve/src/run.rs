@@ -46,9 +46,7 @@ pub async fn serve(
 
 /// Imports each header, by a check of an empty file behind it, all at the same time.
 async fn import_first(engine: Engine, headers: Vec<String>) {
-    let files = headers.iter().map(|header| {
-        (File { name: "preload.lean".to_owned(), text: format!("{header}\n"), module: Vec::new() }, 0)
-    });
+    let files = headers.iter().map(|header| (File::new("preload.lean", format!("{header}\n")), 0));
     let wish = Wish { timeout: Some(engine.settings().bounds.time), ..Wish::default() };
     if let Ok(ticket) = engine.submit(&"preload".into(), files.collect(), wish) {
         for (header, checked) in headers.iter().zip(ticket.all().await) {

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use lean_worker::{Header, ZygoteInfo};
+use lean_worker::{Asked, Header, Record as Extra, ZygoteInfo};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::engine::{Checked, Wants, Wish};
+use crate::engine::{Checked, Wish};
 use crate::invalid::Invalid;
+use crate::kimina::Place;
 use crate::live::{Sample, Slow};
 use crate::settings::Site;
 use crate::{answer, key, kimina};
@@ -87,6 +88,9 @@ pub struct FileResult {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Vec<Object>)]
     pub messages: Option<Vec<Box<RawValue>>>,
+    /// What was asked beside messages. In a stream it has come before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub records: Vec<Info>,
     /// What went to the process's own output past Lean's messages.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub output: String,
@@ -96,6 +100,49 @@ pub struct FileResult {
     pub seconds: f64,
     /// Seconds that it waited before.
     pub waited: f64,
+    /// Seconds of the check alone, if it came to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elaboration: Option<f64>,
+    /// Seconds of processor, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub processor: Option<f64>,
+}
+
+/// Something that was asked beside messages.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Info {
+    /// A `sorry`.
+    Sorry {
+        /// Where it begins.
+        pos: Place,
+        /// Where it ends.
+        end_pos: Option<Place>,
+        /// What is left to prove there.
+        goals: Vec<String>,
+    },
+    /// A tactic.
+    Tactic {
+        /// Where it begins.
+        pos: Place,
+        /// Where it ends.
+        end_pos: Option<Place>,
+        /// Its text.
+        tactic: String,
+        /// The goals before it.
+        goals: Vec<String>,
+        /// The goals after it.
+        goals_after: Vec<String>,
+    },
+    /// What a declaration rests on.
+    Axioms {
+        /// Where it begins.
+        pos: Place,
+        /// Its name.
+        name: String,
+        /// The axioms.
+        axioms: Vec<String>,
+    },
 }
 
 /// A line of a stream.
@@ -109,6 +156,13 @@ pub enum Record {
         /// As `lean --json` prints it.
         #[schema(value_type = Object)]
         message: Box<RawValue>,
+    },
+    /// Something that was asked beside messages.
+    Info {
+        /// The file's place in the request.
+        file: usize,
+        /// What it is.
+        info: Info,
     },
     /// What was said of the file is void: its check begins again, as the process behind its imports has died.
     Again {
@@ -240,8 +294,9 @@ impl CheckRequest {
         });
         let files = files.collect::<Result<_, _>>()?;
         let timeout = self.timeout.map(|seconds| kimina::time(seconds, most)).transpose()?;
-        let wants = Wants { sorries: self.sorries, tactics: self.tactics, axioms: self.axioms };
-        Ok((files, Wish { timeout, wants, stream: self.stream }))
+        let asked =
+            Asked { sorries: self.sorries, tactics: self.tactics, axioms: self.axioms, ..Asked::default() };
+        Ok((files, Wish { timeout, asked, stream: self.stream }))
     }
 }
 
@@ -267,6 +322,8 @@ pub fn result(file: usize, name: String, checked: Checked, with_messages: bool) 
     let (ok, reason) = (answer::is_ok(&checked), answer::reason(&checked));
     let Checked { verdict, key, took, waited, .. } = checked;
     let raw = |message: lean_worker::Message| raw(message.json);
+    let records = if with_messages { verdict.records.iter().filter_map(info).collect() } else { Vec::new() };
+    let seconds = |micros: u64| micros as f64 / 1e6;
     FileResult {
         file,
         name,
@@ -275,11 +332,30 @@ pub fn result(file: usize, name: String, checked: Checked, with_messages: bool) 
         reason,
         errors: answer::errors(&verdict.messages),
         messages: with_messages.then(|| verdict.messages.into_iter().map(raw).collect()),
+        records,
         output: verdict.output,
         key,
         seconds: took.as_secs_f64(),
         waited: waited.as_secs_f64(),
+        elaboration: verdict.spent.map(|spent| seconds(spent.micros)),
+        processor: verdict.spent.map(|spent| seconds(spent.cpu_micros)),
     }
+}
+
+/// Something that was asked, as it is told; nothing of what is not known here.
+#[must_use]
+pub fn info(record: &Extra) -> Option<Info> {
+    let place = |at: lean_worker::Position| Place { line: at.line, column: at.column };
+    Some(match record.clone() {
+        Extra::Sorry { position, end, goals } => {
+            Info::Sorry { pos: place(position), end_pos: end.map(place), goals }
+        }
+        Extra::Tactic { position, end, tactic, goals, goals_after } => {
+            Info::Tactic { pos: place(position), end_pos: end.map(place), tactic, goals, goals_after }
+        }
+        Extra::Axioms { position, name, axioms } => Info::Axioms { pos: place(position), name, axioms },
+        _ => return None,
+    })
 }
 
 /// JSON as it came.

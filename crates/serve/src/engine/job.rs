@@ -4,30 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use lean_worker::{CancelToken, CheckTimes, Ending, File, Header, Heard, Verdict, Workers};
+use lean_worker::{Asked, CancelToken, CheckTimes, Ending, File, Header, Heard, Record, Verdict, Workers};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::settings::Settings;
 use crate::{key, names};
-
-/// What a check is to say beside Lean's messages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Wants {
-    /// The goals at each `sorry`.
-    pub sorries: bool,
-    /// Each tactic, with the goals before and after it.
-    pub tactics: bool,
-    /// The axioms that each theorem rests on.
-    pub axioms: bool,
-}
 
 /// How a request's files are to be checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wish {
     /// The longest time of each, without its import; else the service's.
     pub timeout: Option<Duration>,
-    /// What is to be said.
-    pub wants: Wants,
+    /// What is to be said beside Lean's messages.
+    pub asked: Asked,
     /// Whether messages are told as they come.
     pub stream: bool,
 }
@@ -37,6 +26,8 @@ pub struct Wish {
 pub enum Event {
     /// Lean said something of the file with this place in the request: its JSON.
     Said(usize, String),
+    /// Something that was asked beside messages.
+    Record(usize, Record),
     /// What was said of that file is void: its check begins again.
     Again(usize),
     /// Its check has ended. Once for each file.
@@ -103,6 +94,7 @@ impl Job {
             workers.check(&settings.sites[self.site].around, &self.file, times, &ask.cancel, &mut heard)
         };
         let said: u64 = verdict.messages.iter().map(|message| message.json.len() as u64).sum();
+        let said = said + verdict.records.iter().map(length).sum::<u64>();
         // Those of a stream were counted as they came.
         if is_full.into_inner() || (!ask.wish.stream && !ask.take(said + verdict.output.len() as u64)) {
             let words = "the answers of this request are longer than they may be in all (--max-answer): ask for fewer files at once";
@@ -125,7 +117,10 @@ impl Job {
             Heard::Message(message) if self.ask.take(message.json.len() as u64) => {
                 Event::Said(self.index, message.json.clone())
             }
-            Heard::Message(_) => return is_full.store(true, Ordering::Relaxed),
+            Heard::Record(record) if self.ask.take(length(record)) => {
+                Event::Record(self.index, record.clone())
+            }
+            Heard::Message(_) | Heard::Record(_) => return is_full.store(true, Ordering::Relaxed),
             Heard::Again => Event::Again(self.index),
         };
         // Whoever does not listen any more has cancelled it.
@@ -149,5 +144,17 @@ impl Job {
 }
 
 fn failed(words: String) -> Verdict {
-    Verdict { messages: Vec::new(), output: String::new(), ending: Ending::Failed(words), sandbox: None }
+    Verdict::without_messages(Ending::Failed(words))
+}
+
+/// About how many bytes a record comes to.
+fn length(record: &Record) -> u64 {
+    let sum = |texts: &[String]| texts.iter().map(String::len).sum::<usize>();
+    let length = match record {
+        Record::Sorry { goals, .. } => sum(goals),
+        Record::Tactic { tactic, goals, goals_after, .. } => tactic.len() + sum(goals) + sum(goals_after),
+        Record::Axioms { name, axioms, .. } => name.len() + sum(axioms),
+        _ => 0,
+    };
+    length as u64 + 100
 }

@@ -79,6 +79,10 @@ async fn tell_all(mut ticket: Ticket, mut names: Vec<String>, tell: Sender<Strin
         let is_end = event.is_none();
         let record = match event {
             Some(Event::Said(file, message)) => Record::Message { file, message: v1::raw(message) },
+            Some(Event::Record(file, record)) => match v1::info(&record) {
+                Some(info) => Record::Info { file, info },
+                None => continue,
+            },
             Some(Event::Again(file)) => Record::Again { file },
             Some(Event::Ended(file, checked)) => {
                 all_ok &= answer::is_ok(&checked);

@@ -5,7 +5,7 @@ use super::*;
 
 fn checked(ending: Ending, messages: Vec<Message>) -> Checked {
     Checked {
-        verdict: Verdict { messages, output: String::new(), ending, sandbox: None },
+        verdict: Verdict { messages, ..Verdict::without_messages(ending) },
         key: "k".to_owned(),
         took: Duration::from_millis(250),
         waited: Duration::ZERO,
@@ -20,6 +20,8 @@ fn said(severity: Severity, text: &str) -> Message {
         end: Some(Position { line: 1, column: 6 }),
         severity,
         text: text.to_owned(),
+        file: "snippet.lean".to_owned(),
+        kind: "[anonymous]".to_owned(),
     }
 }
 
@@ -68,7 +70,7 @@ fn what_that_server_refuses_is_refused() {
         crate::invalid::parse::<CheckRequest>(&body)?.validate(Duration::from_secs(600))
     };
     let good = json!({"snippets": [{"id": "a", "code": ""}], "other": 1});
-    assert!(validate(good).unwrap().wants.sorries);
+    assert!(validate(good).unwrap().asked.sorries);
     for bad in [
         json!({}),
         json!({"snippets": []}),
