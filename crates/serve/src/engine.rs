@@ -247,6 +247,12 @@ impl Engine {
         }
     }
 
+    /// How many checks have ended since the start.
+    #[must_use]
+    pub fn live_checks(&self) -> u64 {
+        self.0.live.checks()
+    }
+
     /// The zygotes that there are.
     #[must_use]
     pub fn zygotes(&self) -> Vec<ZygoteInfo> {

@@ -21,7 +21,7 @@ Example, for an agent that reads such a file:
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     #[command(flatten)]
-    site: site::Args,
+    site: site::SiteArgs,
 
     #[command(flatten)]
     pool: PoolArgs,

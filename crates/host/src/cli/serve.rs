@@ -44,7 +44,7 @@ pub(super) struct Args {
     api_key_file: Option<PathBuf>,
 
     #[command(flatten)]
-    site: site::Args,
+    site: site::SiteArgs,
 
     #[command(flatten)]
     pool: PoolArgs,
@@ -130,7 +130,7 @@ impl PoolArgs {
     /// An engine for `sites`, with settings that `change` has changed.
     pub(super) fn engine(
         &self,
-        site: &site::Args,
+        site: &site::SiteArgs,
         sandbox: bool,
         change: impl FnOnce(&mut Settings),
     ) -> Result<Engine, Box<dyn Error>> {

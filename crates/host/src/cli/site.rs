@@ -12,7 +12,7 @@ use super::worker::ensure;
 
 /// What is said on the command line of where files are checked.
 #[derive(Clone, clap::Args)]
-pub(super) struct Args {
+pub(super) struct SiteArgs {
     /// A Lake project whose modules can be imported, with all that it depends on; may be given several times: a request names one by its
     /// folder's name, and gets the first if it names none
     #[arg(long = "project", value_name = "DIR")]
@@ -32,7 +32,7 @@ pub(super) struct Args {
 }
 
 /// The place for files of `project`, or of none.
-fn site(args: &Args, project: Option<&Path>) -> Result<Site, Box<dyn Error>> {
+fn site(args: &SiteArgs, project: Option<&Path>) -> Result<Site, Box<dyn Error>> {
     let lake = project.map(LakeProject::open).transpose()?;
     let toolchain = Places::from_env().toolchain(project)?;
     let worker = match &args.worker {
@@ -71,7 +71,7 @@ fn site(args: &Args, project: Option<&Path>) -> Result<Site, Box<dyn Error>> {
 }
 
 /// All places, at least one, with different names.
-pub(super) fn sites(args: &Args) -> Result<Vec<Site>, Box<dyn Error>> {
+pub(super) fn sites(args: &SiteArgs) -> Result<Vec<Site>, Box<dyn Error>> {
     if args.projects.is_empty() {
         return Ok(vec![site(args, None)?]);
     }
