@@ -56,6 +56,7 @@ mod linux {
         sysroot: PathBuf,
         search_path: Vec<String>,
         stack_size: Option<u64>,
+        saves_headers: true,
     ) -> Arc<Surroundings> {
         Arc::new(Surroundings {
             sysroot,

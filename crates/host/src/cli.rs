@@ -15,6 +15,7 @@ mod replay;
 #[cfg(target_os = "linux")]
 mod serve;
 #[cfg(target_os = "linux")]
+mod service_site;
 mod site;
 mod trace;
 mod worker;
@@ -25,6 +26,9 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
+use leanpool::lean_worker::ToolchainError;
+use leanpool::lean_worker::building::BuildError;
+use leanpool::site::SiteError;
 
 /// Pools Lean 4 environments, which take seconds and gigabytes to open.
 #[derive(Parser)]
@@ -53,11 +57,13 @@ enum Command {
 }
 
 pub(crate) const EXIT_CODES: &str = "\
-Exit codes: 0 done, 1 the job failed, 2 wrong usage, 130 broken off with Ctrl-C, 143 with a polite kill (what was done so far is \
+Exit codes: 0 done, 1 the job failed, 2 wrong usage, 3 there is no Lean or no worker for it, 70 a fault of this program, 130 broken off with Ctrl-C, 143 with a polite kill (what was done so far is \
 printed; a second signal ends the process at once).";
 
 /// Ends of the process other than success. Wrong usage (2) is clap's.
 const FAILED: u8 = 1;
+/// There is no Lean, or no worker for it.
+const NO_LEAN: u8 = 3;
 
 pub(crate) fn run() -> ExitCode {
     let result = match Cli::parse().command {
@@ -81,7 +87,10 @@ pub(crate) fn run() -> ExitCode {
         Err(error) => {
             // If even that can't be said, the exit code still does.
             let _ = writeln!(io::stderr(), "leanpool: {error}");
-            ExitCode::from(FAILED)
+            let is_no_lean = error.downcast_ref::<SiteError>().is_some_and(SiteError::is_no_lean)
+                || error.is::<BuildError>()
+                || error.is::<ToolchainError>();
+            ExitCode::from(if is_no_lean { NO_LEAN } else { FAILED })
         }
     }
 }

@@ -1,10 +1,15 @@
-//! Where the modules of a Lake project are, and those of all it depends on.
+//! A Lake project: where its modules are, those of all it depends on, and what Lake says of its files.
+
+mod ask;
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+
+pub(crate) use ask::name_parts;
+pub use ask::{Answers, AskError, FileSetup};
 
 /// The packages whose modules a project can import: itself first, then those that its `lake-manifest.json` lists, in that order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +69,21 @@ impl LakeProject {
             Err(error) => return Err(LakeError::Unreadable { path, error }),
         }
         Ok(Self { roots })
+    }
+
+    /// The project that `file` is in: the nearest folder upwards with a lakefile.
+    ///
+    /// # Errors
+    /// If there is one, and its manifest is none.
+    pub fn around(file: &Path) -> Result<Option<Self>, LakeError> {
+        let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+        for folder in file.ancestors().skip(1) {
+            match Self::open(folder) {
+                Err(LakeError::NoLakefile { .. }) => {}
+                project => return project.map(Some),
+            }
+        }
+        Ok(None)
     }
 
     /// The folders of the packages.

@@ -18,7 +18,7 @@
 //! - `session` (feature `lean`): sessions from a pool, under lean-rs-host's names. `checker` (the same): checking many
 //!   files in this process. It is for files that one trusts: what a file runs can end the process, or never come back; whoever checks files of others uses [`lean_worker`].
 //! - [`lean_worker`]: checking files with Lean in processes of its own, what the command `leanpool check` does.
-//! - [`lake`]: where a Lake project's modules are. [`source`]: reading a file that is to be checked.
+//! - [`lake`]: where a Lake project's modules are, and what Lake says of its files. [`site`]: where a file is checked. [`source`]: reading one.
 //! - [`trace`]: reading session traces. [`synthetic`]: making them up.
 //! - [`doctor`]: whether what Lean sessions need is there.
 //! - [`replay`]: a trace through one pool, and the report of it. [`compare`]: traces through many policies, beside the optimum.
@@ -36,6 +36,7 @@ pub mod policy;
 pub mod replay;
 #[cfg(feature = "lean")]
 pub mod session;
+pub mod site;
 pub mod source;
 pub mod synthetic;
 pub mod trace;

@@ -5,6 +5,9 @@ mod cli;
 
 use std::process::ExitCode;
 
+/// How the process ends where this program is wrong (`EX_SOFTWARE`).
+const INNER_FAULT: u8 = 70;
+
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1).peekable();
     if args.next_if(|arg| arg == leanpool::lean_worker::launch::WORD).is_some() {
@@ -12,5 +15,6 @@ fn main() -> ExitCode {
         eprintln!("leanpool: {}", leanpool::lean_worker::launch::run(args));
         return ExitCode::from(127);
     }
-    cli::run()
+    // What has happened is said by the panic itself.
+    std::panic::catch_unwind(cli::run).unwrap_or(ExitCode::from(INNER_FAULT))
 }

@@ -13,15 +13,18 @@ fn text(bytes: &[u8]) -> String {
 
 #[test]
 fn without_lean_it_says_in_one_line_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.lean"), "").unwrap();
     let mut command = leanpool();
     command
         .args(["check", "a.lean"])
+        .current_dir(folder.path())
         .env_remove("LEAN_SYSROOT")
         .env("PATH", "/nowhere")
         .env("ELAN_HOME", "/nowhere");
     let output = command.output().unwrap();
     let said = text(&output.stderr);
-    assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+    assert_eq!((output.status.code(), said.lines().count()), (Some(3), 1), "{said}");
     assert!(said.contains("no Lean was found") && said.contains("install elan"), "{said}");
 }
 
@@ -41,6 +44,12 @@ fn wrong_usage_is_named_and_ends_with_2() {
         (vec!["check", "a.lean", "--isolate", "no"], "possible values"),
         (vec!["check", "a.lean", "--project", nowhere], "lakefile"),
         (vec!["check", "a.lean", "--path", nowhere], "no folder"),
+        (vec!["check", "a.lean", "--worker", nowhere], "no file"),
+        (vec!["check", "a.lean", "-Dpp.all"], "invalid -D parameter, argument must contain '='"),
+        (vec!["check", "-", "--stdin"], "standard input can be read once"),
+        (vec!["check", "a.lean", "--json", "--format", "text"], "cannot be used with"),
+        (vec!["check", "a.lean", "--project", ".", "--no-project"], "cannot be used with"),
+        (vec!["check", "a.lean", "--engine", "lean", "--axioms"], "leave --engine out"),
     ];
     for (args, hint) in cases {
         let output = leanpool().args(&args).output().unwrap();

@@ -29,10 +29,10 @@ pub(crate) struct Found {
 }
 
 impl Header {
-    /// The header of a file that has a name and a text.
+    /// That of a file.
     #[must_use]
-    pub fn of(name: &str, text: &str) -> Self {
-        read(name, text).header
+    pub fn of(text: &str) -> Self {
+        read("<header>", text).header
     }
 
     /// The header as a zygote gets it: for [`Words`](Self::Words) one line each.
@@ -63,6 +63,13 @@ impl Header {
     /// The modules that are imported by name, as the file has them; none of [`Whole`](Self::Whole).
     pub fn modules(&self) -> impl Iterator<Item = &str> {
         self.words().iter().filter_map(|word| word.rsplit_once(' ').map(|(_, name)| name))
+    }
+}
+
+/// As a text that has the same words.
+impl std::fmt::Display for Header {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text())
     }
 }
 

@@ -61,7 +61,8 @@ impl Plain {
         heard: &mut dyn FnMut(Heard<'_>),
     ) -> Verdict {
         let found = header::read(&file.name, &file.text);
-        let snapshot = self.snapshots.as_ref().and_then(|snapshots| {
+        let snapshots = self.snapshots.as_ref().filter(|_| around.saves_headers);
+        let snapshot = snapshots.and_then(|snapshots| {
             snapshots.lend(around, &found.header, has_more, cancel, |to| {
                 self.save(around, &found.header.text(), to, cancel)
             })

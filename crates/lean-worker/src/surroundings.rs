@@ -24,6 +24,8 @@ pub struct Surroundings {
     pub project: Option<PathBuf>,
     /// Bytes of stack for each thread; `None`: as many as that Lean takes. A limit on memory needs it from Lean 4.30 on, whose own are 1 GiB.
     pub stack_size: Option<u64>,
+    /// Whether that Lean's command can save what a header imports, for the engine [`Lean`](crate::Engine::Lean).
+    pub saves_headers: bool,
 }
 
 impl Surroundings {

@@ -2,8 +2,8 @@
 
 use crate::protocol::{Exit, Message, Record, Sandbox, Severity};
 
-/// What came of one file. Every check has exactly one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What came of one file. Every check has exactly one. The default one is that of an empty file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
     /// What Lean said, in its order; what was said before a death is here, too.
     pub messages: Vec<Message>,
@@ -25,15 +25,7 @@ impl Verdict {
     /// One of which nothing is known but how it ended.
     #[must_use]
     pub fn without_messages(ending: Ending) -> Self {
-        Self {
-            messages: Vec::new(),
-            records: Vec::new(),
-            has_errors: false,
-            spent: None,
-            output: String::new(),
-            ending,
-            sandbox: None,
-        }
+        Self { ending, ..Self::default() }
     }
 
     /// Whether the file was checked to its end and has no error: what `lean` ends with 0 for. It says that Lean elaborated the file, and nothing of what
@@ -56,10 +48,11 @@ pub struct Spent {
 }
 
 /// How a check ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ending {
     /// Lean went through the whole file.
+    #[default]
     Done,
     /// The header can't be imported, or is wrong: the messages say why.
     BadHeader,

@@ -162,7 +162,13 @@ impl Workers {
                             }
                             let died = matches!(verdict.ending, Ending::Died(_));
                             self.meter.counts.deaths.fetch_add(died.into(), Ordering::Relaxed);
-                            return Ok(verdict);
+                            return match verdict.ending {
+                                // A worker may look at options when it imports, or with each file.
+                                Ending::Failed(words) if words.starts_with(UNKNOWN_OPTION) => {
+                                    Err(Refusal::UnknownOption(words))
+                                }
+                                _ => Ok(verdict),
+                            };
                         }
                         Outcome::OtherHeader if !is_own => {
                             found = header::whole(&file.name, &file.text);

@@ -32,6 +32,7 @@ fn around(search_path: &[String]) -> Arc<Surroundings> {
     let toolchain = Places::from_env().toolchain(None).unwrap();
     Arc::new(Surroundings {
         stack_size: toolchain.stack_size(),
+        saves_headers: true,
         sysroot: toolchain.sysroot,
         worker: set("LEANPOOL_WORKER").into(),
         search_path: search_path.to_vec(),

@@ -131,7 +131,7 @@ async fn one(
         .method(Method::POST)
         .uri(format!("{}/v1/check", load.url.trim_end_matches('/')))
         .header(CONTENT_TYPE, "application/json")
-        .header(key::HEADER, key::of_file("0.lean", first));
+        .header(key::HEADER, key::of_file(first));
     if let Some(api_key) = &load.api_key {
         request = request.header(AUTHORIZATION, format!("Bearer {api_key}"));
     }

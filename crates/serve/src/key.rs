@@ -16,8 +16,8 @@ pub fn of_header(header: &Header) -> String {
 
 /// The key of a file.
 #[must_use]
-pub fn of_file(name: &str, text: &str) -> String {
-    of_header(&Header::of(name, text))
+pub fn of_file(text: &str) -> String {
+    of_header(&Header::of(text))
 }
 
 #[cfg(test)]
@@ -26,7 +26,7 @@ mod tests {
 
     #[test]
     fn comments_and_space_do_not_change_it_and_order_does() {
-        let key = |text| of_file("a.lean", text);
+        let key = |text| of_file(text);
         assert_eq!(key("import A\nimport B.C\n#check 1"), key("-- x\nimport A import  B.C\n\n#eval 2"));
         assert_ne!(key("import A\nimport B"), key("import B\nimport A"));
         // `printf 'import Mathlib\n' | sha256sum | head -c 16`, as the documents say.

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     fn checked(text: &str) -> Result<(), String> {
-        check(&Header::of("a.lean", text))
+        check(&Header::of(text))
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! What a service may use, and what it demands.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lean_worker::Surroundings;
+use lean_worker::{Header, Surroundings};
 use pool_core::Stats;
 
 /// What a request may ask for. Each has a flag of `leanpool serve`, and an answer that names the flag.
@@ -42,15 +43,38 @@ impl Default for Bounds {
     }
 }
 
+/// Says what a text of a site is checked in, or why it can't be. Called by the threads that check, for each check.
+pub type Resolve = dyn Fn(&Header) -> Result<Arc<Surroundings>, String> + Send + Sync;
+
 /// Where files can be checked: a Lean, and perhaps a Lake project.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Site {
     /// What a request calls it.
     pub name: String,
     /// The version of its Lean.
     pub version: String,
-    /// What its files are checked in.
-    pub around: Arc<Surroundings>,
+    /// The folder of its Lean.
+    pub sysroot: PathBuf,
+    /// The folder of its Lake project.
+    pub root: Option<PathBuf>,
+    /// What a file with some header is checked in: a project's set-up may depend on it.
+    pub around: Arc<Resolve>,
+}
+
+impl Site {
+    /// One where all files are checked in the same.
+    #[must_use]
+    pub fn fixed(name: &str, version: &str, around: Surroundings) -> Self {
+        let (sysroot, root, around) = (around.sysroot.clone(), around.project.clone(), Arc::new(around));
+        let around: Arc<Resolve> = Arc::new(move |_| Ok(around.clone()));
+        Self { name: name.to_owned(), version: version.to_owned(), sysroot, root, around }
+    }
+}
+
+impl std::fmt::Debug for Site {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Site").field("name", &self.name).field("root", &self.root).finish_non_exhaustive()
+    }
 }
 
 /// All that a service is started with, but for its workers.

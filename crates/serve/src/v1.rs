@@ -308,7 +308,7 @@ impl EvictRequest {
     pub fn meant(&self) -> Result<impl Fn(&Header) -> bool + use<>, Invalid> {
         let key = match (&self.key, &self.header, self.all) {
             (Some(key), None, false) => Some(key.clone()),
-            (None, Some(header), false) => Some(key::of_file("header.lean", header)),
+            (None, Some(header), false) => Some(key::of_file(header)),
             (None, None, true) => None,
             _ => return Err(Invalid::new(&[], "one of `key`, `header` and `all` is expected")),
         };
@@ -368,8 +368,7 @@ pub fn raw(json: String) -> Box<RawValue> {
 /// A zygote, as it is shown.
 #[must_use]
 pub fn zygote(info: &ZygoteInfo, sites: &[Site]) -> Zygote {
-    let site =
-        sites.iter().find(|site| site.around.sysroot == info.sysroot && site.around.project == info.project);
+    let site = sites.iter().find(|site| site.sysroot == info.sysroot && site.root == info.project);
     Zygote {
         key: key::of_header(&info.header),
         header: info.header.text().trim_end().chars().take(2000).collect(),

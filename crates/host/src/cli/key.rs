@@ -24,6 +24,6 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
         std::fs::read_to_string(&args.file).map(|all| text = all)
     };
     read.map_err(|error| format!("{name} can't be read: {error}"))?;
-    writeln!(std::io::stdout(), "{}", leanpool_serve::key::of_file(&name.to_string(), &text))?;
+    writeln!(std::io::stdout(), "{}", leanpool_serve::key::of_file(&text))?;
     Ok(ExitCode::SUCCESS)
 }

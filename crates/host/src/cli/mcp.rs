@@ -7,7 +7,7 @@ use std::time::Duration;
 use leanpool_serve::mcp::Agents;
 
 use super::serve::PoolArgs;
-use super::site;
+use super::service_site::ServiceSiteArgs;
 
 const EXAMPLES: &str = "\
 Example, for an agent that reads such a file:
@@ -21,7 +21,7 @@ Example, for an agent that reads such a file:
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     #[command(flatten)]
-    site: site::SiteArgs,
+    site: ServiceSiteArgs,
 
     #[command(flatten)]
     pool: PoolArgs,

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io::Write as _;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,8 +14,9 @@ use leanpool_serve::settings::{Bounds, Settings};
 use leanpool_serve::{auth, log, run};
 
 use super::check::{bytes, jobs, seconds};
+use super::service_site::{self, ServiceSiteArgs};
 use super::worker::launcher;
-use super::{site, wrong_usage};
+use super::wrong_usage;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -44,7 +46,7 @@ pub(super) struct Args {
     api_key_file: Option<PathBuf>,
 
     #[command(flatten)]
-    site: site::SiteArgs,
+    site: ServiceSiteArgs,
 
     #[command(flatten)]
     pool: PoolArgs,
@@ -107,7 +109,7 @@ pub(super) struct Args {
 pub(super) struct PoolArgs {
     /// How many files to check at the same time [default: processors]
     #[arg(short, long, value_name = "N", value_parser = jobs)]
-    jobs: Option<usize>,
+    jobs: Option<NonZero<usize>>,
 
     /// Seconds for a check that names no time
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
@@ -130,12 +132,12 @@ impl PoolArgs {
     /// An engine for `sites`, with settings that `change` has changed.
     pub(super) fn engine(
         &self,
-        site: &site::SiteArgs,
+        site: &ServiceSiteArgs,
         sandbox: bool,
         change: impl FnOnce(&mut Settings),
     ) -> Result<Engine, Box<dyn Error>> {
-        let jobs = self.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into));
-        let mut settings = Settings::new(site::sites(site)?, jobs);
+        let jobs = self.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get);
+        let mut settings = Settings::new(service_site::sites(site)?, jobs);
         let kept = Kept {
             zygotes: self.capacity.max(1),
             memory: self.max_memory.unwrap_or_else(|| Kept::default().memory),

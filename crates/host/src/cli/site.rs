@@ -1,88 +1,119 @@
-//! Where files of a service are checked: which Lean, which worker, which folders. One function decides.
+//! The arguments that say where files are checked.
 
-use std::error::Error;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
-use leanpool::lake::LakeProject;
-use leanpool::lean_worker::{Cache, Places, Surroundings};
-use leanpool_serve::settings::Site;
+use leanpool::lean_worker::Cache;
+use leanpool::site::{Belongs, SiteError, SiteOptions, Sites};
 
 use super::worker::ensure;
+use super::wrong_usage;
 
-/// What is said on the command line of where files are checked.
+/// Where files are checked.
 #[derive(Clone, clap::Args)]
+#[command(next_help_heading = "Project and Lean")]
 pub(super) struct SiteArgs {
-    /// A Lake project whose modules can be imported, with all that it depends on; may be given several times: a request names one by its
-    /// folder's name, and gets the first if it names none
-    #[arg(long = "project", value_name = "DIR")]
-    pub(super) projects: Vec<PathBuf>,
+    /// The Lake project that all files belong to. Otherwise each belongs to the nearest folder upwards with a lakefile, if there is one. Lake says where its
+    /// modules are and with which options and plugins it is compiled; its `lean-toolchain` says which Lean
+    #[arg(long, value_name = "DIR")]
+    project: Option<PathBuf>,
+
+    /// No file belongs to a Lake project
+    #[arg(long, conflicts_with = "project")]
+    no_project: bool,
 
     /// A further folder of compiled modules (.olean) to search; may be given several times
     #[arg(long = "path", value_name = "DIR")]
     paths: Vec<PathBuf>,
 
+    /// An option of Lean, as for `lean -D`; may be given several times
+    #[arg(short = 'D', value_name = "NAME=VALUE", value_parser = option)]
+    options: Vec<String>,
+
+    /// A set-up as `lean --setup` takes it, instead of what Lake says
+    #[arg(long, value_name = "FILE")]
+    setup: Option<PathBuf>,
+
+    /// The folder below which a file's path is the name of its module [default: as Lake says, else the working folder]
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+
+    /// Where workers, saved headers and Lake's answers are kept [default: leanpool in XDG_CACHE_HOME]
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+
     /// A worker program that is there, instead of the one that is built for the Lean
     #[arg(long, value_name = "PROGRAM")]
     worker: Option<PathBuf>,
-
-    /// Where workers are kept [default: leanpool in XDG_CACHE_HOME]
-    #[arg(long, value_name = "DIR")]
-    cache: Option<PathBuf>,
 }
 
-/// The place for files of `project`, or of none.
-fn site(args: &SiteArgs, project: Option<&Path>) -> Result<Site, Box<dyn Error>> {
-    let lake = project.map(LakeProject::open).transpose()?;
-    let toolchain = Places::from_env().toolchain(project)?;
-    let worker = match &args.worker {
-        Some(program) if program.is_file() => std::path::absolute(program)?,
-        Some(program) => {
-            return Err(format!("{} is no file: give --worker a program", program.display()).into());
-        }
-        None => ensure(&Cache::new(args.cache.clone())?, &toolchain, false)?,
-    };
-    let lean_path = std::env::var_os("LEAN_PATH").unwrap_or_default();
-    let lean_path = std::env::split_paths(&lean_path).filter(|path| !path.as_os_str().is_empty());
-    let all =
-        lean_path.chain(lake.iter().flat_map(LakeProject::search_path)).chain(args.paths.iter().cloned());
-    let search_path = all.map(|path| {
-        let path = std::path::absolute(&path).unwrap_or(path);
-        let text = path.to_str().map(str::to_owned);
-        text.ok_or_else(|| format!("{} is not UTF-8, which Lean needs: rename the folder", path.display()))
-    });
-    let root = project.map(std::path::absolute).transpose()?;
-    Ok(Site {
-        name: root
-            .as_deref()
-            .and_then(Path::file_name)
-            .map_or_else(|| "lean".to_owned(), |name| name.to_string_lossy().into_owned()),
-        version: toolchain.version.clone(),
-        around: Arc::new(Surroundings {
-            worker,
-            stack_size: toolchain.stack_size(),
-            sysroot: toolchain.sysroot.clone(),
-            search_path: search_path.collect::<Result<_, _>>()?,
-            setup: None,
-            options: Vec::new(),
-            project: root,
-        }),
-    })
+/// In `lean`'s words.
+fn option(text: &str) -> Result<String, String> {
+    if text.contains('=') {
+        Ok(text.to_owned())
+    } else {
+        Err("invalid -D parameter, argument must contain '='".to_owned())
+    }
 }
 
-/// All places, at least one, with different names.
-pub(super) fn sites(args: &SiteArgs) -> Result<Vec<Site>, Box<dyn Error>> {
-    if args.projects.is_empty() {
-        return Ok(vec![site(args, None)?]);
+impl SiteArgs {
+    /// The cache folder that was named.
+    pub(super) fn cache(&self) -> Option<PathBuf> {
+        self.cache.clone()
     }
-    let sites: Vec<Site> =
-        args.projects.iter().map(|project| site(args, Some(project))).collect::<Result<_, _>>()?;
-    for (number, site) in sites.iter().enumerate() {
-        if sites[..number].iter().any(|other| other.name == site.name) {
-            return Err(
-                format!("two projects are called {}: requests could not tell them apart", site.name).into()
-            );
+
+    /// The folder that was named, below which paths are names of modules.
+    pub(super) fn root(&self) -> Option<PathBuf> {
+        self.root.clone()
+    }
+
+    /// What an option of Lean was last set to.
+    pub(super) fn last_of(&self, name: &str) -> Option<&str> {
+        let values = self.options.iter().filter_map(|option| option.split_once('='));
+        values.filter(|(option, _)| *option == name).map(|(_, value)| value).next_back()
+    }
+
+    /// Sites by what was said, with `more` options of Lean. `needs_worker`: whether a worker is built where there is none.
+    pub(super) fn sites(
+        &self,
+        more: Vec<String>,
+        needs_worker: bool,
+        quiet: bool,
+    ) -> Result<Sites<'_>, SiteError> {
+        if let Some(path) = self.paths.iter().find(|path| !path.is_dir()) {
+            wrong_usage(&format_args!(
+                "{} is no folder: give --path a folder of compiled modules",
+                path.display()
+            ));
         }
+        if let Some(program) = self.worker.as_ref().filter(|program| !program.is_file()) {
+            wrong_usage(&format_args!("{} is no file: give --worker a program", program.display()));
+        }
+        if let Some(root) = &self.project {
+            if let Err(error) = leanpool::lake::LakeProject::open(root) {
+                wrong_usage(&error);
+            }
+        }
+        let belongs = match &self.project {
+            Some(root) => Belongs::To(root.clone()),
+            None if self.no_project => Belongs::ToNone,
+            None => Belongs::ToNearest,
+        };
+        let options = SiteOptions {
+            belongs,
+            paths: self.paths.clone(),
+            options: self.options.iter().cloned().chain(more).collect(),
+            setup: self.setup.clone(),
+            root: self.root.clone(),
+            answers: Cache::new(self.cache.clone()).ok().map(|cache| cache.path().join("lake")),
+        };
+        Sites::new(options, move |toolchain| {
+            if !needs_worker {
+                return Ok(PathBuf::new());
+            }
+            match &self.worker {
+                Some(program) => Ok(std::path::absolute(program).unwrap_or_else(|_| program.clone())),
+                None => ensure(&Cache::new(self.cache.clone())?, toolchain, quiet),
+            }
+        })
     }
-    Ok(sites)
 }

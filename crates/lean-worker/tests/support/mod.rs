@@ -45,6 +45,7 @@ pub(crate) fn around() -> Arc<Surroundings> {
         options: Vec::new(),
         project: None,
         stack_size: None,
+        saves_headers: true,
     })
 }
 

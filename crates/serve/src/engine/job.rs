@@ -84,14 +84,16 @@ pub(super) struct Job {
 impl Job {
     pub(super) fn check(&self, workers: &Workers, settings: &Settings) -> Checked {
         let (ask, begun) = (&self.ask, Instant::now());
-        let header = Header::of(&self.file.name, &self.file.text);
+        let header = Header::of(&self.file.text);
         let is_full = AtomicBool::new(false);
-        let mut verdict = if let Err(words) = names::check(&header) {
-            failed(words)
-        } else {
-            let times = CheckTimes { timeout: Some(ask.timeout), grace: settings.kill_after };
-            let mut heard = |heard: Heard<'_>| self.heard(heard, &is_full);
-            workers.check(&settings.sites[self.site].around, &self.file, times, &ask.cancel, &mut heard)
+        let around = names::check(&header).and_then(|()| (settings.sites[self.site].around)(&header));
+        let mut verdict = match around {
+            Ok(around) => {
+                let times = CheckTimes { timeout: Some(ask.timeout), grace: settings.kill_after };
+                let mut heard = |heard: Heard<'_>| self.heard(heard, &is_full);
+                workers.check(&around, &self.file, times, &ask.cancel, &mut heard)
+            }
+            Err(words) => failed(words),
         };
         let said: u64 = verdict.messages.iter().map(|message| message.json.len() as u64).sum();
         let said = said + verdict.records.iter().map(length).sum::<u64>();

@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full};
@@ -102,10 +102,8 @@ pub(crate) async fn service_with(start: Start, change: impl FnOnce(&mut Settings
     if std::fs::hard_link(scripted_worker(), &worker).is_err() {
         std::fs::copy(scripted_worker(), &worker).unwrap();
     }
-    let site = |name: &str, path: Vec<String>| Site {
-        name: name.to_owned(),
-        version: "4.99.0".to_owned(),
-        around: Arc::new(Surroundings {
+    let site = |name: &str, path: Vec<String>| {
+        let around = Surroundings {
             sysroot: "/".into(),
             worker: worker.clone(),
             search_path: path,
@@ -113,7 +111,9 @@ pub(crate) async fn service_with(start: Start, change: impl FnOnce(&mut Settings
             options: Vec::new(),
             project: None,
             stack_size: None,
-        }),
+            saves_headers: false,
+        };
+        Site::fixed(name, "4.99.0", around)
     };
     let sites = vec![site("one", Vec::new()), site("two", vec!["/two".to_owned()])];
     let mut settings = Settings::new(sites, start.jobs);

@@ -1,25 +1,26 @@
 //! Checking the files: how the run begins, and how it ends.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::io::{self, Write as _};
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use leanpool::lake::LakeProject;
 use leanpool::lean_worker::{
-    self as worker, Cache, CancelToken, CheckTimes, Event, File, Limits, Places, Plain, Snapshots,
-    Surroundings, ToCheck, Toolchain, check_files,
+    self as worker, Asked, Cache, CancelToken, CheckTimes, Ending, Event, File, Limits, Plain, Snapshots,
+    Surroundings, ToCheck, Verdict, check_files,
 };
 #[cfg(target_os = "linux")]
 use leanpool::lean_worker::{Kept, Workers};
+use leanpool::site::{Site, SiteError, Sites};
+use leanpool::source::Failure;
 
-use super::super::worker::{ensure, launcher};
+use super::super::worker::launcher;
 use super::super::{FAILED, interrupt, wrong_usage};
-use super::report::{Outcome, Report};
+use super::report::{Report, Seen};
 use super::source;
 use super::summary::Summary;
 use super::{Args, Engine, Isolate};
@@ -29,64 +30,130 @@ const TO_END: Duration = Duration::from_millis(900);
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     let begun = Instant::now();
-    let project =
-        args.project.as_ref().map(|root| LakeProject::open(root).unwrap_or_else(|error| wrong_usage(&error)));
-    let search_path = search_path(args, project.as_ref())?;
-    let toolchain = Places::from_env().toolchain(args.project.as_deref())?;
-    if let Some(project) = project.as_ref().filter(|_| !args.quiet) {
-        for warning in warnings(project, &toolchain) {
-            // If nobody reads it, what Lean says of the imports has to do.
-            let _ = writeln!(io::stderr(), "leanpool: {warning}");
-        }
+    let names = names(args);
+    let asked = args.asked();
+    if args.engine == Engine::Lean && (asked.sorries || asked.axioms) {
+        wrong_usage(
+            &"`lean` can't tell --sorries, --axioms, --no-sorry and --allow-axioms: leave --engine out",
+        );
     }
-    let around = Arc::new(Surroundings {
-        worker: program(args, &toolchain)?,
-        stack_size: toolchain.stack_size(),
-        sysroot: toolchain.sysroot.clone(),
-        search_path,
-        setup: None,
-        options: (args.max_heartbeats > 0)
-            .then(|| format!("maxHeartbeats={}", args.max_heartbeats))
-            .into_iter()
-            .collect(),
-        project: args.project.as_ref().map(|root| std::path::absolute(root).unwrap_or_else(|_| root.clone())),
-    });
-    let engines = Engines::new(args, &toolchain);
-    let token = CancelToken::new();
-    let report = Shared(Arc::new(Mutex::new(Report::new(args))));
-    report.obey_signals(&token)?;
-    let (mut places, mut files) = (Vec::new(), Vec::new());
-    for (place, path) in args.files.iter().enumerate() {
-        match source::read(path) {
-            Ok(text) => {
+    let mut sites = args.site.sites(args.own_options(), args.engine != Engine::Lean, args.quiet)?;
+    let (mut places, mut files, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+    for (place, name) in names.iter().enumerate() {
+        match to_check(name, &asked, &mut sites) {
+            Ok(file) => {
                 places.push(place);
-                let file = File { module: module(path), ..File::new(path.to_string_lossy(), text) };
-                files.push(ToCheck { file, around: around.clone() });
+                files.push(file);
             }
-            Err(failure) => {
-                if report.lock().take(place, Outcome::Failed(failure)).is_err() {
-                    token.cancel();
-                }
-            }
+            Err(Unfit::File(failure)) => failures.push((place, failure)),
+            // Without a Lean, no file can be checked.
+            Err(Unfit::Site(error)) if error.is_no_lean() => return Err(error.into()),
+            Err(Unfit::Site(error)) => failures.push((place, Failure::of_file(error.to_string()))),
         }
     }
-    let times = CheckTimes { timeout: args.timeout, grace: args.grace };
-    let jobs = NonZero::new(args.jobs).unwrap_or(NonZero::<usize>::MIN);
-    check_files(engines.engine(), &files, jobs, times, &token, |at, event| {
-        let Event::Verdict(verdict) = event else { return };
-        if report.lock().take(places[at], Outcome::Checked(verdict)).is_err() {
+    let engines = Engines::new(args);
+    let token = CancelToken::new();
+    let report = Shared(Arc::new(Mutex::new(Report::new(args, names, args.policy()))));
+    report.obey_signals(&token)?;
+    let take = |place, seen| {
+        if report.lock().take(place, seen).is_err() {
             // Whoever was reading has seen enough, or there is no room: no further file is of use.
             token.cancel();
         }
+    };
+    failures.into_iter().for_each(|(place, failure)| take(place, Seen::Failed(failure)));
+    let times = CheckTimes { timeout: args.timeout, grace: args.grace };
+    let mut not_built = NotBuilt::of_lake(&sites);
+    check_files(engines.engine(), &files, args.jobs(), times, &token, |at, event| {
+        if let Event::Verdict(verdict) = &event {
+            not_built.look(&files[at].around, verdict);
+        }
+        take(places[at], Seen::Event(event));
     })?;
     let summary = Summary { elapsed: begun.elapsed(), ..engines.summary() };
     let is_well = report.lock().end(&summary);
+    not_built.print();
     if interrupt::asked() {
         // A zygote that does not listen is killed here; if that takes too long, another thread ends the process.
         drop(engines);
         std::process::exit(interrupt::code().into());
     }
     Ok(ExitCode::from(if is_well? { 0 } else { FAILED }))
+}
+
+/// The names of the files, as they are printed.
+fn names(args: &Args) -> Vec<String> {
+    let is_stdin = |path: &PathBuf| path.as_os_str() == "-";
+    let named = args.files.iter().map(|path| match is_stdin(path) {
+        true => source::STDIN.to_owned(),
+        false => path.to_string_lossy().into_owned(),
+    });
+    let names: Vec<String> = named.chain(args.stdin.then(|| source::STDIN.to_owned())).collect();
+    if names.iter().filter(|name| *name == source::STDIN).count() > 1 {
+        wrong_usage(&"standard input can be read once: name it once");
+    }
+    names
+}
+
+/// Why a file is not checked.
+enum Unfit {
+    File(Failure),
+    Site(SiteError),
+}
+
+fn to_check(name: &str, asked: &Asked, sites: &mut Sites<'_>) -> Result<ToCheck, Unfit> {
+    let path = Path::new(name);
+    let text = source::read(path).map_err(Unfit::File)?;
+    let Site { around, module } = sites.of(path, &text).map_err(Unfit::Site)?;
+    Ok(ToCheck { file: File { name: name.to_owned(), text, module, asked: asked.clone() }, around })
+}
+
+/// What of Lake projects has to be built: a line for each, with what mends it.
+#[derive(Default)]
+struct NotBuilt(BTreeMap<PathBuf, BTreeSet<String>>);
+
+impl NotBuilt {
+    /// What Lake has named.
+    fn of_lake(sites: &Sites<'_>) -> Self {
+        let mut all = Self::default();
+        for (root, names) in sites.not_built() {
+            all.0.entry(root.to_owned()).or_default().extend(names.iter().cloned());
+        }
+        all
+    }
+
+    /// What Lean has named.
+    fn look(&mut self, around: &Surroundings, verdict: &Verdict) {
+        let Some(root) = around.project.as_ref().filter(|_| verdict.ending == Ending::BadHeader) else {
+            return;
+        };
+        for message in &verdict.messages {
+            let named = message
+                .text
+                .split_once(" of module ")
+                .and_then(|(_, rest)| rest.split_once(" does not exist"));
+            if let Some((module, _)) = named {
+                self.0.entry(root.clone()).or_default().insert(module.to_owned());
+            }
+        }
+    }
+
+    /// If nobody reads it, what Lean says of the imports has to do.
+    fn print(&self) {
+        for (root, names) in &self.0 {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            // What is no name of a module is in words.
+            let modules: Vec<&str> = names.iter().copied().filter(|name| !name.contains(' ')).collect();
+            let of =
+                if modules.len() == names.len() { format!(" {}", modules.join(" ")) } else { String::new() };
+            let _ = writeln!(
+                io::stderr(),
+                "leanpool: not built, or out of date: {}; run `lake build{of}` in {}",
+                names.join(", "),
+                root.display()
+            );
+        }
+    }
 }
 
 /// What checks, and what it has done.
@@ -97,7 +164,7 @@ struct Engines {
 }
 
 impl Engines {
-    fn new(args: &Args, toolchain: &Toolchain) -> Self {
+    fn new(args: &Args) -> Self {
         #[cfg(target_os = "linux")]
         let most = Kept::default();
         #[cfg(target_os = "linux")]
@@ -108,19 +175,21 @@ impl Engines {
         let memory = args.max_memory;
         let limits = Limits {
             // The imports have a share, too.
-            memory: memory.map(|bytes| bytes / (args.jobs as u64 + 1)),
+            memory: memory.map(|bytes| bytes / (args.jobs().get() as u64 + 1)),
+            cpu: args.max_processor,
+            file_size: args.max_file_size,
             files_a_child: if args.isolate == Isolate::File { 1 } else { Limits::default().files_a_child },
             sandbox: args.sandbox,
             ..Limits::default()
         };
-        let snapshots = (args.engine == Engine::Lean && toolchain.saves_headers() && args.max_disk > 0)
-            .then(|| Cache::new(args.cache.clone()).ok())
+        let snapshots = (args.engine == Engine::Lean && args.max_disk > 0)
+            .then(|| Cache::new(args.site.cache()).ok())
             .flatten()
             .map(|cache| Snapshots::new(&cache, args.max_disk));
         Self {
             #[cfg(target_os = "linux")]
             workers: (args.engine == Engine::Worker).then(|| Workers::new(kept, limits.clone(), launcher())),
-            lean: Plain::new(limits, launcher(), snapshots),
+            lean: Plain::new(limits, launcher(), snapshots).with_root(args.site.root()),
         }
     }
 
@@ -139,20 +208,6 @@ impl Engines {
             #[cfg(target_os = "linux")]
             workers: self.workers.as_ref().map(Workers::stats),
         }
-    }
-}
-
-/// The worker program, if one is needed.
-fn program(args: &Args, toolchain: &Toolchain) -> Result<PathBuf, Box<dyn Error>> {
-    if args.engine == Engine::Lean {
-        return Ok(PathBuf::new());
-    }
-    match &args.worker {
-        Some(program) if program.is_file() => Ok(std::path::absolute(program)?),
-        Some(program) => {
-            wrong_usage(&format_args!("{} is no file: give --worker a program", program.display()))
-        }
-        None => Ok(ensure(&Cache::new(args.cache.clone())?, toolchain, args.quiet)?),
     }
 }
 
@@ -186,56 +241,4 @@ impl Shared {
         };
         Ok(interrupt::watch_and(first, end)?)
     }
-}
-
-/// Folders with compiled modules: those of LEAN_PATH first, as for `lean`.
-fn search_path(args: &Args, project: Option<&LakeProject>) -> Result<Vec<String>, Box<dyn Error>> {
-    if let Some(path) = args.paths.iter().find(|path| !path.is_dir()) {
-        wrong_usage(&format_args!(
-            "{} is no folder: give --path a folder of compiled modules",
-            path.display()
-        ));
-    }
-    let lean_path = std::env::var_os("LEAN_PATH").unwrap_or_default();
-    let lean_path = std::env::split_paths(&lean_path).filter(|path| !path.as_os_str().is_empty());
-    let project = project.into_iter().flat_map(LakeProject::search_path);
-    let all = lean_path.chain(project).chain(args.paths.iter().cloned());
-    // A worker may work in another folder.
-    let all = all.map(|path| std::path::absolute(&path).unwrap_or(path));
-    all.map(|path| {
-        let text = path.to_str().map(str::to_owned);
-        text.ok_or_else(|| {
-            format!("{} is not UTF-8, which Lean needs: rename the folder", path.display()).into()
-        })
-    })
-    .collect()
-}
-
-/// Why a project's modules are likely not to be found, in words of ours: Lean only says that a module is unknown, or that
-/// a header is not compatible.
-fn warnings(project: &LakeProject, toolchain: &Toolchain) -> Vec<String> {
-    let version = &toolchain.version;
-    let other = project
-        .toolchain()
-        .filter(|named| !named.ends_with(version.as_str()) && named.contains(|c: char| c.is_ascii_digit()));
-    let other = other.map(|named| {
-        format!("the project is built with {named}, whose modules Lean {version} can't read: imports of them will fail")
-    });
-    let folders = project.search_path().filter(|folder| !folder.is_dir());
-    let not_built = folders.map(|folder| {
-        let root = project.roots()[0].display();
-        format!("{} is not there: run `lake build` in {root} for imports from it", folder.display())
-    });
-    other.into_iter().chain(not_built).collect()
-}
-
-/// The parts of the path of `file` below the working folder, without its ending; none if it is not there. The command `lean` names the module by it.
-fn module(file: &Path) -> Vec<String> {
-    let below = || {
-        let folder = std::env::current_dir().ok()?.canonicalize().ok()?;
-        let file = file.canonicalize().ok()?;
-        let path = file.strip_prefix(folder).ok()?.with_extension("");
-        Some(path.iter().map(|part| part.to_string_lossy().into_owned()).collect())
-    };
-    below().unwrap_or_default()
 }

@@ -1,18 +1,54 @@
-//! Reading a file that is to be checked, as `lean` reads it.
+//! Reading what is to be checked, as `lean` reads it.
 
+use std::io::{self, Read as _};
 use std::path::Path;
 
-use leanpool::source::{self, Failure};
+use leanpool::source::Failure;
 
-/// What the file holds.
-pub(super) fn read(file: &Path) -> Result<String, Failure> {
-    let text = source::read(file)?;
-    // `lean` skips such a first line.
-    match text.strip_prefix("#lang lean4") {
-        Some(rest) if rest.trim_start_matches(['\r', ' ']).starts_with('\n') => {
-            Ok(rest[rest.find('\n').unwrap_or(0)..].to_owned())
+/// The name that `lean` gives to what it reads from standard input.
+pub(in crate::cli) const STDIN: &str = "<stdin>";
+
+/// What the file holds; with the name [`STDIN`], standard input.
+pub(in crate::cli) fn read(file: &Path) -> Result<String, Failure> {
+    let mut bytes = Vec::new();
+    let read = if file == Path::new(STDIN) {
+        io::stdin().lock().read_to_end(&mut bytes).map(drop)
+    } else {
+        std::fs::read(file).map(|read| bytes = read)
+    };
+    read.map_err(|error| Failure::of_file(format!("the file can't be read: {error}")))?;
+    language(text(&bytes))
+}
+
+/// As Lean makes a text of bytes that are not UTF-8 (`lean_mk_string_lossy_recover`): a byte that begins no character stands, with those behind it that can begin none,
+/// for one replacement character.
+fn text(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    let mut rest = bytes;
+    loop {
+        match std::str::from_utf8(rest) {
+            Ok(good) => {
+                text.push_str(good);
+                return text;
+            }
+            Err(error) => {
+                let (good, bad) = rest.split_at(error.valid_up_to());
+                text.push_str(&String::from_utf8_lossy(good));
+                text.push(char::REPLACEMENT_CHARACTER);
+                let continues = |byte: &&u8| **byte & 0xc0 == 0x80;
+                rest = &bad[1 + bad[1..].iter().take_while(continues).count()..];
+            }
         }
-        _ => Ok(text),
+    }
+}
+
+/// `lean` passes over a first line that names its language, and knows no other.
+fn language(text: String) -> Result<String, Failure> {
+    let Some(named) = text.strip_prefix("#lang") else { return Ok(text) };
+    let line = named.find('\n').unwrap_or(named.len());
+    match named[..line].trim() {
+        "lean4" => Ok(named[line..].to_owned()),
+        other => Err(Failure::of_file(format!("unknown language '{other}'"))),
     }
 }
 
@@ -22,16 +58,31 @@ mod tests {
 
     #[test]
     fn first_line_that_names_the_language_is_skipped_and_lines_keep_their_numbers() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.lean");
-        let text = |text: &str| {
-            std::fs::write(&path, text).unwrap();
-            read(&path).unwrap()
-        };
-        assert_eq!(text("#lang lean4\nimport A"), "\nimport A");
-        assert_eq!(
-            [text("#lang lean5\nimport A"), text("#lang lean4x\n")],
-            ["#lang lean5\nimport A", "#lang lean4x\n"]
-        );
+        let language = |text: &str| language(text.to_owned()).map_err(|failure| failure.message);
+        assert_eq!(language("#lang lean4\nimport A").unwrap(), "\nimport A");
+        assert_eq!(language("#lang lean4 \r\nimport A").unwrap(), "\nimport A");
+        assert_eq!(language("#lang  lean4").unwrap(), "");
+        assert_eq!(language(" #lang lean5").unwrap(), " #lang lean5");
+        assert_eq!(language("#lang lean5\nimport A").unwrap_err(), "unknown language 'lean5'");
+        assert_eq!(language("#language").unwrap_err(), "unknown language 'uage'");
+    }
+
+    /// What the official Lean 4.35.0 makes of them.
+    #[test]
+    fn bytes_that_are_no_text_are_replaced_as_lean_does() {
+        let cases: [(&[u8], &str); 9] = [
+            (b"a\xffb", "a\u{fffd}b"),
+            (b"\xff\xff", "\u{fffd}\u{fffd}"),
+            (b"\x80\x80", "\u{fffd}"),
+            (b"\xc0\x80", "\u{fffd}"),
+            (b"\xe2\x88a", "\u{fffd}a"),
+            (b"\xed\xa0\x80", "\u{fffd}"),
+            (b"\xf4\x90\x80\x80", "\u{fffd}"),
+            (b"\xe2\x88", "\u{fffd}"),
+            ("∀é".as_bytes(), "∀é"),
+        ];
+        for (bytes, expected) in cases {
+            assert_eq!(text(bytes), expected, "{bytes:?}");
+        }
     }
 }

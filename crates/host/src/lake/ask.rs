@@ -1,0 +1,458 @@
+//! What Lake says of a project: where its modules are, and with which options, plugins and libraries a file of it is compiled.
+//!
+//! `lake env` and `lake setup-file --no-build` take from a tenth of a second to seconds, so they are asked once for each library root of a project as
+//! it is (its lakefiles, manifest and toolchain), and the answers are kept in the cache folder.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use lean_worker::Toolchain;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::LakeProject;
+
+/// What Lake ends with if something would have to be built first (`noBuildCode`), and it may not.
+const NOT_BUILT: i32 = 3;
+/// The header of a file that needs nothing built.
+const NO_IMPORTS: &str = r#"{"imports":[],"isModule":false}"#;
+
+/// Why Lake has no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AskError {
+    /// The toolchain has no `lake`, or it can't be started.
+    #[error("{} can't be run ({error}): install that Lean again, or check with --no-project", lake.display())]
+    NoLake {
+        /// The program.
+        lake: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// It refuses the project.
+    #[error("Lake refuses the project in {}: {said}", root.display())]
+    Refused {
+        /// The project.
+        root: PathBuf,
+        /// What Lake said.
+        said: String,
+    },
+    /// It says something that is not understood.
+    #[error("what `lake {asked}` says in {} is not understood ({error})", root.display())]
+    Unknown {
+        /// The project.
+        root: PathBuf,
+        /// What was asked.
+        asked: &'static str,
+        /// What is wrong with it.
+        error: String,
+    },
+}
+
+/// What is known of a project: what Lake said, for this state of it.
+#[derive(Debug)]
+pub struct Answers {
+    root: PathBuf,
+    lake: PathBuf,
+    known: Known,
+    /// What is not the same for all files of a library, by header.
+    of_headers: HashMap<(PathBuf, String), Setup>,
+    /// Where the answers are kept; nowhere if it can't be written.
+    kept: Option<PathBuf>,
+    not_built: Vec<String>,
+    asked: u64,
+}
+
+/// What is kept.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Known {
+    search_path: Vec<String>,
+    libraries: Vec<Library>,
+}
+
+/// Files that have the same set-up but for what their imports make of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Library {
+    /// Without an ending: `src/A` is for `src/A.lean` and all that is below `src/A`. If its files are no modules, the folder in which they lie.
+    below: PathBuf,
+    /// The folder in which the path of a module is its name; `None` if its files are no modules.
+    source_folder: Option<PathBuf>,
+    setup: Setup,
+    /// Whether imports make no difference to the set-up: their modules are found by the search path, and nothing is to be loaded for them.
+    is_plain: bool,
+    /// Lake did not say what imports make of it, as something is not built.
+    is_half: bool,
+}
+
+/// How files are compiled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Setup(Map<String, Value>);
+
+/// How a file is to be checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileSetup {
+    /// For the worker, as JSON; the same text for files of a library. It names no module and no imports.
+    pub setup: String,
+    /// The parts of the name of its module; `None` if Lake does not know it as one.
+    pub module: Option<Vec<String>>,
+}
+
+impl Answers {
+    /// For the project as it is now. `cache` is where answers are kept.
+    ///
+    /// # Errors
+    /// If Lake can't be run, or refuses the project.
+    pub fn new(project: &LakeProject, toolchain: &Toolchain, cache: Option<&Path>) -> Result<Self, AskError> {
+        let root = project.roots()[0].clone();
+        let lake = toolchain.sysroot.join("bin").join(format!("lake{}", std::env::consts::EXE_SUFFIX));
+        let kept = cache.map(|cache| cache.join(state(project, toolchain)).with_extension("json"));
+        let known = kept.as_ref().and_then(|kept| serde_json::from_slice(&fs::read(kept).ok()?).ok());
+        let mut answers = Self {
+            root,
+            lake,
+            known: Known::default(),
+            of_headers: HashMap::new(),
+            kept,
+            not_built: Vec::new(),
+            asked: 0,
+        };
+        match known {
+            Some(known) => answers.known = known,
+            None => {
+                answers.known.search_path = answers.search_path_by_lake()?;
+                answers.keep();
+            }
+        }
+        Ok(answers)
+    }
+
+    /// Folders with compiled modules, in the order in which Lake has Lean look there.
+    #[must_use]
+    pub fn search_path(&self) -> &[String] {
+        &self.known.search_path
+    }
+
+    /// Modules that have to be built before all is as it should be, as far as Lake was asked.
+    #[must_use]
+    pub fn not_built(&self) -> &[String] {
+        &self.not_built
+    }
+
+    /// How often Lake was asked.
+    #[must_use]
+    pub fn asked(&self) -> u64 {
+        self.asked
+    }
+
+    /// How `file`, a path in the project, is to be checked, whose header is `header`.
+    ///
+    /// # Errors
+    /// If Lake has no answer.
+    pub fn of_file(&mut self, file: &Path, header: &str) -> Result<FileSetup, AskError> {
+        let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+        let library = match self.known.libraries.iter().find(|library| library.has(&file)) {
+            Some(library) => library.clone(),
+            None => {
+                let library = self.ask(&file)?;
+                // What is typed in stands for no file.
+                if file.is_file() {
+                    self.known.libraries.push(library.clone());
+                    self.keep();
+                }
+                library
+            }
+        };
+        let module = library.module(&file);
+        if library.is_plain {
+            return Ok(FileSetup { setup: library.setup.text(), module });
+        }
+        let key = (library.below, header.to_owned());
+        if let Some(setup) = self.of_headers.get(&key) {
+            return Ok(FileSetup { setup: setup.text(), module });
+        }
+        let setup = match file.is_file().then(|| self.setup_file(&file, None)).transpose()? {
+            Some(Said::Setup(setup)) => setup.without(&["name", "imports"]),
+            Some(Said::NotBuilt) | None => library.setup,
+        };
+        let text = setup.text();
+        self.of_headers.insert(key, setup);
+        Ok(FileSetup { setup: text, module })
+    }
+
+    /// What Lake says of the library that `file` is in.
+    fn ask(&mut self, file: &Path) -> Result<Library, AskError> {
+        let mut is_half = !file.is_file();
+        let header = is_half.then_some(NO_IMPORTS);
+        let setup = match self.setup_file(file, header)? {
+            Said::Setup(setup) => setup,
+            // Then what it imports is left out: nothing has to be built for the options.
+            Said::NotBuilt => match self.setup_file(file, Some(NO_IMPORTS))? {
+                Said::Setup(setup) => {
+                    is_half = true;
+                    setup
+                }
+                Said::NotBuilt => {
+                    let said =
+                        "something has to be built before files can be checked: run `lake build`".to_owned();
+                    return Err(AskError::Refused { root: self.root.clone(), said });
+                }
+            },
+        };
+        let is_plain =
+            !is_half && setup.is_plain(&self.known.search_path, self.lake.parent().and_then(Path::parent));
+        let source_folder = setup.module().and_then(|name| source_folder(file, &name));
+        let below = match &source_folder {
+            Some((folder, first)) => folder.join(first),
+            // What is in no library has its folder's options.
+            None => file.parent().unwrap_or(&self.root).to_owned(),
+        };
+        Ok(Library {
+            below,
+            source_folder: source_folder.map(|(folder, _)| folder),
+            setup: setup.without(&["name", "imports", "importArts", "isModule"]),
+            is_plain,
+            is_half,
+        })
+    }
+
+    fn setup_file(&mut self, file: &Path, header: Option<&str>) -> Result<Said, AskError> {
+        let mut command = self.command(&["setup-file", "--no-build"]);
+        command.arg(file).args(header);
+        let output = self.run(command)?;
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        if output.status.code() == Some(NOT_BUILT) {
+            if header.is_none() {
+                self.note_what_is_not_built(&stdout, file);
+            }
+            return Ok(Said::NotBuilt);
+        }
+        if !output.status.success() {
+            return Err(self.refused(&output));
+        }
+        let unknown =
+            |error: String| AskError::Unknown { root: self.root.clone(), asked: "setup-file", error };
+        let fields: Map<String, Value> =
+            serde_json::from_str(stdout.trim()).map_err(|error| unknown(error.to_string()))?;
+        match fields.get("setupOptions") {
+            // So said Lake before Lean 4.22.
+            Some(options) => {
+                Ok(Said::Setup(Setup(Map::from_iter([("options".to_owned(), options.clone())]))))
+            }
+            None => Ok(Said::Setup(Setup(fields))),
+        }
+    }
+
+    /// Newer ones name the imports; of older ones it is known only that there is something.
+    fn note_what_is_not_built(&mut self, stdout: &str, file: &Path) {
+        let stale: Value = serde_json::from_str(stdout.trim()).unwrap_or_default();
+        let named = stale["directImports"].as_array().into_iter().flatten();
+        let mut names: Vec<String> =
+            named.filter_map(|import| import["module"].as_str().map(str::to_owned)).collect();
+        if names.is_empty() {
+            names.push(format!("what {} imports", file.display()));
+        }
+        for name in names {
+            if !self.not_built.contains(&name) {
+                self.not_built.push(name);
+            }
+        }
+    }
+
+    fn search_path_by_lake(&mut self) -> Result<Vec<String>, AskError> {
+        let output = self.run(self.command(&["env", "printenv", "LEAN_PATH"]))?;
+        if !output.status.success() {
+            return Err(self.refused(&output));
+        }
+        let path = String::from_utf8(output.stdout).map_err(|_| AskError::Unknown {
+            root: self.root.clone(),
+            asked: "env",
+            error: "a folder whose name is not UTF-8, which Lean needs".to_owned(),
+        })?;
+        let folders = std::env::split_paths(path.trim_end_matches(['\r', '\n']));
+        let folders = folders.filter(|folder| !folder.as_os_str().is_empty());
+        Ok(folders.map(|folder| self.root.join(folder).to_string_lossy().into_owned()).collect())
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.lake);
+        command.args(args).current_dir(&self.root).stdin(Stdio::null());
+        // Those of another toolchain, if we were started by its Lake.
+        for name in ["LEAN_SYSROOT", "LEAN", "LAKE", "LAKE_HOME", "ELAN_TOOLCHAIN"] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    fn run(&mut self, mut command: Command) -> Result<Output, AskError> {
+        self.asked += 1;
+        command.output().map_err(|error| AskError::NoLake { lake: self.lake.clone(), error })
+    }
+
+    fn refused(&self, output: &Output) -> AskError {
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        let said = if said.is_empty() { format!("it ended with {}", output.status) } else { said };
+        AskError::Refused { root: self.root.clone(), said }
+    }
+
+    /// Who comes at the same time says the same, so the last one wins. What can't be kept is asked again.
+    fn keep(&self) {
+        let Some(kept) = &self.kept else { return };
+        let whole = self.known.libraries.iter().filter(|library| !library.is_half).cloned().collect();
+        let known = Known { search_path: self.known.search_path.clone(), libraries: whole };
+        let write = || {
+            let folder = kept.parent()?;
+            fs::create_dir_all(folder).ok()?;
+            let part = kept.with_extension(format!("{}.part", std::process::id()));
+            fs::write(&part, serde_json::to_vec(&known).ok()?).ok()?;
+            fs::rename(&part, kept).ok()
+        };
+        let _ = write();
+    }
+}
+
+enum Said {
+    Setup(Setup),
+    NotBuilt,
+}
+
+impl Setup {
+    fn text(&self) -> String {
+        let mut fields = self.0.clone();
+        // Lean asks for it; the module of each file is said with the file.
+        fields.entry("name").or_insert_with(|| json!("_unknown"));
+        Value::Object(fields).to_string()
+    }
+
+    fn without(mut self, names: &[&str]) -> Self {
+        for name in names {
+            self.0.remove(*name);
+        }
+        self
+    }
+
+    /// The name of the file's module; `None` if Lake knows none.
+    fn module(&self) -> Option<String> {
+        let name = self.0.get("name")?.as_str()?;
+        (name != "_unknown" && !name.is_empty()).then(|| name.to_owned())
+    }
+
+    fn is_plain(&self, search_path: &[String], sysroot: Option<&Path>) -> bool {
+        let is_empty = |name| self.0.get(name).and_then(Value::as_array).is_none_or(Vec::is_empty);
+        let mut files = Vec::new();
+        if let Some(artifacts) = self.0.get("importArts") {
+            texts(artifacts, &mut files);
+        }
+        let is_found = |file: &&str| {
+            let file = Path::new(file);
+            search_path.iter().any(|folder| file.starts_with(folder))
+                || sysroot.is_some_and(|sysroot| file.starts_with(sysroot))
+        };
+        is_empty("dynlibs") && files.iter().all(is_found)
+    }
+}
+
+/// All texts in a value.
+fn texts<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
+    match value {
+        Value::String(text) => found.push(text),
+        Value::Array(values) => values.iter().for_each(|value| texts(value, found)),
+        Value::Object(fields) => fields.values().for_each(|value| texts(value, found)),
+        _ => {}
+    }
+}
+
+impl Library {
+    fn has(&self, file: &Path) -> bool {
+        match self.source_folder {
+            Some(_) => file.starts_with(&self.below) || file.with_extension("") == self.below,
+            // What lies deeper may be a library.
+            None => file.parent() == Some(&self.below),
+        }
+    }
+
+    fn module(&self, file: &Path) -> Option<Vec<String>> {
+        let path = file.strip_prefix(self.source_folder.as_ref()?).ok()?.with_extension("");
+        Some(path.iter().map(|part| part.to_string_lossy().into_owned()).collect())
+    }
+}
+
+/// The folder in which `file` has the path that the name of its module says, and the first part of the name.
+fn source_folder(file: &Path, name: &str) -> Option<(PathBuf, String)> {
+    let parts = name_parts(name);
+    let path: PathBuf = parts.iter().collect();
+    let without = file.with_extension("");
+    let folder = without.ancestors().nth(parts.len())?;
+    (without.strip_prefix(folder).ok()? == path).then(|| (folder.to_owned(), parts[0].clone()))
+}
+
+/// The parts of a name as Lean writes it: `A.«b.c».D`.
+pub(crate) fn name_parts(name: &str) -> Vec<String> {
+    let (mut parts, mut part, mut is_quoted) = (Vec::new(), String::new(), false);
+    for c in name.chars() {
+        match c {
+            '«' => is_quoted = true,
+            '»' => is_quoted = false,
+            '.' if !is_quoted => parts.push(std::mem::take(&mut part)),
+            c => part.push(c),
+        }
+    }
+    parts.push(part);
+    parts
+}
+
+/// A name for the project as it is: other lakefiles, another manifest or toolchain, of itself or of what it depends on, and it is another.
+fn state(project: &LakeProject, toolchain: &Toolchain) -> String {
+    let mut hash = Sha256::new();
+    let mut add = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    };
+    add(env!("CARGO_PKG_VERSION").as_bytes());
+    add(toolchain.identity.as_bytes());
+    add(toolchain.sysroot.to_string_lossy().as_bytes());
+    add(std::env::var_os("LEAN_PATH").unwrap_or_default().to_string_lossy().as_bytes());
+    for root in project.roots() {
+        for name in ["lakefile.toml", "lakefile.lean", "lake-manifest.json", "lean-toolchain"] {
+            add(root.join(name).to_string_lossy().as_bytes());
+            add(&fs::read(root.join(name)).unwrap_or_default());
+        }
+    }
+    hash.finalize().iter().take(12).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn module_names_are_read_as_lean_writes_them() {
+        assert_eq!(name_parts("A.B"), ["A", "B"]);
+        assert_eq!(name_parts("A.«1080».«b.c»"), ["A", "1080", "b.c"]);
+    }
+
+    #[test]
+    fn folder_of_sources_is_where_the_path_is_the_name() {
+        let found = |file: &str, name: &str| source_folder(Path::new(file), name);
+        assert_eq!(found("/p/src/A/B.lean", "A.B"), Some(("/p/src".into(), "A".into())));
+        assert_eq!(found("/p/A.lean", "A"), Some(("/p".into(), "A".into())));
+        assert_eq!(found("/p/src/A/B.lean", "C.B"), None, "the path says something else");
+        assert_eq!(found("/B.lean", "A.B"), None);
+    }
+
+    #[test]
+    fn what_is_found_elsewhere_or_is_to_be_loaded_is_not_plain() {
+        let setup = |text: &str| Setup(serde_json::from_str(text).unwrap());
+        let path = ["/p/lib".to_owned()];
+        let is_plain = |text: &str| setup(text).is_plain(&path, Some(Path::new("/lean")));
+        assert!(is_plain("{}"));
+        assert!(is_plain(
+            r#"{"importArts": {"A": ["/p/lib/A.olean", "/lean/lib/A.olean.server"]}, "dynlibs": []}"#
+        ));
+        assert!(!is_plain(r#"{"importArts": {"A": ["/cache/123.olean"]}}"#));
+        assert!(!is_plain(r#"{"dynlibs": ["/p/lib/libA.so"]}"#));
+    }
+}

@@ -1,0 +1,216 @@
+//! Risk: a file of a Lake project is checked with other options, another Lean, another search path or another module's name than `lake build` has for it; or Lake
+//! is asked for each file. Lake is a script here, which answers as the real one does (`lake env`, `lake setup-file --no-build`).
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use serde_json::{Value, json};
+use support::{Files, text};
+
+/// A `lake` that notes each call, and answers with what lies in the project: `path` for the search path, and for a file below a folder that
+/// folder's `setup.json` (one of the project for the rest). `stale.json` there means that something is not built.
+const LAKE: &str = r#"
+here=$(pwd)
+echo "$*" >>"$here/calls"
+case "$1" in
+  env) cat "$here/path" ;;
+  setup-file)
+    file=$3 header=$4
+    if [ -f "$here/refuses" ]; then cat "$here/refuses" >&2; exit 1; fi
+    if [ -f "$here/stale.json" ] && [ -z "$header" ]; then cat "$here/stale.json"; exit 3; fi
+    folder=$(dirname "$file")
+    name=$(basename "$file" .lean)
+    while [ ! -f "$folder/setup.json" ]; do name=$(basename "$folder").$name; folder=$(dirname "$folder"); done
+    sed "s/NAME/$name/" "$folder/setup.json" ;;
+esac"#;
+
+const CONFIGURED: &str = "import Script.Configured";
+
+fn project(files: &[(&str, &str)]) -> Files {
+    let all = Files::new(files);
+    all.program("lean/bin/lake", LAKE);
+    all.write("p/lakefile.toml", b"");
+    all.write("p/path", format!("{}/p/lib:/from/lake", all.path().display()).as_bytes());
+    all
+}
+
+/// What the worker was started with, for each file.
+fn configs(files: &Files, args: &[&str]) -> Vec<Value> {
+    let output = files.check(&[args, &["--quiet", "-j", "1"]].concat());
+    configs_in(&text(&output.stdout))
+}
+
+/// The worker says what it was started with, and that it can't import that.
+fn configs_in(said: &str) -> Vec<Value> {
+    let lines = said.lines().filter(|line| line.starts_with('{'));
+    lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn calls(files: &Files) -> usize {
+    std::fs::read_to_string(files.path().join("p/calls")).unwrap_or_default().lines().count()
+}
+
+const OPTIONS: &str = r#"{"name": "NAME", "package": "p", "isModule": false, "importArts": {}, "dynlibs": [], "plugins": [],
+    "options": {"autoImplicit": false, "weak.linter.mine": true}}"#;
+
+#[test]
+fn options_and_search_path_of_the_project_are_lake_s_and_asked_once_for_a_library() {
+    let files = project(&[
+        ("p/setup.json", OPTIONS),
+        ("p/A/B.lean", CONFIGURED),
+        ("p/A/C/D.lean", CONFIGURED),
+        ("p/A.lean", CONFIGURED),
+    ]);
+    let names = ["p/A/B.lean", "p/A/C/D.lean", "p/A.lean"];
+    let found = configs(&files, &names);
+    assert_eq!(found.len(), 3);
+    for config in &found {
+        assert_eq!(config["searchPath"], json!([format!("{}/p/lib", files.path().display()), "/from/lake"]));
+        assert_eq!(config["setup"]["options"], json!({"autoImplicit": false, "weak.linter.mine": true}));
+        assert_eq!(config["setup"]["package"], "p");
+    }
+    assert_eq!(calls(&files), 2, "the path, and the library once");
+    assert_eq!(configs(&files, &names).len(), 3);
+    assert_eq!(calls(&files), 2, "what was answered is kept");
+    files.write("p/lakefile.toml", b"# changed");
+    configs(&files, &names);
+    assert_eq!(calls(&files), 4, "another lakefile is asked again");
+}
+
+#[test]
+fn libraries_and_files_of_none_have_options_of_their_own() {
+    let own = |option: &str, name: &str| OPTIONS.replace("autoImplicit", option).replace("NAME", name);
+    let files = project(&[
+        ("p/setup.json", &own("ofProject", "_unknown")),
+        ("p/src/A/setup.json", &own("ofA", "A.NAME")),
+        ("p/src/B/setup.json", &own("ofB", "B.NAME")),
+        ("p/src/A/X.lean", CONFIGURED),
+        ("p/src/A/Z.lean", "-- module"),
+        ("p/src/B/X.lean", CONFIGURED),
+        ("p/scratch.lean", CONFIGURED),
+    ]);
+    let names = ["p/scratch.lean", "p/src/A/X.lean", "p/src/B/X.lean"];
+    let found = configs(&files, &names);
+    for (config, option) in found.iter().zip(["ofProject", "ofA", "ofB"]) {
+        assert_eq!(config["setup"]["options"][option], false, "{config}");
+    }
+    // Its module is named as Lake names it, and not by its path below the working folder.
+    let output = files.check(&["p/src/A/Z.lean", "--quiet"]);
+    assert_eq!(text(&output.stdout), "A.Z\n");
+}
+
+#[test]
+fn each_header_is_asked_where_imports_make_a_difference() {
+    let loads = OPTIONS.replace(r#""dynlibs": []"#, r#""dynlibs": ["/p/libA.so"]"#);
+    let files = project(&[
+        ("p/setup.json", &loads),
+        ("p/A/X.lean", CONFIGURED),
+        ("p/A/Y.lean", CONFIGURED),
+        ("p/A/Z.lean", "import Script.Configured import Other"),
+    ]);
+    let found = configs(&files, &["p/A/X.lean", "p/A/Y.lean", "p/A/Z.lean"]);
+    assert_eq!(found.len(), 3);
+    assert!(found.iter().all(|config| config["setup"]["dynlibs"] == json!(["/p/libA.so"])), "{found:?}");
+    assert_eq!(calls(&files), 4, "the path, the library, and two headers");
+}
+
+#[test]
+fn what_is_not_built_is_said_in_one_line_with_what_mends_it_and_options_hold() {
+    let stale = r#"{"directImports": [{"module": "A.One", "sourcePath?": null}, {"module": "A.Two"}]}"#;
+    let files = project(&[("p/setup.json", OPTIONS), ("p/stale.json", stale), ("p/A/X.lean", CONFIGURED)]);
+    let output = files.check(&["p/A/X.lean"]);
+    let said = text(&output.stderr);
+    let line = format!(
+        "leanpool: not built, or out of date: A.One, A.Two; run `lake build A.One A.Two` in {}/p\n",
+        files.path().display()
+    );
+    assert!(said.contains(&line), "{said}");
+    let config = &configs_in(&text(&output.stdout))[0];
+    assert_eq!(config["setup"]["options"]["autoImplicit"], false);
+    std::fs::remove_file(files.path().join("p/stale.json")).unwrap();
+    assert!(!text(&files.check(&["p/A/X.lean"]).stderr).contains("not built"), "half an answer is not kept");
+}
+
+#[test]
+fn project_that_lake_refuses_is_an_error_of_its_files_alone() {
+    let files = project(&[
+        ("p/setup.json", OPTIONS),
+        ("p/refuses", "error: lakefile.toml:1:0: oops"),
+        ("p/A.lean", "-- say of the project"),
+        ("p/B.lean", "-- say of the project"),
+        ("free.lean", "-- say free"),
+    ]);
+    let output = files.check(&["p/A.lean", "free.lean", "p/B.lean", "--quiet"]);
+    let said = text(&output.stdout);
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines.len(), 3, "{said}");
+    assert!(lines[0].starts_with("p/A.lean:1:0: error: Lake refuses the project in"), "{said}");
+    assert!(lines[0].ends_with("error: lakefile.toml:1:0: oops"), "{said}");
+    assert_eq!(lines[1], "free");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn projects_of_several_toolchains_are_checked_in_one_run_each_with_its_own() {
+    let files = Files::new(&[
+        ("one/lakefile.toml", ""),
+        ("one/lean-toolchain", "leanprover/lean4:v4.30.0"),
+        ("one/a.lean", "import Script.Configured"),
+        ("two/lakefile.toml", ""),
+        ("two/lean-toolchain", "leanprover/lean4:v4.36.0"),
+        ("two/a.lean", "import Script.Configured"),
+    ]);
+    for version in ["4.30.0", "4.36.0"] {
+        let folder = format!("elan/toolchains/leanprover--lean4---v{version}/bin");
+        files.program(
+            &format!("{folder}/lean"),
+            &format!("echo 'Lean (version {version}, x86_64, commit 1, Release)'"),
+        );
+        let lake = r#"case "$1" in env) echo /lib;; *) echo '{"name": "_unknown", "options": {}}';; esac"#;
+        files.program(&format!("{folder}/lake"), lake);
+    }
+    let mut command = files.leanpool();
+    command.env_remove("LEAN_SYSROOT").env("ELAN_HOME", files.path().join("elan"));
+    command.args(["check", "--quiet", "one/a.lean", "two/a.lean", "--worker"]).arg(files.worker());
+    let found = configs_in(&text(&command.output().unwrap().stdout));
+    assert_eq!(found.len(), 2);
+    for (config, version) in found.iter().zip(["4.30.0", "4.36.0"]) {
+        assert!(config["sysroot"].as_str().unwrap().ends_with(version), "{config}");
+    }
+}
+
+#[test]
+fn project_is_left_out_where_it_is_not_wanted_and_set_ups_are_taken_as_given() {
+    let files = project(&[
+        ("p/setup.json", OPTIONS),
+        ("p/A.lean", CONFIGURED),
+        ("own.json", r#"{"name": "Given.«a.b»", "options": {"given": 1}}"#),
+        ("m.lean", "-- module"),
+    ]);
+    let found = configs(&files, &["p/A.lean", "--no-project"]);
+    assert_eq!((&found[0]["setup"], &found[0]["searchPath"]), (&Value::Null, &json!([])));
+    let found = configs(&files, &["p/A.lean", "--setup", "own.json"]);
+    assert_eq!(found[0]["setup"]["options"], json!({"given": 1}));
+    assert_eq!(calls(&files), 0);
+    assert_eq!(text(&files.check(&["m.lean", "--setup", "own.json", "--quiet"]).stdout), "Given.a.b\n");
+    assert_eq!(text(&files.check(&["p/../m.lean", "--root", ".", "--quiet"]).stdout), "m\n");
+    files.write("own.json", b"{}");
+    let output = files.check(&["m.lean", "--setup", "own.json"]);
+    assert!(text(&output.stderr).contains("as `lake setup-file` prints it"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn standard_input_belongs_to_the_project_of_the_working_folder() {
+    use std::io::Write as _;
+
+    let files = project(&[("p/setup.json", OPTIONS)]);
+    let mut command = files.leanpool();
+    command
+        .current_dir(files.path().join("p"))
+        .args(["check", "--quiet", "-", "--worker"])
+        .arg(files.worker());
+    let mut child = command.stdin(std::process::Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(CONFIGURED.as_bytes()).unwrap();
+    let found = configs_in(&text(&child.wait_with_output().unwrap().stdout));
+    assert_eq!(found[0]["setup"]["options"]["autoImplicit"], false);
+}
