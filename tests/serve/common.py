@@ -25,13 +25,26 @@ class Kit:
                 "LEANPOOL_STANDIN_EXTRAS": "1"}
 
 
+# What Lake answers for a project without dependencies.
+LAKE = """#!/bin/sh
+case "$1" in
+  env) echo "$PWD/.lake/build/lib/lean" ;;
+  setup-file) echo '{"name": "_stdin", "isModule": false, "options": {}, "plugins": [], "dynlibs": [], "importArts": {}}' ;;
+  *) exit 1 ;;
+esac
+"""
+
+
 def scripted_environment(folder):
-    """A machine with a Lean that only knows its version."""
-    program = pathlib.Path(folder) / "lean" / "bin" / "lean"
-    program.parent.mkdir(parents=True, exist_ok=True)
-    program.write_text("#!/bin/sh\necho 'Lean (version 4.99.0, x86_64, commit 1, Release)'\n")
-    program.chmod(0o755)
-    environment = {**os.environ, "LEAN_SYSROOT": str(program.parents[1])}
+    """A machine with a Lean that only knows its version, and a Lake that knows one project."""
+    folder = pathlib.Path(folder)
+    programs = folder / "lean" / "bin"
+    programs.mkdir(parents=True, exist_ok=True)
+    version = "#!/bin/sh\necho 'Lean (version 4.99.0, x86_64, commit 1, Release)'\n"
+    for name, script in [("lean", version), ("lake", LAKE)]:
+        (programs / name).write_text(script)
+        (programs / name).chmod(0o755)
+    environment = {**os.environ, "LEAN_SYSROOT": str(programs.parent), "XDG_CACHE_HOME": str(folder / "cache")}
     environment.pop("LEAN_PATH", None)
     return environment
 

@@ -27,7 +27,8 @@ texts = ROOT / "tests" / "official-lean" / "texts"
 
 def lean_says(path):
     """What `lean --json` says of a file."""
-    done = subprocess.run([kit.lean, "--json", path.name], cwd=path.parent, env=kit.environment(), capture_output=True)
+    with path.open("rb") as text:
+        done = subprocess.run([kit.lean, "--json", "--stdin"], stdin=text, env=kit.environment(), capture_output=True)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 

@@ -30,7 +30,7 @@ use around::Facts;
 pub(crate) struct App {
     pub(crate) engine: Engine,
     /// The last second, as the page gets it; it ends when the service stops.
-    pub(crate) seconds: watch::Receiver<Arc<str>>,
+    pub(crate) seconds: Arc<watch::Receiver<Arc<str>>>,
 }
 
 #[derive(OpenApi)]

@@ -21,7 +21,7 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) {
     let (tell, seconds) = watch::channel(Arc::from(""));
-    let app = http::app(App { engine: engine.clone(), seconds });
+    let app = http::app(App { engine: engine.clone(), seconds: Arc::new(seconds) });
     let (end, ended) = watch::channel(false);
     let bounds = engine.settings().bounds.clone();
     let serving = tokio::spawn(async move {

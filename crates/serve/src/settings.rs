@@ -108,7 +108,7 @@ impl Settings {
             bounds: Bounds::default(),
             jobs: jobs.max(1),
             timeout: Duration::from_secs(60),
-            kill_after: Duration::from_millis(100),
+            kill_after: Duration::from_millis(50),
             sites,
             memory: 0,
             api_key: None,

@@ -100,12 +100,24 @@ pub struct FileResult {
     pub seconds: f64,
     /// Seconds that it waited before.
     pub waited: f64,
+    /// What it was kept in, if it got so far: with `--sandbox`, what the kernel can do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<Kept>,
     /// Seconds of the check alone, if it came to its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub elaboration: Option<f64>,
     /// Seconds of processor, likewise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub processor: Option<f64>,
+}
+
+/// What a check was kept in: what the kernel could do of what was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Kept {
+    /// No file can be written (Landlock).
+    pub writes_nothing: bool,
+    /// There is no network (seccomp, or a network of its own with nothing in it).
+    pub no_network: bool,
 }
 
 /// Something that was asked beside messages.
@@ -323,6 +335,10 @@ pub fn result(file: usize, name: String, checked: Checked, with_messages: bool) 
     let Checked { verdict, key, took, waited, .. } = checked;
     let raw = |message: lean_worker::Message| raw(message.json);
     let records = if with_messages { verdict.records.iter().filter_map(info).collect() } else { Vec::new() };
+    let sandbox = verdict.sandbox.map(|sandbox| Kept {
+        writes_nothing: sandbox.landlock > 0,
+        no_network: sandbox.seccomp || sandbox.network_namespace,
+    });
     let seconds = |micros: u64| micros as f64 / 1e6;
     FileResult {
         file,
@@ -337,6 +353,7 @@ pub fn result(file: usize, name: String, checked: Checked, with_messages: bool) 
         key,
         seconds: took.as_secs_f64(),
         waited: waited.as_secs_f64(),
+        sandbox,
         elaboration: verdict.spent.map(|spent| seconds(spent.micros)),
         processor: verdict.spent.map(|spent| seconds(spent.cpu_micros)),
     }

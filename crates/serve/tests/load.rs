@@ -121,3 +121,60 @@ async fn stop_with_a_short_grace_answers_what_it_cancels() {
     );
     service.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_client_is_told_or_cut_off_and_holds_up_nobody() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let _watchdog = watchdog();
+    let service = service(|settings| {
+        settings.bounds.slow = Duration::from_millis(200);
+        settings.bounds.connections = 3;
+    })
+    .await;
+    let address = service.url.trim_start_matches("http://").to_owned();
+    let say = |text: &'static str| {
+        let address = address.clone();
+        async move {
+            let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+            stream.write_all(text.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            let _ = stream.read_to_string(&mut answer).await;
+            answer
+        }
+    };
+    // More of them than there may be connections, and one that asks in time.
+    let half_body = "POST /v1/check HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{";
+    let half_head = "POST /v1/check HTTP/1.1\r\nho";
+    let (body, head, nothing, other, mine) = tokio::join!(
+        say(half_body),
+        say(half_head),
+        say(""),
+        say(half_body),
+        service.check(&["-- say mine"])
+    );
+    for answer in [body, other] {
+        assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("--slow-client"), "{answer}");
+    }
+    assert!(!head.contains("200") && !nothing.contains("200"));
+    assert_eq!(said(&mine[0]), ["mine"]);
+    service.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_are_told_apart_by_the_header_that_a_trusted_proxy_sets() {
+    let _watchdog = watchdog();
+    let service = service(|settings| settings.client_header = Some("x-client".to_owned())).await;
+    let mut waiting = Vec::new();
+    for client in ["a", "b"] {
+        let body = serde_json::to_vec(&snippets(5, "-- until-cancelled")).unwrap();
+        let mut request = service.request(Method::POST, "/api/check", &body);
+        request.headers_mut().insert("x-client", client.parse().unwrap());
+        waiting.push(service.begin_request(request));
+    }
+    service.until_load(8, 2).await;
+    assert_eq!(service.engine.load().clients, 2);
+    waiting.iter().for_each(tokio::task::JoinHandle::abort);
+    service.until_load(0, 0).await;
+    assert_eq!(service.engine.load().clients, 0, "nothing is kept of who has left");
+    service.end().await;
+}

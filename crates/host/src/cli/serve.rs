@@ -116,7 +116,7 @@ pub(super) struct PoolArgs {
     timeout: Duration,
 
     /// How long a check may take to come back once its time is over, before its process is killed
-    #[arg(long, value_name = "SECONDS", default_value = "0.1", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "0.05", value_parser = seconds)]
     kill_after: Duration,
 
     /// Most processes with imports to keep

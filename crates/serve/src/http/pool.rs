@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
+use tokio::sync::watch;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::WatchStream;
 
@@ -53,7 +54,10 @@ pub(super) async fn evict(
 ))]
 pub(super) async fn events(State(app): State<App>) -> Response {
     let first: Arc<str> = snapshot(&app.engine, app.engine.live().samples()).into();
-    let later = WatchStream::from_changes(app.seconds);
+    let mut seconds = watch::Receiver::clone(&app.seconds);
+    // What was told last may be old: nobody was there to hear more.
+    seconds.mark_unchanged();
+    let later = WatchStream::from_changes(seconds);
     let all = tokio_stream::once(first).chain(later);
     Sse::new(all.map(|json| Ok::<_, Infallible>(Event::default().data(&*json)))).into_response()
 }

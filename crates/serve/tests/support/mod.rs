@@ -168,7 +168,12 @@ impl Service {
     /// Has files checked in the background.
     pub(crate) fn begin(&self, path: &str, body: &Value) -> JoinHandle<(u16, Value)> {
         let body = serde_json::to_vec(body).unwrap();
-        let (request, client) = (self.request(Method::POST, path, &body), self.client.clone());
+        self.begin_request(self.request(Method::POST, path, &body))
+    }
+
+    /// Sends a request in the background.
+    pub(crate) fn begin_request(&self, request: Request<Full<Bytes>>) -> JoinHandle<(u16, Value)> {
+        let client = self.client.clone();
         tokio::spawn(async move {
             let (status, text) = read(client.request(request).await.unwrap()).await;
             (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))

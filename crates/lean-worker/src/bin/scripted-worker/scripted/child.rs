@@ -40,7 +40,10 @@ pub(super) fn run(parent: Option<i32>) {
                 let limit = Some(bytes + (32 << 20));
                 setrlimit(Resource::Data, Rlimit { current: limit, maximum: limit }).unwrap();
             }
-            child.say(&json!({"record": "child", "pid": std::process::id(), "landlock": 0}));
+            // It keeps itself in nothing, and says what it was told to.
+            let landlock = u32::from(settings["writable"] == "");
+            child.say(&json!({"record": "child", "pid": std::process::id(), "landlock": landlock,
+                "seccomp": settings["network"] == false}));
         } else if let Some(check) = line.get("check") {
             child.check(check);
         } else {
