@@ -56,7 +56,6 @@ mod linux {
         sysroot: PathBuf,
         search_path: Vec<String>,
         stack_size: Option<u64>,
-        saves_headers: true,
     ) -> Arc<Surroundings> {
         Arc::new(Surroundings {
             sysroot,
@@ -66,6 +65,7 @@ mod linux {
             options: Vec::new(),
             project: None,
             stack_size,
+            saves_headers: true,
         })
     }
 

@@ -5,6 +5,8 @@ mod bench_serve;
 mod check;
 mod common;
 mod compare;
+#[cfg(target_os = "linux")]
+mod conformance;
 mod doctor;
 mod interrupt;
 #[cfg(target_os = "linux")]
@@ -49,6 +51,8 @@ enum Command {
     Key(key::Args),
     #[cfg(target_os = "linux")]
     BenchServe(bench_serve::Args),
+    #[cfg(target_os = "linux")]
+    Conformance(conformance::Args),
     Worker(worker::Args),
     Replay(replay::Args),
     Compare(compare::Args),
@@ -76,6 +80,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Key(args) => key::run(&args),
         #[cfg(target_os = "linux")]
         Command::BenchServe(args) => bench_serve::run(&args),
+        #[cfg(target_os = "linux")]
+        Command::Conformance(args) => conformance::run(&args),
         Command::Worker(args) => worker::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Compare(args) => compare::run(&args),

@@ -84,6 +84,12 @@ impl Message {
         Ok(Self { json: line.to_owned(), position: pos, end: end_pos, severity, text, file: file_name, kind })
     }
 
+    /// The message that is a line of `lean --json`; `None` if the line is none.
+    #[must_use]
+    pub fn of_lean(line: &str) -> Option<Self> {
+        Self::parse(line).ok()
+    }
+
     /// A message of ours, in the form of Lean's. `kind` says what it is about.
     #[must_use]
     pub fn of_ours(file: &str, at: Position, end: Option<Position>, kind: &str, text: &str) -> Self {

@@ -1,0 +1,127 @@
+//! Risk: `leanpool conformance` finds no difference where there is one, or one where there is none. Its `lean` is a script here that says what lies beside each file;
+//! with the real one it is run by `official_check.rs`.
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use serde_json::Value;
+use support::{Files, text};
+
+/// Says `FILE.txt`, or with `--json` `FILE.json`, and ends with what `FILE.code` says; `FILE.count` makes it say something else each time.
+const LEAN: &str = r#"
+case "$*" in --version) echo 'Lean (version 4.99.0, x86_64, commit 1, Release)'; exit;; esac
+for file; do :; done
+case "$*" in *--json*) cat "$file.json";; *) cat "$file.txt";; esac
+if [ -f "$file.count" ]; then echo x >>"$file.count"; wc -l <"$file.count"; fi
+if [ -f "$file.code" ]; then exit "$(cat "$file.code")"; fi"#;
+
+fn object(name: &str, data: &str, severity: &str) -> String {
+    format!(
+        r#"{{"caption":"","data":"{data}","endPos":null,"fileName":"{name}","isSilent":false,"keepFullRange":false,"kind":"[anonymous]","pos":{{"column":0,"line":1}},"severity":"{severity}"}}"#
+    ) + "\n"
+}
+
+/// A file that says `one`, of which `lean` says the same.
+fn same(files: &Files, name: &str) {
+    files.write(name, b"-- say one");
+    files.write(&format!("{name}.txt"), b"one\n");
+    files.write(&format!("{name}.json"), object(name, "one", "information").as_bytes());
+}
+
+fn run(files: &Files, args: &[&str]) -> (Option<i32>, Vec<Value>) {
+    let mut command = files.leanpool();
+    command.args(["conformance", "--json", "--quiet", "--worker"]).arg(files.worker()).args(args);
+    let output = command.output().unwrap();
+    let said = text(&output.stdout);
+    let lines =
+        said.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{said}"))).collect();
+    (output.status.code(), lines)
+}
+
+fn files() -> Files {
+    let files = Files::new(&[]);
+    files.program("lean/bin/lean", LEAN);
+    files
+}
+
+#[test]
+fn files_of_which_the_same_is_said_are_no_difference_wherever_they_lie() {
+    let files = files();
+    for name in ["a.lean", "deep/er/b.lean", "-c.lean"] {
+        same(&files, name);
+    }
+    files.write("deep/.lake/built.lean", b"-- say nothing of it");
+    // A name that begins with a dash is given as a path.
+    files.write("-c.lean.json", object("-c.lean", "one", "information").as_bytes());
+    let (code, lines) = run(&files, &[]);
+    let report = &lines.last().unwrap()["report"];
+    assert_eq!((code, lines.len()), (Some(0), 1), "{lines:?}");
+    assert_eq!(
+        (&report["files"], &report["compared"], &report["differences"]),
+        (&3.into(), &9.into(), &0.into())
+    );
+}
+
+#[test]
+fn each_kind_of_difference_is_found_in_each_order() {
+    for (file, bytes, what) in [
+        ("a.lean.txt", &b"One\n"[..], "text"),
+        ("a.lean.json", object("a.lean", "two", "information").as_bytes(), "objects"),
+        ("a.lean.code", b"1", "the exit code"),
+        ("a.lean", b"-- say one\n-- exit 0", "the end of the process"),
+        ("a.lean", b"-- say one\n-- print x", "what programs print"),
+    ] {
+        let files = files();
+        same(&files, "a.lean");
+        same(&files, "b.lean");
+        files.write(file, bytes);
+        if what == "the end of the process" {
+            files.write("a.lean.code", b"4");
+        }
+        if what == "objects" {
+            files.write("a.lean.txt", b"two\n");
+        }
+        let (code, lines) = run(&files, &["."]);
+        let found: Vec<&Value> = lines.iter().filter_map(|line| line.get("difference")).collect();
+        assert_eq!((code, found.len()), (Some(1), 3), "{what}: {lines:?}");
+        assert!(
+            found.iter().all(|found| found["what"] == what && found["fileName"] == "a.lean"),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn lean_that_differs_from_itself_and_processes_that_end_alike_are_listed_and_no_difference() {
+    let files = files();
+    same(&files, "a.lean");
+    same(&files, "unsteady.lean");
+    files.write("unsteady.lean.count", b"");
+    same(&files, "ended.lean");
+    files.write("ended.lean", b"-- say one\n-- exit 7");
+    files.write("ended.lean.code", b"7");
+    let (code, lines) = run(&files, &[]);
+    let report = &lines.last().unwrap()["report"];
+    assert_eq!((code, &report["differences"]), (Some(0), &0.into()), "{lines:?}");
+    let list = |what: &str| report[what].as_array().unwrap().clone();
+    assert_eq!((list("unsteady"), list("ended")), (vec!["unsteady.lean".into()], vec!["ended.lean".into()]));
+}
+
+#[test]
+fn lean_that_never_ends_is_not_compared_and_nothing_to_compare_is_wrong_usage() {
+    let files = files();
+    same(&files, "a.lean");
+    files.program(
+        "lean/bin/lean",
+        &format!(
+            "case $1 in --version) echo 'Lean (version 4.99.0, x)'; exit;; esac; exec '{}' orphan",
+            files.worker().display()
+        ),
+    );
+    let (code, lines) = run(&files, &["--timeout", "1"]);
+    assert_eq!((code, &lines[0]["report"]["not_compared"][0]), (Some(0), &"a.lean".into()), "{lines:?}");
+    files.until_processes(|count| count == 0);
+    let mut command = files.leanpool();
+    let output = command.args(["conformance", "nowhere"]).output().unwrap();
+    assert!(output.status.code() == Some(2) && text(&output.stderr).contains("nowhere"), "{output:?}");
+}
