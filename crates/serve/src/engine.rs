@@ -146,9 +146,12 @@ impl Engine {
         let ask = Arc::new(Ask::new(wish, self.settings(), tell));
         let since = Instant::now();
         let left = files.len();
-        let jobs = files.into_iter().enumerate();
-        let jobs = jobs.map(|(index, (file, site))| Job { index, file, site, ask: ask.clone(), since });
-        let jobs = jobs.collect();
+        let mut jobs: Vec<Job> = files
+            .into_iter()
+            .enumerate()
+            .map(|(index, (file, site))| Job::new(index, file, site, ask.clone(), since))
+            .collect();
+        job::one_header_after_the_other(&mut jobs);
         let mut state = self.0.lock();
         if state.stage >= Stage::Stopping {
             return Err(Refused::Stopping);

@@ -11,7 +11,7 @@
 //! - [`kimina`], [`v1`]: what is asked and answered. [`answer`]: what a verdict comes to. [`invalid`]: what is wrong with a request.
 //! - [`auth`], [`names`]: who may ask, and for which headers. [`key`]: what proxies hash on.
 //! - [`settings`]: bounds and defaults. [`listen`]: connections. [`run`]: a whole service, from its start to its end.
-//! - [`live`], [`metrics`], [`log`]: what can be seen of it. [`mcp`]: the same for agents. [`bench`]: load for a service that runs.
+//! - [`live`], [`metrics`], [`log`]: what can be seen of it. [`mcp`]: the same for agents. [`mod@bench`]: load for a service that runs.
 //!
 //! Decisions are in files without input and output; handlers are thin.
 #![cfg(target_os = "linux")]

@@ -291,3 +291,17 @@ async fn page_is_for_browsers_and_its_events_are_live() {
     }
     service.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_headers_than_are_kept_are_imported_once_for_a_request() {
+    let _watchdog = watchdog();
+    let start = support::Start { jobs: 1, zygotes: 2, ..Default::default() };
+    let service = service_with(start, |_| ()).await;
+    let texts: Vec<String> = (0..60).map(|n| format!("import H{}\n-- say {n}", n % 6)).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    for (number, result) in service.check(&texts).await.iter().enumerate() {
+        assert_eq!(said(result), [number.to_string()], "results are in the order of the files");
+    }
+    assert_eq!(service.engine.worker_stats().zygotes, 6);
+    service.end().await;
+}

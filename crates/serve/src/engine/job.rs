@@ -1,5 +1,6 @@
 //! One check: what is asked for, and what came of it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -76,17 +77,32 @@ impl Ask {
 pub(super) struct Job {
     pub(super) index: usize,
     pub(super) file: File,
-    pub(super) site: usize,
-    pub(super) ask: Arc<Ask>,
-    pub(super) since: Instant,
+    header: Header,
+    site: usize,
+    ask: Arc<Ask>,
+    since: Instant,
+}
+
+/// Puts files of a request behind each other that have the same header, in the order in which their headers come: where there are more headers
+/// than are kept, each is imported once all the same.
+pub(super) fn one_header_after_the_other(jobs: &mut [Job]) {
+    let mut places: HashMap<(usize, Header), usize> = HashMap::new();
+    for job in jobs.iter() {
+        let next = places.len();
+        places.entry((job.site, job.header.clone())).or_insert(next);
+    }
+    jobs.sort_by_cached_key(|job| places[&(job.site, job.header.clone())]);
 }
 
 impl Job {
+    pub(super) fn new(index: usize, file: File, site: usize, ask: Arc<Ask>, since: Instant) -> Self {
+        Self { index, header: Header::of(&file.text), file, site, ask, since }
+    }
+
     pub(super) fn check(&self, workers: &Workers, settings: &Settings) -> Checked {
-        let (ask, begun) = (&self.ask, Instant::now());
-        let header = Header::of(&self.file.text);
+        let (ask, header, begun) = (&self.ask, &self.header, Instant::now());
         let is_full = AtomicBool::new(false);
-        let around = names::check(&header).and_then(|()| (settings.sites[self.site].around)(&header));
+        let around = names::check(header).and_then(|()| (settings.sites[self.site].around)(header));
         let mut verdict = match around {
             Ok(around) => {
                 let times = CheckTimes { timeout: Some(ask.timeout), grace: settings.kill_after };
@@ -104,7 +120,7 @@ impl Job {
         }
         Checked {
             verdict,
-            key: key::of_header(&header),
+            key: key::of_header(header),
             took: begun.elapsed(),
             waited: begun - self.since,
             timeout: ask.timeout,
