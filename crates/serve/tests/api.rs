@@ -305,3 +305,19 @@ async fn more_headers_than_are_kept_are_imported_once_for_a_request() {
     assert_eq!(service.engine.worker_stats().zygotes, 6);
     service.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn file_is_checked_in_the_project_that_it_names() {
+    let _watchdog = watchdog();
+    let service = service(|_| ()).await;
+    // The worker says what it was started with, as an error of the header.
+    let text = "import Script.Configured\n";
+    let files = json!([{"text": text}, {"text": text, "project": "two"}, {"text": text, "project": "one"}]);
+    let answer = service.post("/v1/check", &json!({"files": files})).await.1;
+    let is_two: Vec<bool> =
+        (0..3).map(|at| said(&answer["results"][at])[0].contains(r#""searchPath":["/two"]"#)).collect();
+    assert_eq!(is_two, [false, true, false], "{answer}");
+    let answer = service.post("/v1/check", &json!({"text": text, "project": "two"})).await.1;
+    assert!(said(&answer["results"][0])[0].contains("/two"));
+    service.end().await;
+}
