@@ -10,6 +10,7 @@ mod memory;
 mod ours;
 mod peers;
 mod policies;
+mod waiting;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -19,10 +20,11 @@ use benches::report::Report;
 
 type Section = (&'static str, fn(&Options, &mut Report));
 
-const SECTIONS: [Section; 5] = [
+const SECTIONS: [Section; 6] = [
     ("lease", lease::measure),
     ("growth", growth::measure),
     ("policies", policies::measure),
+    ("waiting", waiting::measure),
     ("contention", contention::measure),
     ("memory", memory::measure),
 ];

@@ -1,4 +1,4 @@
-//! How many bytes of bookkeeping an idle entry and a known key cost: `bookkeeping COUNT…`. Prints a line for each, by tabs: what,
+//! How many bytes of bookkeeping an idle entry and a known key cost: `bookkeeping COUNT…`. (And with `--drained COUNT` what a drain leaves.) Prints a line for each, by tabs: what,
 //! how many, bytes for each, bytes for each at the peak.
 #![forbid(unsafe_code)]
 
@@ -9,10 +9,25 @@ use pool_core::eviction::Lru;
 use pool_core::{Capacity, Eviction, Names as Imports, Own, local, sync};
 
 fn main() {
+    if let Some(count) = std::env::args().skip_while(|arg| arg != "--drained").nth(1) {
+        drained(count.parse().expect("usage: bookkeeping --drained COUNT"));
+        return;
+    }
     for count in std::env::args().skip(1) {
         let count = count.parse().expect("usage: bookkeeping COUNT…");
         of(count);
     }
+}
+
+/// Prints the bytes that a pool of so many idle entries has, and those that it keeps when it was drained.
+fn drained(count: u64) {
+    let pool = local::Pool::with_max_idle(count);
+    let held = |work: &dyn Fn()| measure(work).bytes_current;
+    let before = held(&|| (0..count).for_each(|key| drop(pool.acquire(&key, |_| Ok(Free(0))))));
+    let freed = held(&|| {
+        pool.drain();
+    });
+    println!("{before} {}", before + freed);
 }
 
 fn of(count: usize) {

@@ -13,6 +13,8 @@ mod interrupt;
 mod key;
 #[cfg(target_os = "linux")]
 mod mcp;
+#[cfg(target_os = "linux")]
+mod repl;
 mod replay;
 #[cfg(target_os = "linux")]
 mod serve;
@@ -22,8 +24,10 @@ mod site;
 mod trace;
 mod worker;
 
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -53,6 +57,8 @@ enum Command {
     BenchServe(bench_serve::Args),
     #[cfg(target_os = "linux")]
     Conformance(conformance::Args),
+    #[cfg(target_os = "linux")]
+    Repl(repl::Args),
     Worker(worker::Args),
     Replay(replay::Args),
     Compare(compare::Args),
@@ -70,7 +76,7 @@ const FAILED: u8 = 1;
 const NO_LEAN: u8 = 3;
 
 pub(crate) fn run() -> ExitCode {
-    let result = match Cli::parse().command {
+    let result = match Cli::parse_from(arguments(std::env::args_os())).command {
         Command::Check(args) => check::run(&args),
         #[cfg(target_os = "linux")]
         Command::Serve(args) => serve::run(&args),
@@ -82,6 +88,8 @@ pub(crate) fn run() -> ExitCode {
         Command::BenchServe(args) => bench_serve::run(&args),
         #[cfg(target_os = "linux")]
         Command::Conformance(args) => conformance::run(&args),
+        #[cfg(target_os = "linux")]
+        Command::Repl(args) => repl::run(&args),
         Command::Worker(args) => worker::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Compare(args) => compare::run(&args),
@@ -101,7 +109,30 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
+/// A program called `repl` is `leanpool repl`: clients look for a file of that name, and give it no arguments.
+fn arguments(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut args: Vec<OsString> = args.into_iter().collect();
+    if args.first().is_some_and(|name| Path::new(name).file_name() == Some("repl".as_ref())) {
+        args.insert(1, "repl".into());
+    }
+    args
+}
+
 /// Ends the process as clap does when arguments that are right by themselves don't fit together.
 fn wrong_usage(error: &dyn Display) -> ! {
     Cli::command().error(ErrorKind::ValueValidation, error).exit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn program_s_name_says_what_it_is() {
+        let of = |args: &[&str]| arguments(args.iter().map(OsString::from));
+        assert_eq!(of(&["/x/.lake/build/bin/repl", "--timeout", "5"])[1..], ["repl", "--timeout", "5"]);
+        assert_eq!(of(&["repl"])[1..], ["repl"]);
+        assert_eq!(of(&["/repl/leanpool", "check"])[1..], ["check"]);
+        assert_eq!(of(&["repl.exe", "check"])[1..], ["check"]);
+    }
 }

@@ -68,6 +68,9 @@ fn options_and_search_path_of_the_project_are_lake_s_and_asked_once_for_a_librar
         assert_eq!(config["searchPath"], json!([format!("{}/p/lib", files.path().display()), "/from/lake"]));
         assert_eq!(config["setup"]["options"], json!({"autoImplicit": false, "weak.linter.mine": true}));
         assert_eq!(config["setup"]["package"], "p");
+        for field in ["name", "isModule", "importArts", "dynlibs", "plugins", "options"] {
+            assert!(config["setup"].get(field).is_some(), "Lean reads no set-up without {field}");
+        }
     }
     assert_eq!(calls(&files), 2, "the path, and the library once");
     assert_eq!(configs(&files, &names).len(), 3);

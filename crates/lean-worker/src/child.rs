@@ -1,4 +1,7 @@
-//! A check in a child: what is sent, how long it may take, and what its end means.
+//! A child: what is sent, how long an answer may take, and what a check's end means.
+
+mod repl;
+mod talk;
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::Shutdown;
@@ -11,10 +14,14 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::cancel::CancelToken;
 use crate::meter::anonymous_bytes;
-use crate::protocol::{Check, ChildLine, Done, Lines, Malformed, Message, Record, Sandbox, child_line, line};
+use crate::protocol::{Check, ChildSettings, Done, Lines, Sandbox, child_line, line};
 use crate::request::Heard;
 use crate::verdict::{Cause, Death, Ending, Spent, Verdict};
 use crate::zygote::{Ended, Gone, Shared};
+
+use self::talk::{Cut, End, Phase, Step, Talk, Topic};
+
+pub(crate) use repl::Replied;
 
 /// How long a child that was to be killed may go on before its zygote is taken for broken.
 const TO_DIE: Duration = Duration::from_secs(5);
@@ -49,22 +56,6 @@ pub(crate) enum Outcome {
     ZygoteGone(Gone),
 }
 
-/// How far the end of a check has been seen to.
-enum Phase {
-    Running,
-    Cancelling,
-    Killed(Cut),
-    /// It was killed, and does not end.
-    Stuck(Cut),
-}
-
-/// Why it was killed.
-#[derive(Clone)]
-enum Cut {
-    Late,
-    Wrong(Cause),
-}
-
 impl Child {
     pub(crate) fn new(id: u64, stream: UnixStream, shared: Arc<Shared>) -> Self {
         Self {
@@ -92,6 +83,23 @@ impl Child {
         cancel: &CancelToken,
         heard: &mut dyn FnMut(Heard<'_>),
     ) -> Outcome {
+        let mut talk = Talk::new(Topic::Check(check.file), times, self.shared.limits.said, heard);
+        let settings = self.shared.limits.child();
+        let done = match self.ask(&line(Some("check"), check), settings, &mut talk, cancel) {
+            Some(End::Check(done)) => Some(done),
+            _ => None,
+        };
+        self.conclude(done, talk, cancel)
+    }
+
+    /// Sends a request, before the first one the child's settings, and hears what is said to it, until its end or the stream's.
+    fn ask(
+        &mut self,
+        request: &[u8],
+        settings: ChildSettings,
+        talk: &mut Talk<'_>,
+        cancel: &CancelToken,
+    ) -> Option<End> {
         let _call = cancel.call({
             let (shared, stream, id) = (self.shared.clone(), self.stream.clone(), self.id);
             move || {
@@ -102,18 +110,16 @@ impl Child {
         });
         let mut to_send = Vec::new();
         if self.served == 0 {
-            to_send = line(Some("child"), &self.shared.limits.child());
+            to_send = line(Some("child"), &settings);
         }
-        to_send.extend(line(Some("check"), check));
-        self.served += 1;
-        let mut talk = Talk::new(check.file, times, self.shared.limits.said, heard);
+        to_send.extend_from_slice(request);
+        self.served = self.served.saturating_add(1);
         talk.begin_until = self.sandbox.is_none().then(|| Instant::now() + self.shared.limits.patience);
-        let done = self.talk(&to_send, &mut talk);
-        self.conclude(done, talk, cancel)
+        self.talk(to_send, talk)
     }
 
-    /// Sends and reads until the check is done, or the stream has ended.
-    fn talk(&mut self, mut to_send: &[u8], talk: &mut Talk<'_>) -> Option<Done> {
+    /// Sends and reads until the answer has ended, or the stream has.
+    fn talk(&mut self, mut to_send: Vec<u8>, talk: &mut Talk<'_>) -> Option<End> {
         let mut buffer = vec![0; 64 << 10];
         loop {
             loop {
@@ -126,8 +132,8 @@ impl Child {
                 match line.and_then(|line| talk.take(line, &mut self.sandbox)) {
                     Ok(None) => {}
                     // What it says once it was to be killed came too late.
-                    Ok(Some(done)) if matches!(talk.phase, Phase::Running | Phase::Cancelling) => {
-                        return Some(done);
+                    Ok(Some(end)) if matches!(talk.phase, Phase::Running | Phase::Cancelling) => {
+                        return Some(end);
                     }
                     Ok(Some(_)) => {}
                     Err(cause) => {
@@ -146,8 +152,8 @@ impl Child {
             if let Some(step) = talk.step() {
                 match step {
                     Step::Cancel => {
-                        // One that does not read may have no room for it: then the grace ends it.
-                        let _ = (&*self.stream).write(b"cancel\n");
+                        // Behind what is still to be sent. If that is not read, the grace ends it.
+                        to_send.extend_from_slice(b"cancel\n");
                     }
                     Step::Kill => self.kill(talk, Cut::Late),
                     Step::GiveUp => {
@@ -158,7 +164,10 @@ impl Child {
             }
             let events = if to_send.is_empty() { PollFlags::IN } else { PollFlags::IN | PollFlags::OUT };
             let ready = {
-                let mut fds = [PollFd::from_borrowed_fd(self.stream.as_fd(), events)];
+                let mut fds = vec![PollFd::from_borrowed_fd(self.stream.as_fd(), events)];
+                if let (Some(interrupt), Phase::Running) = (talk.interrupt, &talk.phase) {
+                    fds.push(PollFd::from_borrowed_fd(interrupt.as_fd(), PollFlags::IN));
+                }
                 let until = talk.until.into_iter().chain(talk.begin_until).min();
                 let timeout = until.map(|until| timespec(until.saturating_duration_since(Instant::now())));
                 match poll(&mut fds, timeout.as_ref()) {
@@ -167,11 +176,11 @@ impl Child {
                 }
             };
             if ready.contains(PollFlags::OUT) && !to_send.is_empty() {
-                match (&*self.stream).write(to_send) {
-                    Ok(bytes) => to_send = &to_send[bytes..],
+                match (&*self.stream).write(&to_send) {
+                    Ok(bytes) => drop(to_send.drain(..bytes)),
                     Err(error) if is_for_a_moment(&error) => {}
                     // It has ended: what it said before is still to be read.
-                    Err(_) => to_send = &[],
+                    Err(_) => to_send.clear(),
                 }
             }
             if ready.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
@@ -252,104 +261,6 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         self.shared.forget(self.id, self.bytes);
-    }
-}
-
-/// What a check has said, and until when something has to happen.
-struct Talk<'a> {
-    file: &'a str,
-    times: Times,
-    said_at_most: u64,
-    heard: &'a mut dyn FnMut(Heard<'_>),
-    phase: Phase,
-    until: Option<Instant>,
-    /// Until when the child has to say that it has begun.
-    begin_until: Option<Instant>,
-    messages: Vec<Message>,
-    records: Vec<Record>,
-    output: String,
-    bytes: u64,
-}
-
-enum Step {
-    Cancel,
-    Kill,
-    GiveUp,
-}
-
-impl<'a> Talk<'a> {
-    fn new(file: &'a str, times: Times, said_at_most: u64, heard: &'a mut dyn FnMut(Heard<'_>)) -> Self {
-        let until = times.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        Self {
-            file,
-            times,
-            said_at_most,
-            heard,
-            phase: Phase::Running,
-            until,
-            begin_until: None,
-            messages: Vec::new(),
-            records: Vec::new(),
-            output: String::new(),
-            bytes: 0,
-        }
-    }
-
-    /// Takes what was said. The check's end, or why the child is to be killed.
-    fn take(&mut self, line: ChildLine, sandbox: &mut Option<Sandbox>) -> Result<Option<Done>, Cause> {
-        let is_ours = |file: &str| {
-            if file == self.file {
-                return Ok(());
-            }
-            let other = Malformed::new("what it says is of another file", file.as_bytes());
-            Err(Cause::Protocol(other.to_string()))
-        };
-        match line {
-            ChildLine::Message(message) => {
-                self.bytes += message.json.len() as u64;
-                (self.heard)(Heard::Message(&message));
-                self.messages.push(message);
-            }
-            ChildLine::Record { file, record, bytes } => {
-                is_ours(&file)?;
-                self.bytes += bytes;
-                (self.heard)(Heard::Record(&record));
-                self.records.push(record);
-            }
-            ChildLine::Output { file, text } => {
-                is_ours(&file)?;
-                self.bytes += text.len() as u64;
-                self.output.push_str(&text);
-            }
-            ChildLine::Begun(begun) => *sandbox = Some(begun),
-            ChildLine::Failed { error } => return Err(Cause::Protocol(error)),
-            ChildLine::Done(done) => {
-                is_ours(&done.file)?;
-                return Ok(Some(done));
-            }
-        }
-        if self.bytes > self.said_at_most { Err(Cause::Flood) } else { Ok(None) }
-    }
-
-    /// What is to be done now, because the time for something is over.
-    fn step(&mut self) -> Option<Step> {
-        let until = self.until?;
-        if Instant::now() < until {
-            return None;
-        }
-        match &self.phase {
-            Phase::Running => {
-                self.phase = Phase::Cancelling;
-                self.until = until.checked_add(self.times.grace);
-                Some(Step::Cancel)
-            }
-            Phase::Cancelling => Some(Step::Kill),
-            Phase::Killed(cut) => {
-                self.phase = Phase::Stuck(cut.clone());
-                Some(Step::GiveUp)
-            }
-            Phase::Stuck(_) => None,
-        }
     }
 }
 

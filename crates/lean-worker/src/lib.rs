@@ -38,6 +38,22 @@
 //!
 //! `tests/what_can_go_wrong.rs` has a test for each, with a worker that does as it is told.
 //!
+//! # Sessions
+//!
+//! A [`Session`] answers requests of the Lean REPL, one after the other. It has a child of its own for each header that comes up in it, so a hundred sessions with
+//! one header have one import. Whatever happens, a request has an answer: the REPL's, or `{"message": …}`.
+//!
+//! - A child ends in a request, in whatever of the above ways, or between two: the states that it held are gone. The answer says why and which; who asks for one of
+//!   them later is told so again. All other states stay, and no number is given out twice.
+//! - A request is late or interrupted, and comes back: nothing is lost. It does not: its child is killed, as above.
+//! - A child claims numbers that are another's, or that no request leads to, or answers something that is no JSON in one piece: as above.
+//! - A zygote dies: so do its children. A request that needs no state of theirs begins again, the third time in a zygote of its own.
+//! - An import fails: Lean's words. It is broken off, as the session that began it has ended: another one that waits for it begins anew.
+//! - All zygotes that may be kept are in use by other sessions: a further header is refused after a second, as sessions last.
+//! - What was imported has changed: requests that begin with imports get a new zygote, states that are there stay.
+//!
+//! [`lending`] lends sessions to other processes of the same user. `tests/sessions.rs` and `tests/lending.rs` have a test for each.
+//!
 //! # What is looked at, and what is believed
 //!
 //! A worker runs the code of whoever wrote the files. What it says of its file is that file's matter: a check can say that it is done without errors, as it
@@ -50,7 +66,13 @@ mod cancel;
 #[cfg(target_os = "linux")]
 mod child;
 mod header;
+#[cfg(target_os = "linux")]
+mod held;
+#[cfg(target_os = "linux")]
+mod interrupt;
 pub mod launch;
+#[cfg(target_os = "linux")]
+pub mod lending;
 mod limits;
 #[cfg(target_os = "linux")]
 mod listing;
@@ -61,6 +83,8 @@ mod protocol;
 mod request;
 mod run;
 mod schedule;
+#[cfg(target_os = "linux")]
+mod session;
 mod snapshots;
 mod stale;
 mod surroundings;
@@ -74,6 +98,8 @@ mod zygote;
 pub use cache::{Cache, CacheError};
 pub use cancel::CancelToken;
 pub use header::Header;
+#[cfg(target_os = "linux")]
+pub use interrupt::Interrupt;
 pub use limits::Limits;
 #[cfg(target_os = "linux")]
 pub use listing::ZygoteInfo;
@@ -82,6 +108,8 @@ pub use protocol::{Message, Position, Record, Sandbox, Severity};
 pub use request::{Asked, CheckTimes, File, Heard, ToCheck};
 pub use run::{Engine, Event, check_files};
 pub use schedule::InOrder;
+#[cfg(target_os = "linux")]
+pub use session::{Requests, Session, message as repl_message};
 pub use snapshots::Snapshots;
 pub use surroundings::Surroundings;
 pub use toolchain::{Places, Toolchain, ToolchainError};

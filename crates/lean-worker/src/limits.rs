@@ -61,6 +61,7 @@ impl Limits {
             network: self.sandbox.then_some(false),
             // No folder at all: what is not there need not be cleaned up.
             writable: self.sandbox.then_some(""),
+            folder: None,
         }
     }
 

@@ -119,7 +119,8 @@ impl Plain {
         if let Some(root) = &self.root {
             command.arg(argument("--root=", root));
         }
-        let setup = match around.setup.as_deref().map(Written::new).transpose() {
+        let written = |setup| Written::new(&file.own_setup(setup)?);
+        let setup = match around.setup.as_deref().map(written).transpose() {
             Ok(setup) => setup,
             Err(error) => {
                 let words = format!("the set-up for `lean` can't be written to a file: {error}");

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 #[cfg(target_os = "linux")]
 use std::sync::Arc;
+#[cfg(target_os = "linux")]
+use std::time::Duration;
 
 use pool_core::capacity::{Both, MaxLive, MaxLiveWeight};
 use pool_core::eviction::Recall;
@@ -74,18 +76,34 @@ impl Zygotes {
         Self(pool)
     }
 
-    /// The zygote for `key`: the one that is there, or what `start` makes, once for all who ask meanwhile.
+    /// The zygote for `key`: the one that is there, or what `start` makes, once for all who ask meanwhile. It waits for room: with
+    /// `patience` no longer than that, once nothing is being started.
     pub(crate) fn lend(
         &self,
         key: &Key,
+        patience: Option<Duration>,
         cancel: &CancelToken,
-        start: impl FnOnce(&Key) -> Result<Zygote, StartError>,
+        start: impl Fn(&Key) -> Result<Zygote, StartError>,
     ) -> Result<Loan, StartError> {
         let (token, _call) = until(cancel);
-        let options = AcquireOptions::new().until_cancelled(&token);
-        self.0.acquire_with(key, &options, start).map_err(|error| match error {
+        let mut options = AcquireOptions::new().until_cancelled(&token);
+        if let Some(patience) = patience {
+            options = options.timeout(patience);
+        }
+        let lent = loop {
+            match self.0.acquire_with(key, &options, &start) {
+                // What is being started may be what is waited for.
+                Err(AcquireError::TimedOut { at, .. }) if at.usage.opening > 0 => {}
+                lent => break lent,
+            }
+        };
+        lent.map_err(|error| match error {
             AcquireError::Open { error, .. } => (*error).clone(),
             AcquireError::Cancelled { .. } | AcquireError::Closed { .. } => StartError::Cancelled,
+            AcquireError::TimedOut { at, .. } => StartError::NotStarted(format!(
+                "there is no room for it: {} imports are in use; end a session, or raise --max-memory or --capacity",
+                at.usage.leased
+            )),
             refused => StartError::NotStarted(format!(
                 "there is no room for it: {refused}; raise --max-memory or --capacity"
             )),

@@ -6,6 +6,7 @@
 mod lines;
 mod message;
 mod record;
+mod repl;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,6 +14,7 @@ use serde_json::Value;
 pub(crate) use lines::Lines;
 pub use message::{Message, Position, Severity};
 pub use record::Record;
+pub(crate) use repl::{Answered, Ask, What};
 
 /// The longest packet: an event with 16 KiB of output, six bytes for each, and what is around it.
 pub(crate) const LONGEST_PACKET: usize = 256 << 10;
@@ -48,10 +50,13 @@ pub(crate) enum ChildLine {
     /// The child has begun, with what its sandbox is made of.
     Begun(Sandbox),
     Output {
-        file: String,
+        /// Of a check, its file.
+        file: Option<String>,
         text: String,
     },
     Done(Done),
+    /// The answer to a request of the REPL.
+    Repl(Answered),
     /// What was asked is not understood.
     Failed {
         error: String,
@@ -165,7 +170,7 @@ struct Failed {
 pub(crate) fn child_line(line: &[u8]) -> Result<ChildLine, Malformed> {
     #[derive(Deserialize)]
     struct Output {
-        file: String,
+        file: Option<String>,
         text: String,
     }
     let line = text(line)?;
@@ -173,6 +178,7 @@ pub(crate) fn child_line(line: &[u8]) -> Result<ChildLine, Malformed> {
         None => ChildLine::Message(Message::parse(line)?),
         Some("child") => ChildLine::Begun(fields(line)?),
         Some("done") => ChildLine::Done(fields(line)?),
+        Some("repl") => ChildLine::Repl(Answered::parse(line)?),
         Some("output") => {
             let Output { file, text } = fields(line)?;
             ChildLine::Output { file, text }
@@ -248,6 +254,9 @@ pub(crate) struct ChildSettings {
     pub(crate) network: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) writable: Option<&'static str>,
+    /// Where to work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) folder: Option<String>,
 }
 
 /// A check, as it is asked for.

@@ -29,6 +29,30 @@ impl File {
     }
 }
 
+impl File {
+    /// The set-up `setup` (JSON, as `lean --setup` takes it) for this file: with the name of its module.
+    ///
+    /// # Errors
+    /// If the set-up is no JSON.
+    pub fn own_setup(&self, setup: &str) -> serde_json::Result<String> {
+        let mut fields: serde_json::Value = serde_json::from_str(setup)?;
+        if !self.module.is_empty() {
+            fields["name"] = name_of(&self.module).into();
+        }
+        Ok(fields.to_string())
+    }
+}
+
+/// A name as Lean writes it: what is no identifier is quoted.
+fn name_of(parts: &[String]) -> String {
+    let is_plain = |part: &str| {
+        part.starts_with(|c: char| c.is_alphabetic() || c == '_')
+            && part.chars().all(|c| c.is_alphanumeric() || "_'!?".contains(c))
+    };
+    let parts = parts.iter().map(|part| if is_plain(part) { part.clone() } else { format!("«{part}»") });
+    parts.collect::<Vec<_>>().join(".")
+}
+
 /// What is asked of a check beside Lean's messages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
@@ -119,5 +143,21 @@ impl Refusal {
             }
             Self::Failed(words) => Verdict::without_messages(Ending::Failed(words.clone())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn set_up_of_a_file_names_its_module_as_lean_writes_names() {
+        let named = |parts: &[&str]| {
+            let module = parts.iter().map(|part| (*part).to_owned()).collect();
+            let file = File { module, ..File::new("a.lean", "") };
+            file.own_setup(r#"{"name": "_unknown"}"#).unwrap()
+        };
+        assert_eq!(named(&["A", "B'", "x.y", "1080"]), r#"{"name":"A.B'.«x.y».«1080»"}"#);
+        assert_eq!(named(&[]), r#"{"name":"_unknown"}"#);
     }
 }

@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::header::Header;
 use crate::protocol::{Config, line};
 
 /// What files are checked in, but for their headers. Files with equal surroundings and equal headers share a zygote.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Surroundings {
     /// The folder of the toolchain.
     pub sysroot: PathBuf,

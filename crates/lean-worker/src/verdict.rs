@@ -111,42 +111,45 @@ const SHOWN_LINES: usize = 5;
 
 impl std::fmt::Display for Death {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.cause {
-            Cause::Exited(code) => write!(
-                f,
-                "the process that checked this file ended with exit code {code} before it was done: something in the file calls `IO.Process.exit`"
+        f.write_str(&self.in_words("checked", "file"))
+    }
+}
+
+impl Death {
+    /// In words, where the process `did` (past tense) a `what`.
+    pub(crate) fn in_words(&self, did: &str, what: &str) -> String {
+        let process = format!("the process that {did} this {what}");
+        let mut said = match &self.cause {
+            Cause::Exited(code) => format!(
+                "{process} ended with exit code {code} before it was done: something in the {what} calls `IO.Process.exit`"
             ),
-            Cause::Signal(number) => {
-                write!(f, "the process that checked this file was ended by signal {number}{}", name(*number))
+            Cause::Signal(number) => format!("{process} was ended by signal {number}{}", name(*number)),
+            Cause::StackOverflow => format!("a stack overflow ended {process}"),
+            Cause::Memory(None) => format!("{process} ran out of memory"),
+            Cause::Memory(Some(limit)) => {
+                format!("{process} wanted more memory than the {} MiB that it may have", limit >> 20)
             }
-            Cause::StackOverflow => f.write_str("a stack overflow ended the process that checked this file"),
-            Cause::Memory(None) => f.write_str("the process that checked this file ran out of memory"),
-            Cause::Memory(Some(limit)) => write!(
-                f,
-                "the process that checked this file wanted more memory than the {} MiB that it may have",
-                limit >> 20
-            ),
-            Cause::Processor(limit) => {
-                f.write_str("the process that checked this file had all of its processor time")?;
-                limit.map_or(Ok(()), |seconds| write!(f, ", {seconds} s"))
+            Cause::Processor(None) => format!("{process} had all of its processor time"),
+            Cause::Processor(Some(seconds)) => {
+                format!("{process} had all of its processor time, {seconds} s")
             }
-            Cause::FileSize => {
-                f.write_str("the process that checked this file wrote a larger file than it may")
-            }
-            Cause::Flood => f.write_str("this file says more than is kept; its check was ended"),
+            Cause::FileSize => format!("{process} wrote a larger file than it may"),
+            Cause::Flood => format!("this {what} says more than is kept; its process was ended"),
             Cause::Protocol(said) => {
-                write!(f, "the process that checked this file was ended, as it does not keep to the protocol: {said}")
+                format!("{process} was ended, as it does not keep to the protocol: {said}")
             }
-            Cause::NoFork => {
-                f.write_str("no process could be forked for this file: memory or the limit on processes (`ulimit -u`) is used up")
-            }
-            Cause::Unknown => {
-                f.write_str("the process that checked this file ended, and nothing says why")
-            }
-        }?;
+            Cause::NoFork => format!(
+                "no process could be forked for this {what}: memory or the limit on processes (`ulimit -u`) is used up"
+            ),
+            Cause::Unknown => format!("{process} ended, and nothing says why"),
+        };
         // The first of them say what was wrong; what follows are traces of thousands of lines.
         let words: Vec<&str> = self.output.trim().lines().take(SHOWN_LINES).collect();
-        if words.is_empty() { Ok(()) } else { write!(f, ". Its last words: {}", words.join("\n")) }
+        if !words.is_empty() {
+            said.push_str(". Its last words: ");
+            said.push_str(&words.join("\n"));
+        }
+        said
     }
 }
 

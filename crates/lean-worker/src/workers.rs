@@ -3,12 +3,14 @@
 use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use pool_core::Stats as PoolStats;
 
 use crate::cancel::CancelToken;
 use crate::child::{Outcome, Times};
 use crate::header::{self, Found};
+use crate::held::{AllHeld, Held};
 use crate::launch::Launcher;
 use crate::limits::Limits;
 use crate::listing::Listing;
@@ -23,7 +25,7 @@ use crate::verdict::{Ending, Verdict};
 use crate::zygote::{Start, StartError, Zygote};
 
 /// How often a zygote may die in a row under one file, or while it starts, before that is the file's verdict.
-const TRIES: u32 = 3;
+pub(crate) const TRIES: u32 = 3;
 
 /// How much may be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +52,7 @@ fn available_memory() -> Option<u64> {
 /// Lean in processes of its own. Used by many threads at once.
 pub struct Workers {
     zygotes: Zygotes,
+    held: AllHeld,
     limits: Arc<Limits>,
     launcher: Option<Launcher>,
     meter: Arc<Meter>,
@@ -69,7 +72,7 @@ pub struct Stats {
     pub children: u64,
     /// Of these, before anybody had asked.
     pub forked_ahead: u64,
-    /// Checks whose process died.
+    /// Checks, and processes of sessions, that died.
     pub deaths: u64,
     /// The most bytes that all processes together had of their own: zygotes, and children at the end of each file.
     pub peak_bytes: u64,
@@ -82,6 +85,7 @@ impl Workers {
     #[must_use]
     pub fn new(kept: Kept, limits: Limits, launcher: Option<Launcher>) -> Self {
         Self {
+            held: AllHeld::default(),
             zygotes: Zygotes::new(kept.zygotes, kept.memory),
             limits: Arc::new(limits),
             launcher,
@@ -137,7 +141,8 @@ impl Workers {
             tries += 1;
             let key = Key { around: around.clone(), header: Arc::new(found.header.clone()) };
             // The last try is made alone: a zygote that dies then dies of this file, not of another that it checked at the same time.
-            let zygote = match self.zygote(&key, tries == TRIES, cancel) {
+            let place = if tries == TRIES { Place::Alone } else { Place::Shared(None) };
+            let zygote = match self.zygote(&key, place, cancel) {
                 Ok(zygote) => zygote,
                 Err(StartError::Died { .. }) if tries < TRIES => continue,
                 Err(StartError::Cancelled) => return Ok(Verdict::without_messages(Ending::Cancelled)),
@@ -200,7 +205,8 @@ impl Workers {
         }
     }
 
-    fn zygote(&self, key: &Key, alone: bool, cancel: &CancelToken) -> Result<Lent, StartError> {
+    /// The zygote for `key`.
+    pub(crate) fn zygote(&self, key: &Key, place: Place, cancel: &CancelToken) -> Result<Lent, StartError> {
         let start = |key: &Key| {
             let around = &key.around;
             let rests_on = stale::of_import(&key.header, &around.search_path, around.project.as_deref());
@@ -226,10 +232,12 @@ impl Workers {
             };
             started
         };
-        if alone {
-            start(key).map(Lent::Alone)
-        } else {
-            self.zygotes.lend(key, cancel, start).map(Lent::Shared)
+        match place {
+            Place::Alone => start(key).map(Lent::Alone),
+            Place::Shared(patience) => {
+                self.held.give_back_the_dead();
+                self.zygotes.lend(key, patience, cancel, start).map(Lent::Shared)
+            }
         }
     }
 
@@ -240,6 +248,16 @@ impl Workers {
     /// The zygote of `key` is of no use any more.
     pub(crate) fn give_up(&self, key: &Key) {
         self.zygotes.give_up(key);
+    }
+
+    /// Has a zygote held by a session.
+    pub(crate) fn hold(&self, zygote: Lent) -> Held {
+        self.held.hold(zygote)
+    }
+
+    /// A child ended before it was done.
+    pub(crate) fn note_death(&self) {
+        self.meter.counts.deaths.fetch_add(1, Ordering::Relaxed);
     }
 
     /// What was done so far.
@@ -259,13 +277,23 @@ impl Workers {
     }
 }
 
-enum Lent {
+/// Where a zygote is to come from.
+#[derive(Clone, Copy)]
+pub(crate) enum Place {
+    /// The pool, where room is waited for: so long, if that is said.
+    Shared(Option<Duration>),
+    /// It is started, and nobody else gets it.
+    Alone,
+}
+
+/// A zygote that is used.
+pub(crate) enum Lent {
     Shared(Loan),
     Alone(Zygote),
 }
 
 impl Lent {
-    fn get(&self) -> &Zygote {
+    pub(crate) fn get(&self) -> &Zygote {
         match self {
             Self::Shared(loan) => loan,
             Self::Alone(zygote) => zygote,

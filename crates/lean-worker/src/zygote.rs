@@ -187,7 +187,8 @@ impl Zygote {
         }
     }
 
-    fn fork(&self) -> Result<Child, Gone> {
+    /// A new child.
+    pub(crate) fn fork(&self) -> Result<Child, Gone> {
         let shared = &self.0.shared;
         let broken =
             |error: std::io::Error| shared.broken(&format!("it can't be asked for a child ({error})"));

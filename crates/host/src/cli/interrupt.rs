@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 static ASKED: AtomicU8 = AtomicU8::new(0);
 
 /// By Ctrl-C.
-const INTERRUPTED: u8 = 130;
+pub(super) const INTERRUPTED: u8 = 130;
 
 /// From now on Ctrl-C (or a polite kill) is noticed.
 pub(super) fn watch() -> io::Result<()> {
@@ -30,8 +30,9 @@ pub(super) fn watch_and(
     })
 }
 
+/// Has `each` called with the exit code of each signal, on a thread of its own.
 #[cfg(unix)]
-fn on_signal(each: impl Fn(u8) + Send + 'static) -> io::Result<()> {
+pub(super) fn on_signal(each: impl Fn(u8) + Send + 'static) -> io::Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     use signal_hook::iterator::Signals;
 

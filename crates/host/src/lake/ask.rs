@@ -322,8 +322,17 @@ enum Said {
 impl Setup {
     fn text(&self) -> String {
         let mut fields = self.0.clone();
-        // Lean asks for it; the module of each file is said with the file.
-        fields.entry("name").or_insert_with(|| json!("_unknown"));
+        // Lean wants all of them. The module of each file is said with the file.
+        for (name, neutral) in [
+            ("name", json!("_unknown")),
+            ("isModule", json!(false)),
+            ("importArts", json!({})),
+            ("dynlibs", json!([])),
+            ("plugins", json!([])),
+            ("options", json!({})),
+        ] {
+            fields.entry(name).or_insert(neutral);
+        }
         Value::Object(fields).to_string()
     }
 
@@ -346,11 +355,13 @@ impl Setup {
         if let Some(artifacts) = self.0.get("importArts") {
             texts(artifacts, &mut files);
         }
-        let is_found = |file: &&str| {
-            let file = Path::new(file);
-            search_path.iter().any(|folder| file.starts_with(folder))
-                || sysroot.is_some_and(|sysroot| file.starts_with(sysroot))
-        };
+        // Lake follows links, and whoever named the project may not have.
+        let folders = search_path.iter().map(Path::new).chain(sysroot);
+        let folders: Vec<PathBuf> = folders
+            .flat_map(|folder| [Some(folder.to_owned()), folder.canonicalize().ok()])
+            .flatten()
+            .collect();
+        let is_found = |file: &&str| folders.iter().any(|folder| Path::new(file).starts_with(folder));
         is_empty("dynlibs") && files.iter().all(is_found)
     }
 }

@@ -136,3 +136,28 @@ fn requests_are_one_line_with_what_was_set() {
         b"{\"check\":{\"file\":\"a\",\"source\":\"x\\ny\",\"module\":[\"A\"],\"extras\":[\"sorries\"]}}\n"
     );
 }
+
+#[test]
+fn requests_of_the_repl_and_their_answers_are_read_and_written_as_the_protocol_has_them() {
+    let request = serde_json::json!({"cmd": "x\ny", "env": 3});
+    assert_eq!(
+        line(None, &Ask { repl: &request, next: [4, 7], pretty: true }),
+        b"{\"repl\":{\"cmd\":\"x\\ny\",\"env\":3},\"next\":[4,7],\"pretty\":true}\n"
+    );
+    let read = |text: &[u8]| match child_line(text) {
+        Ok(ChildLine::Repl(answered)) => answered,
+        other => panic!("{other:?}"),
+    };
+    let text = br#"{"record":"repl","text":"{\"env\": 4,\n \"sorries\": [{\"proofState\": 7}]}","next":[5,8],"cancelled":false,"micros":1}"#;
+    let Answered { what: What::Text { text, numbers }, next, cancelled } = read(text) else { panic!() };
+    assert_eq!(
+        (text.as_str(), next, cancelled),
+        ("{\"env\": 4,\n \"sorries\": [{\"proofState\": 7}]}", [5, 8], false)
+    );
+    assert_eq!((numbers.env, numbers.proofs().collect::<Vec<_>>()), (Some(4), vec![7]));
+    let header =
+        read(br#"{"record":"repl","header":"import Lean\n","next":[0,0],"cancelled":false,"micros":1}"#);
+    assert_eq!(header.what, What::Header("import Lean\n".to_owned()));
+    let output = child_line(br#"{"record":"output","text":"x"}"#).unwrap();
+    assert_eq!(output, ChildLine::Output { file: None, text: "x".to_owned() });
+}

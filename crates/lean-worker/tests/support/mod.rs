@@ -163,3 +163,13 @@ impl Own {
 pub(crate) fn kill(pid: &str, signal: &str) {
     let _ = Command::new("kill").args([signal, pid]).stderr(Stdio::null()).status();
 }
+
+/// A session of the REPL that works in `folder`.
+pub(crate) fn session(
+    workers: &Arc<Workers>,
+    around: &Arc<Surroundings>,
+    folder: &std::path::Path,
+    times: CheckTimes,
+) -> lean_worker::Session {
+    lean_worker::Session::new(workers.clone(), around.clone(), folder, times, CancelToken::new()).unwrap()
+}

@@ -1,6 +1,6 @@
 //! What the command `lean` says of a file.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::num::NonZero;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
@@ -77,7 +77,7 @@ fn run(file: &ToCheck, args: &[&str], limit: Duration, root: Option<&Path>) -> O
         command.arg(format!("--root={}", root.display()));
     }
     // Lean names the module as the set-up does.
-    let setup = around.setup.as_ref().map(|setup| setup_of(setup, &file.module)).transpose().ok()?;
+    let setup = around.setup.as_ref().map(|setup| written(&file.own_setup(setup)?)).transpose().ok()?;
     if let Some(setup) = &setup {
         command.arg(format!("--setup={}", setup.path().display()));
     }
@@ -110,12 +110,8 @@ fn run(file: &ToCheck, args: &[&str], limit: Duration, root: Option<&Path>) -> O
     Some((String::from_utf8_lossy(&bytes).into_owned(), status))
 }
 
-fn setup_of(setup: &str, module: &[String]) -> std::io::Result<tempfile::NamedTempFile> {
-    let mut fields: serde_json::Value = serde_json::from_str(setup)?;
-    if !module.is_empty() {
-        fields["name"] = module.join(".").into();
-    }
-    let file = tempfile::NamedTempFile::new()?;
-    serde_json::to_writer(&file, &fields)?;
+fn written(text: &str) -> std::io::Result<tempfile::NamedTempFile> {
+    let mut file = tempfile::NamedTempFile::new()?;
+    file.write_all(text.as_bytes())?;
     Ok(file)
 }

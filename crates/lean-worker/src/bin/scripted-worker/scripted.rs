@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 pub(crate) fn run(args: &[String]) {
     let number = |at: usize| args.get(at).and_then(|arg| arg.parse::<i32>().ok());
     match args.first().map(String::as_str) {
-        Some("child") => child::run(number(1)),
+        Some("child") => child::run(number(1), args.get(2).map_or("", String::as_str)),
         Some("orphan") => forever(),
         _ => match number(0) {
             Some(control) => zygote(control),
@@ -62,7 +62,7 @@ fn zygote(control: i32) {
     let said = |word: &str| header.split_whitespace().any(|said| said == word);
     let mut out = std::io::stdout();
     let mut say = |bytes: &[u8]| out.write_all(bytes).and_then(|()| out.flush()).unwrap_or_else(|_| exit(3));
-    if said("Script.Silent") {
+    if said("Script.Silent") || (said("Script.SilentOnce") && is_among_first(1, &config)) {
         wait_for_end(&control);
     }
     if said("Script.Stubborn") {
@@ -130,7 +130,7 @@ fn zygote(control: i32) {
         ("Script.SlowToEnd", Script::SlowToEnd),
     ];
     let script = script.into_iter().find(|(word, _)| said(word)).map_or(Script::Good, |(_, script)| script);
-    serve(&control, script);
+    serve(&control, script, header);
 }
 
 /// Whether this is the first zygote that asks: the first folder of the search path has the note.
@@ -159,7 +159,7 @@ struct Running {
     output: File,
 }
 
-fn serve(control: &OwnedFd, script: Script) {
+fn serve(control: &OwnedFd, script: Script, header: &str) {
     set_parent_process_death_signal(None).unwrap();
     set_child_subreaper(Some(getpid())).unwrap();
     if script == Script::Deaf {
@@ -180,7 +180,7 @@ fn serve(control: &OwnedFd, script: Script) {
             kill_orphans(&running);
         }
         if is_control {
-            command(control, &mut running, script);
+            command(control, &mut running, script, header);
         }
     }
 }
@@ -214,7 +214,7 @@ fn tell(control: &OwnedFd, packet: &[u8]) {
     let _ = send(control, packet, SendFlags::NOSIGNAL);
 }
 
-fn command(control: &OwnedFd, running: &mut Vec<Running>, script: Script) {
+fn command(control: &OwnedFd, running: &mut Vec<Running>, script: Script, header: &str) {
     let mut packet = [0; 64];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
@@ -246,7 +246,7 @@ fn command(control: &OwnedFd, running: &mut Vec<Running>, script: Script) {
             tell(control, json!({"event": "forked", "id": id, "pid": -1}).to_string().as_bytes());
         }
         ("fork", Some(stream)) => {
-            let child = start(id, stream);
+            let child = start(id, stream, header);
             tell(
                 control,
                 json!({"event": "forked", "id": id, "pid": child.process.id()}).to_string().as_bytes(),
@@ -269,12 +269,13 @@ fn command(control: &OwnedFd, running: &mut Vec<Running>, script: Script) {
     }
 }
 
-fn start(id: u64, stream: OwnedFd) -> Running {
+fn start(id: u64, stream: OwnedFd, header: &str) -> Running {
     let output = File::from(memfd_create("output", MemfdFlags::CLOEXEC).unwrap());
     let nothing = File::open("/dev/null").unwrap();
     let process = Command::new("/proc/self/exe")
         .arg("child")
         .arg(std::process::id().to_string())
+        .arg(header)
         .stdin(Stdio::from(stream))
         .stdout(output.try_clone().unwrap())
         .stderr(output.try_clone().unwrap())

@@ -1,5 +1,7 @@
 //! A child: does what the lines of a file say.
 
+mod repl;
+
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, Write};
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
@@ -13,9 +15,10 @@ use rustix::process::{
 };
 use serde_json::{Value, json};
 
+use self::repl::Session;
 use super::{forever, message};
 
-pub(super) fn run(parent: Option<i32>) {
+pub(super) fn run(parent: Option<i32>, header: &str) {
     set_parent_process_death_signal(Some(Signal::KILL)).unwrap();
     if getppid().map(|parent| parent.as_raw_nonzero().get()) != parent {
         exit(1);
@@ -33,6 +36,7 @@ pub(super) fn run(parent: Option<i32>) {
         }
     });
     let mut child = Child { stream, lines, checks: 0 };
+    let mut session = Session::new(header);
     while let Ok(line) = child.lines.recv() {
         let Ok(line) = serde_json::from_str::<Value>(&line) else { continue };
         if let Some(settings) = line.get("child") {
@@ -40,12 +44,17 @@ pub(super) fn run(parent: Option<i32>) {
                 let limit = Some(bytes + (32 << 20));
                 setrlimit(Resource::Data, Rlimit { current: limit, maximum: limit }).unwrap();
             }
+            if let Some(folder) = settings["folder"].as_str() {
+                std::env::set_current_dir(folder).unwrap();
+            }
             // It keeps itself in nothing, and says what it was told to.
             let landlock = u32::from(settings["writable"] == "");
             child.say(&json!({"record": "child", "pid": std::process::id(), "landlock": landlock,
                 "seccomp": settings["network"] == false}));
         } else if let Some(check) = line.get("check") {
             child.check(check);
+        } else if line.get("repl").is_some() {
+            session.answer(&mut child, &line);
         } else {
             child.say(&json!({"record": "failed", "error": "neither child nor check"}));
         }
@@ -104,39 +113,14 @@ impl Child {
                     self.say(&message(file, line, &parts.join(".")));
                 }
                 "checks" => self.say(&message(file, line, &self.checks.to_string())),
-                "wait" => std::thread::sleep(Duration::from_millis(rest.parse().unwrap())),
                 "print" => print!("{rest}"),
                 "until-cancelled" => {
                     while self.lines.recv().unwrap_or_else(|_| exit(0)) != "cancel" {}
                     cancelled = true;
                 }
-                "ignore-cancel" => forever(),
-                "exit" => exit(rest.parse().unwrap()),
-                "abort" => {
-                    eprintln!("{rest}");
-                    std::process::abort()
-                }
-                "kill-zygote" => {
-                    kill_process(getppid().unwrap(), Signal::KILL).unwrap();
-                    forever();
-                }
-                "kill-me" => {
-                    kill_process(getpid(), Signal::KILL).unwrap();
-                    forever();
-                }
-                "half" => {
-                    self.write(br#"{"caption":"","data":"half a li"#);
-                    exit(1);
-                }
                 "flood" => loop {
                     self.say(&message(file, line, &"x".repeat(10_000)));
                 },
-                "endless-line" => loop {
-                    self.write(&[b'x'; 65536]);
-                },
-                "bytes" => self.write(b"\xff\xfe\xfd\n"),
-                "record" => self.say(&json!({"record": "surprise"})),
-                "odd" => self.write(format!("{rest}\n").as_bytes()),
                 "other-file" => done_file = "another.lean".into(),
                 "other-header" => {
                     let failure = "another header than the zygote's";
@@ -158,24 +142,7 @@ impl Child {
                         .unwrap();
                     self.say(&message(file, line, &orphan.id().to_string()));
                 }
-                "eat" => {
-                    let mut eaten = Vec::new();
-                    loop {
-                        let mut piece: Vec<u8> = Vec::new();
-                        if piece.try_reserve_exact(1 << 20).is_err() {
-                            drop(eaten);
-                            eprintln!("INTERNAL PANIC: out of memory");
-                            exit(1);
-                        }
-                        piece.resize(1 << 20, 1);
-                        eaten.push(piece);
-                    }
-                }
-                "grow" => {
-                    let bytes: usize = rest.parse().unwrap();
-                    std::mem::forget(vec![1_u8; bytes]);
-                }
-                _ => {}
+                _ => self.misbehave(word, rest),
             }
         }
         let output = take_output();
@@ -184,6 +151,54 @@ impl Child {
         }
         self.say(&json!({"record": "done", "file": done_file, "errors": errors, "maxErrors": false,
             "cancelled": cancelled, "micros": 1, "cpuMicros": 1}));
+    }
+    /// What a script does that has nothing to do with a file.
+    fn misbehave(&self, word: &str, rest: &str) {
+        match word {
+            "wait" => std::thread::sleep(Duration::from_millis(rest.parse().unwrap())),
+            "ignore-cancel" => forever(),
+            "exit" => exit(rest.parse().unwrap()),
+            "abort" => {
+                eprintln!("{rest}");
+                std::process::abort()
+            }
+            "kill-zygote" => {
+                kill_process(getppid().unwrap(), Signal::KILL).unwrap();
+                forever();
+            }
+            "kill-me" => {
+                kill_process(getpid(), Signal::KILL).unwrap();
+                forever();
+            }
+            "half" => {
+                self.write(br#"{"caption":"","data":"half a li"#);
+                exit(1);
+            }
+            "endless-line" => loop {
+                self.write(&[b'x'; 65536]);
+            },
+            "bytes" => self.write(b"\xff\xfe\xfd\n"),
+            "record" => self.say(&json!({"record": "surprise"})),
+            "odd" => self.write(format!("{rest}\n").as_bytes()),
+            "eat" => {
+                let mut eaten = Vec::new();
+                loop {
+                    let mut piece: Vec<u8> = Vec::new();
+                    if piece.try_reserve_exact(1 << 20).is_err() {
+                        drop(eaten);
+                        eprintln!("INTERNAL PANIC: out of memory");
+                        exit(1);
+                    }
+                    piece.resize(1 << 20, 1);
+                    eaten.push(piece);
+                }
+            }
+            "grow" => {
+                let bytes: usize = rest.parse().unwrap();
+                std::mem::forget(vec![1_u8; bytes]);
+            }
+            _ => {}
+        }
     }
 }
 

@@ -1,0 +1,107 @@
+//! The other end: a session that runs in another process.
+
+use std::io::BufReader;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::wire::{Ask, First, Hello, Say, VERSION, read_line, write_line};
+
+/// How long a lender may take to say that it is ready. It need not import for that.
+const TO_GET_READY: Duration = Duration::from_secs(20);
+
+/// A session that is lent.
+#[derive(Debug)]
+pub struct Borrowed {
+    lines: BufReader<UnixStream>,
+    writer: Interruption,
+}
+
+/// What asks a lent session's request to come back, for other threads.
+#[derive(Clone, Debug)]
+pub struct Interruption(Arc<Mutex<UnixStream>>);
+
+/// Why no session is lent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BorrowError {
+    /// Nobody listens there.
+    #[error("nobody lends sessions at {}: {error}", path.display())]
+    Nobody {
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// Somebody does, and does not lend one.
+    #[error("{} lends no session: {why}", path.display())]
+    Refused {
+        /// Where.
+        path: PathBuf,
+        /// In words.
+        why: String,
+    },
+}
+
+impl Borrowed {
+    /// Borrows a session from the one who listens at `path`.
+    ///
+    /// # Errors
+    /// See [`BorrowError`].
+    pub fn new(path: &Path, hello: &Hello) -> Result<Self, BorrowError> {
+        let refused = |why: String| BorrowError::Refused { path: path.to_owned(), why };
+        let stream = UnixStream::connect(path)
+            .map_err(|error| BorrowError::Nobody { path: path.to_owned(), error })?;
+        let begin = || {
+            let first = First { version: VERSION.to_owned(), hello: serde_json::to_value(hello)? };
+            stream.set_read_timeout(Some(TO_GET_READY))?;
+            write_line(&stream, &first)?;
+            let mut lines = BufReader::new(stream.try_clone()?);
+            let said = read_line(&mut lines)?;
+            stream.set_read_timeout(None)?;
+            std::io::Result::Ok((said, lines))
+        };
+        match begin() {
+            Ok((Some(Say::Ready), lines)) => {
+                Ok(Self { lines, writer: Interruption(Arc::new(Mutex::new(stream))) })
+            }
+            Ok((Some(Say::Refused(why)), _)) => Err(refused(why)),
+            Ok(_) => Err(refused("it ended the connection".to_owned())),
+            Err(error) => Err(refused(error.to_string())),
+        }
+    }
+
+    /// As [`Session::answer`](crate::Session::answer).
+    ///
+    /// # Errors
+    /// The lender has ended, and the session with it.
+    pub fn answer(&mut self, request: &str) -> std::io::Result<String> {
+        self.writer.say(&Ask::Request(request.to_owned()))?;
+        match read_line(&mut self.lines)? {
+            Some(Say::Answer(answer)) => Ok(answer),
+            Some(_) => Err(std::io::Error::other("it does not answer what it was asked")),
+            None => Err(std::io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+
+    /// What asks the request that runs to come back.
+    #[must_use]
+    pub fn interruption(&self) -> Interruption {
+        self.writer.clone()
+    }
+}
+
+impl Interruption {
+    /// Asks the request that runs to come back; does nothing where none runs.
+    ///
+    /// # Errors
+    /// The lender has ended.
+    pub fn ask(&self) -> std::io::Result<()> {
+        self.say(&Ask::Interrupt)
+    }
+
+    fn say(&self, ask: &Ask) -> std::io::Result<()> {
+        write_line(&self.0.lock().unwrap_or_else(PoisonError::into_inner), ask)
+    }
+}
