@@ -6,6 +6,7 @@ mod check;
 mod kimina;
 mod page;
 mod pool;
+mod repl;
 
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ use utoipa_axum::routes;
 use crate::engine::{Checked, Engine, Refused, Stage, Ticket, Wish};
 use crate::key;
 use crate::queue::Client;
+use crate::sessions::Sessions;
 use around::Facts;
 
 /// What handlers share.
@@ -31,6 +33,7 @@ pub(crate) struct App {
     pub(crate) engine: Engine,
     /// The last second, as the page gets it; it ends when the service stops.
     pub(crate) seconds: Arc<watch::Receiver<Arc<str>>>,
+    pub(crate) sessions: Sessions,
 }
 
 #[derive(OpenApi)]
@@ -55,6 +58,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(pool::evict))
         .routes(routes!(pool::events))
         .routes(routes!(pool::metrics))
+        .routes(routes!(repl::repl))
         .routes(routes!(page::root))
         .routes(routes!(page::style))
         .routes(routes!(page::script))

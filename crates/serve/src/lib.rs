@@ -10,6 +10,7 @@
 //! - [`queue`]: whose check is next. [`engine`]: the threads, requests, stopping.
 //! - [`kimina`], [`v1`]: what is asked and answered. [`answer`]: what a verdict comes to. [`invalid`]: what is wrong with a request.
 //! - [`auth`], [`names`]: who may ask, and for which headers. [`key`]: what proxies hash on.
+//! - [`sessions`]: the REPL, over WebSockets and lent to other processes.
 //! - [`settings`]: bounds and defaults. [`listen`]: connections. [`run`]: a whole service, from its start to its end.
 //! - [`live`], [`metrics`], [`log`]: what can be seen of it. [`mcp`]: the same for agents. [`mod@bench`]: load for a service that runs.
 //!
@@ -33,6 +34,7 @@ pub mod metrics;
 pub mod names;
 pub mod queue;
 pub mod run;
+pub mod sessions;
 pub mod settings;
 pub mod v1;
 

@@ -11,11 +11,10 @@ use std::time::Duration;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt as _;
 
@@ -108,7 +107,8 @@ impl Listener {
     /// Answers by `app` until `stopped` is over, then lets the connections end.
     pub async fn serve(self, app: Router, bounds: &Bounds, stopped: impl Future<Output = ()>) {
         let connections = Arc::new(Semaphore::new(bounds.connections.max(1)));
-        let graceful = GracefulShutdown::new();
+        // Each connection holds one: all have ended when none is left.
+        let (tell, ending) = watch::channel(false);
         tokio::pin!(stopped);
         loop {
             let room = tokio::select! {
@@ -121,7 +121,7 @@ impl Listener {
                     match $accepted {
                         Ok((stream, peer)) => {
                             let client: Client = $client(&peer).into();
-                            let task = connection(stream, client, app.clone(), bounds.slow, &graceful);
+                            let task = connection(stream, client, app.clone(), bounds.slow, ending.clone());
                             tokio::spawn(async move {
                                 task.await;
                                 drop(room);
@@ -144,7 +144,9 @@ impl Listener {
             }
         }
         drop(self);
-        let _ = tokio::time::timeout(TO_CLOSE, graceful.shutdown()).await;
+        drop(ending);
+        let _ = tell.send(true);
+        let _ = tokio::time::timeout(TO_CLOSE, tell.closed()).await;
     }
 }
 
@@ -162,7 +164,7 @@ fn connection<S>(
     client: Client,
     app: Router,
     slow: Duration,
-    graceful: &GracefulShutdown,
+    mut ending: watch::Receiver<bool>,
 ) -> impl Future<Output = ()> + Send + 'static
 where
     S: AsyncRead + AsyncWrite + Send + 'static,
@@ -177,11 +179,21 @@ where
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(slow)
-        .serve_connection(TokioIo::new(Box::pin(stream)), TowerToHyperService::new(app));
-    let watched = graceful.watch(served);
+        .serve_connection(TokioIo::new(Box::pin(stream)), TowerToHyperService::new(app))
+        .with_upgrades();
     async move {
+        tokio::pin!(served);
+        let is_over = async {
+            let _ = ending.wait_for(|is_over| *is_over).await;
+        };
         // What goes wrong with a connection is its client's matter.
-        let _ = watched.await;
+        tokio::select! {
+            _ = served.as_mut() => {}
+            () = is_over => {
+                served.as_mut().graceful_shutdown();
+                let _ = served.await;
+            }
+        }
     }
 }
 

@@ -7,3 +7,8 @@ pub fn begin() {
     // If there is one already, that one goes on.
     let _ = log.with_max_level(tracing::Level::INFO).try_init();
 }
+
+/// Notes something that is no request.
+pub fn note(words: &str) {
+    tracing::info!(note = words);
+}

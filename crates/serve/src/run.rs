@@ -10,18 +10,20 @@ use tokio::sync::watch;
 use crate::engine::{Engine, Wish};
 use crate::http::{self, App};
 use crate::listen::Listener;
+use crate::sessions::Sessions;
 
 /// Runs a service on `listener` until `stop` is over; then what was accepted is answered, by itself within `grace` or else as cancelled, and all
 /// of it ends. `preload`: headers that are imported first; until that is done it is not ready, as `/health` says.
 pub async fn serve(
     engine: Engine,
+    sessions: Sessions,
     listener: Listener,
     preload: Vec<String>,
     grace: Duration,
     stop: impl Future<Output = ()>,
 ) {
     let (tell, seconds) = watch::channel(Arc::from(""));
-    let app = http::app(App { engine: engine.clone(), seconds: Arc::new(seconds) });
+    let app = http::app(App { engine: engine.clone(), seconds: Arc::new(seconds), sessions });
     let (end, ended) = watch::channel(false);
     let bounds = engine.settings().bounds.clone();
     let serving = tokio::spawn(async move {

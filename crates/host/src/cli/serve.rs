@@ -3,13 +3,16 @@
 use std::error::Error;
 use std::io::Write as _;
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
-use leanpool::lean_worker::{Kept, Limits, Workers};
+use leanpool::lean_worker::lending::{Lender, well_known_path};
+use leanpool::lean_worker::{CheckTimes, Kept, Limits, Workers};
 use leanpool_serve::engine::Engine;
 use leanpool_serve::listen::Listen;
+use leanpool_serve::sessions::Sessions;
 use leanpool_serve::settings::{Bounds, Settings};
 use leanpool_serve::{auth, log, run};
 
@@ -90,6 +93,18 @@ pub(super) struct Args {
     /// Seconds to finish what was accepted when the service is told to end; then it is cancelled, and answered so
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     grace: Duration,
+
+    /// Most sessions of the REPL (GET /v1/repl); further ones get 429
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    max_sessions: usize,
+
+    /// Where sessions are lent to `leanpool repl` [default: leanpool/repl.sock in XDG_RUNTIME_DIR, if nobody else lends there]
+    #[arg(long, value_name = "SOCKET")]
+    lend: Option<PathBuf>,
+
+    /// Lend no sessions
+    #[arg(long, conflicts_with = "lend")]
+    no_lend: bool,
 
     /// A request header that names the client, where a proxy sets it; else clients are told apart by their addresses. (Clients share the processors alike)
     #[arg(long, value_name = "NAME")]
@@ -187,15 +202,48 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
         settings.client_header.clone_from(&args.client_header);
         settings.log_source = args.log_source;
     })?;
+    let sessions = args.sessions(args.sandbox.unwrap_or(!is_local));
+    let lender = args.lender(&sessions)?;
     runtime.block_on(async {
         // From here on a signal is noticed, also one that comes while it starts.
         let stop = stopped()?;
         let listener = args.listen.bind().await.map_err(|error| format!("it can't listen there: {error}"))?;
         writeln!(std::io::stdout(), "leanpool serve: listening on {}", listener.address()?)?;
-        run::serve(engine, listener, args.preload.clone(), args.grace, stop).await;
+        run::serve(engine, sessions, listener, args.preload.clone(), args.grace, stop).await;
         Ok::<_, Box<dyn Error>>(())
     })?;
+    drop(lender);
     Ok(ExitCode::SUCCESS)
+}
+
+impl Args {
+    /// Sessions of the REPL, whose processes are their own.
+    fn sessions(&self, sandbox: bool) -> Sessions {
+        let memory = self.pool.max_memory.unwrap_or_else(|| Kept::default().memory);
+        // Each keeps its imports as long as it lasts.
+        let kept = Kept { zygotes: self.max_sessions.max(1) as u64, memory };
+        let limits = Limits { memory: Some(memory / 2), said: self.max_output, sandbox, ..Limits::default() };
+        let workers = Arc::new(Workers::new(kept, limits, launcher()));
+        let folder = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+        let times = CheckTimes { timeout: Some(self.max_time), grace: self.pool.kill_after };
+        Sessions::new(workers, self.max_sessions, folder, times)
+    }
+
+    /// Whoever lends them to other processes of this user.
+    fn lender(&self, sessions: &Sessions) -> Result<Option<Lender>, Box<dyn Error>> {
+        if self.no_lend {
+            return Ok(None);
+        }
+        let lend = |path: &Path| Lender::new(path, sessions.workers().clone());
+        match (&self.lend, well_known_path()) {
+            (Some(path), _) => Ok(Some(lend(path)?)),
+            // Another service of the user may do that already.
+            (None, Some(path)) => {
+                Ok(lend(&path).inspect_err(|error| log::note(&format!("no sessions are lent: {error}"))).ok())
+            }
+            (None, None) => Ok(None),
+        }
+    }
 }
 
 /// Ends with the first signal; the second ends the process.

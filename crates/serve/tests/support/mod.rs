@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full};
@@ -14,10 +14,11 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use lean_worker::launch::Launcher;
-use lean_worker::{Kept, Limits, Surroundings, Workers};
+use lean_worker::{CheckTimes, Kept, Limits, Surroundings, Workers};
 use leanpool_serve::engine::Engine;
 use leanpool_serve::listen::Listen;
 use leanpool_serve::run;
+use leanpool_serve::sessions::Sessions;
 use leanpool_serve::settings::{Settings, Site};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -128,7 +129,12 @@ pub(crate) async fn service_with(start: Start, change: impl FnOnce(&mut Settings
     let is_stopped = async {
         let _ = stopped.await;
     };
-    let running = tokio::spawn(run::serve(engine.clone(), listener, start.preload, start.grace, is_stopped));
+    let kept = Kept { zygotes: 8, memory: 1 << 30 };
+    let repl = Arc::new(Workers::new(kept, Limits::default(), Some(Launcher::new(scripted_worker()))));
+    let times = CheckTimes { timeout: None, grace: Duration::from_secs(1) };
+    let sessions = Sessions::new(repl, 3, folder.path().to_owned(), times);
+    let running =
+        tokio::spawn(run::serve(engine.clone(), sessions, listener, start.preload, start.grace, is_stopped));
     let client = Client::builder(TokioExecutor::new()).build_http();
     let service = Service { url, engine, stop: Some(stop), running, client, folder };
     while service.get("/health").await.0 != 200 {
