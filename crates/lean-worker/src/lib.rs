@@ -52,7 +52,7 @@
 //! - All zygotes that may be kept are in use by other sessions: a further header is refused after a second, as sessions last.
 //! - What was imported has changed: requests that begin with imports get a new zygote, states that are there stay.
 //!
-//! [`lending`] lends sessions to other processes of the same user. `tests/sessions.rs` and `tests/lending.rs` have a test for each.
+//! [`lending`] lends sessions to other processes of the same user. `tests/sessions.rs`, `tests/sessions_end.rs` and `tests/lending.rs` have a test for each.
 //!
 //! # What is looked at, and what is believed
 //!

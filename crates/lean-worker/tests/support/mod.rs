@@ -1,6 +1,8 @@
 //! Workers over the scripted worker, and a watchdog.
 #![allow(dead_code, reason = "each test uses some of it")]
 
+pub(crate) mod repl;
+
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
