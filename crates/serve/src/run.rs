@@ -22,6 +22,10 @@ pub async fn serve(
     grace: Duration,
     stop: impl Future<Output = ()>,
 ) {
+    if preload.is_empty() {
+        // It is ready before the first request is read.
+        engine.open();
+    }
     let (tell, seconds) = watch::channel(Arc::from(""));
     let app = http::app(App { engine: engine.clone(), seconds: Arc::new(seconds), sessions });
     let (end, ended) = watch::channel(false);
