@@ -104,7 +104,7 @@ pub trait Mode {
     fn share<T>(value: T) -> Self::Ref<T>;
 
     /// Whether both refer to the same value.
-    fn is_same<T>(one: &Self::Ref<T>, other: &Self::Ref<T>) -> bool {
+    fn ptr_eq<T>(one: &Self::Ref<T>, other: &Self::Ref<T>) -> bool {
         std::ptr::eq(&raw const **one, &raw const **other)
     }
 

@@ -34,7 +34,7 @@ use std::time::Duration;
 
 use effects::Postponed;
 
-use crate::capacity::{Capacity, MostOpening};
+use crate::capacity::{Bounds, Capacity, MostOpening};
 use crate::contain::in_drop;
 use crate::core::Core;
 use crate::error::AcquireError;
@@ -200,10 +200,10 @@ impl<T: Types> Pool<T> {
         self.len() == 0
     }
 
-    /// The most resources that may be idle, if the capacity policy bounds their number.
+    /// What the pool has room for, as its capacity policy bounds it.
     #[must_use]
-    pub fn capacity(&self) -> Option<u64> {
-        self.shell.look(|core| core.bounds().entries)
+    pub fn bounds(&self) -> Bounds {
+        self.shell.look(Core::bounds)
     }
 
     /// What the pool holds now, and how many wait for it.
@@ -246,8 +246,8 @@ impl<T: Types> Pool<T> {
 
     /// Whether both are handles of the same pool.
     #[must_use]
-    pub fn is_same(&self, other: &Self) -> bool {
-        T::Mode::is_same(&self.shell, &other.shell)
+    pub fn ptr_eq(&self, other: &Self) -> bool {
+        T::Mode::ptr_eq(&self.shell, &other.shell)
     }
 }
 

@@ -170,7 +170,7 @@ fn limits_that_are_lowered_evict_and_limits_that_are_raised_serve_who_waits() {
     let (pool, ledger) = (pool::<false>(MaxLive(4)), Ledger::default());
     drop([1, 2, 3, 4].map(|key| pool.acquire(&key, |_| ledger.open()).unwrap()));
     pool.set_capacity(Box::new(MaxLive(2)));
-    assert_eq!((ledger.live(), pool.capacity()), (2, Some(2)));
+    assert_eq!((ledger.live(), pool.bounds().entries), (2, Some(2)));
     let held = [3, 4].map(|key| pool.acquire(&key, |_| unreachable!()).unwrap());
     pool.set_capacity(Box::new(MaxLive(1)));
     assert_eq!(ledger.live(), 2, "leases go on");
@@ -282,7 +282,7 @@ fn a_pool_is_bounded_and_nobody_waits_for_ever_unless_told_to() {
     let time = threads::Time::default();
     let pool: Pool<u32, Thing<false>> = Pool::builder().eviction(RejectIncoming).clock(time.clone()).build();
     let ledger = Ledger::default();
-    assert_eq!(pool.capacity(), Some(8));
+    assert_eq!(pool.bounds().entries, Some(8));
     let _held: Vec<_> = (0..8).map(|key| pool.acquire(&key, |_| ledger.open()).unwrap()).collect();
     let mut waits = pool.request_with(&9, &pool_core::AcquireOptions::new());
     let mut for_ever = pool.request(&9);
@@ -328,7 +328,7 @@ fn handles_are_the_same_pool_and_what_is_idle_goes_with_the_last_of_them() {
     let other = pool.clone();
     drop(pool.acquire(&1, |_| ledger.open()).unwrap());
     let lease = other.acquire(&1, |_| ledger.open()).unwrap();
-    assert!(LeaseOf::was_hit(&lease) && pool.is_same(&other) && LeaseOf::pool(&lease).is_same(&pool));
+    assert!(LeaseOf::was_hit(&lease) && pool.ptr_eq(&other) && LeaseOf::pool(&lease).ptr_eq(&pool));
     drop((pool, other));
     assert_eq!(ledger.live(), 1, "the lease keeps it");
     drop(lease);

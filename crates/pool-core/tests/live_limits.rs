@@ -234,7 +234,7 @@ fn both_hold_and_never_wins_and_then_the_first_that_asks() {
 fn unbounded_keeps_everything() {
     let (pool, ledger) = setting(Unbounded);
     fill(&pool, &ledger, &(0..100).collect::<Vec<_>>());
-    assert_eq!((pool.len(), warm(&pool).len(), pool.capacity(), ledger.live()), (100, 100, None, 100));
+    assert_eq!((pool.len(), warm(&pool).len(), pool.bounds().entries, ledger.live()), (100, 100, None, 100));
     assert_usable(&pool, &ledger, &1);
 }
 

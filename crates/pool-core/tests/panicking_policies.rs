@@ -259,7 +259,7 @@ fn max_idle_is_asked_when_the_pool_is_built_and_never_inside_the_borrow() {
     let pool = leaked(&plan);
     *plan.act.borrow_mut() = Some(Rc::new(|name| assert!(name != "max_idle", "asked for {name}")));
     drop(pool.acquire(&1, ledger.open()).unwrap());
-    assert_eq!(pool.capacity(), Some(1));
+    assert_eq!(pool.bounds().entries, Some(1));
     assert!(format!("{pool:?}").contains("capacity: Some(1)"));
 }
 

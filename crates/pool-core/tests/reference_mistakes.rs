@@ -236,7 +236,7 @@ fn huge_capacities_allocate_nothing_up_front() {
             assert_eq!((hit(&pool, &1), hit(&pool, &2), pool.len()), (1, 3, 3));
             assert_usable(&pool, &ledger, &1);
         }
-        assert_eq!(Things::with_max_idle(huge).capacity(), Some(huge));
+        assert_eq!(Things::with_max_idle(huge).bounds().entries, Some(huge));
     }
 }
 

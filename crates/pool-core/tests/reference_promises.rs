@@ -82,7 +82,7 @@ fn capacity_zero_never_reuses_and_its_counters_agree_with_opening_each_time() {
         pool.assert_sound();
     }
     assert_eq!(pool.stats().misses.get(MissReason::Rejected), 4);
-    assert_eq!((pool.capacity(), pool.drain()), (Some(0), 0));
+    assert_eq!((pool.bounds().entries, pool.drain()), (Some(0), 0));
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn drain_returns_the_count_and_leaves_leases_alone_and_they_may_come_back() {
 #[test]
 fn len_is_empty_capacity_and_debug_say_what_is_there() {
     let (pool, ledger) = (Things::with_max_idle(3), Ledger::default());
-    assert!(pool.is_empty() && pool.capacity() == Some(3));
+    assert!(pool.is_empty() && pool.bounds().entries == Some(3));
     fill(&pool, &ledger, &[1, 2]);
     let lease = pool.acquire(&1, no_open).unwrap();
     assert_eq!((pool.len(), pool.is_empty()), (1, false));
@@ -129,7 +129,7 @@ fn len_is_empty_capacity_and_debug_say_what_is_there() {
     drop(lease);
     let live: Things = Pool::builder().capacity(MaxLive(3)).build();
     let unbounded: Things = Pool::builder().capacity(Unbounded).build();
-    assert_eq!((live.capacity(), unbounded.capacity()), (Some(3), None));
+    assert_eq!((live.bounds().entries, unbounded.bounds().entries), (Some(3), None));
     assert_usable(&pool, &ledger, &1);
 }
 
