@@ -23,6 +23,9 @@ use crate::verdict::{Cause, Death, Ending, Verdict};
 /// How much of what is written to standard error is kept, in bytes.
 const LAST_WORDS: u64 = 16 << 10;
 
+/// The name that `lean` gives to what it reads from standard input.
+const STDIN: &str = "<stdin>";
+
 /// The command `lean` as an engine. Used by many threads at once.
 pub struct Plain {
     limits: Limits,
@@ -130,7 +133,8 @@ impl Plain {
         if let Some(setup) = &setup {
             command.arg(argument("--setup=", &setup.path()));
         }
-        let is_on_disk = Path::new(&file.name).is_file();
+        // A file of that name may lie there, and is another one.
+        let is_on_disk = file.name != STDIN && Path::new(&file.name).is_file();
         let source = if is_on_disk { None } else { Some(file.text.as_str()) };
         if is_on_disk {
             // A name that begins with a dash is not an option.

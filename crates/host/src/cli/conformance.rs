@@ -102,15 +102,14 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     let asked = Asked { error_kinds: args.error_kinds.clone().into(), ..Asked::default() };
     let mut report = Report { files: names.len(), ..Report::default() };
     let mut to_check = Vec::new();
-    for name in names {
-        let path = Path::new(&name);
+    for path in &names {
         // What `lean` says of such a file goes to standard error, in words that name no place.
-        let Ok(text) = source::read(path) else {
-            report.not_compared.push(name);
+        let Ok((text, name)) = source::read(path) else {
+            report.not_compared.push(path.to_string_lossy().into_owned());
             continue;
         };
         let site = sites.of(path, &text)?;
-        let file = File { name, text, module: site.module, asked: asked.clone() };
+        let file = File { name: name.to_owned(), text, module: site.module, asked: asked.clone() };
         to_check.push(ToCheck { file, around: site.around });
     }
     let token_of_signals = token.clone();
@@ -257,13 +256,13 @@ fn note(list: &mut Vec<String>, name: &str) {
 }
 
 /// Every .lean file below the paths, in order; what Lake has built or fetched is left out.
-fn files(paths: &[PathBuf]) -> io::Result<Vec<String>> {
+fn files(paths: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut left: Vec<PathBuf> = paths.to_vec();
     while let Some(path) = left.pop() {
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
         if !std::fs::metadata(&path).map_err(named)?.is_dir() {
-            found.push(path.to_string_lossy().into_owned());
+            found.push(path);
             continue;
         }
         for entry in std::fs::read_dir(&path).map_err(named)? {

@@ -30,7 +30,7 @@ const TO_END: Duration = Duration::from_millis(900);
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     let begun = Instant::now();
-    let names = names(args);
+    let inputs = inputs(args);
     let asked = args.asked();
     if args.engine == Engine::Lean && (asked.sorries || asked.axioms) {
         wrong_usage(
@@ -39,8 +39,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     }
     let mut sites = args.site.sites(args.own_options(), args.engine != Engine::Lean, args.quiet)?;
     let (mut places, mut files, mut failures) = (Vec::new(), Vec::new(), Vec::new());
-    for (place, name) in names.iter().enumerate() {
-        match to_check(name, &asked, &mut sites) {
+    for (place, input) in inputs.iter().enumerate() {
+        match to_check(*input, &asked, &mut sites) {
             Ok(file) => {
                 places.push(place);
                 files.push(file);
@@ -53,7 +53,11 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     }
     let engines = Engines::new(args);
     let token = CancelToken::new();
-    let report = Shared(Arc::new(Mutex::new(Report::new(args, names, args.policy()))));
+    let names = inputs.iter().map(|input| match input {
+        Input::Stdin => source::STDIN.to_owned(),
+        Input::File(path) => path.to_string_lossy().into_owned(),
+    });
+    let report = Shared(Arc::new(Mutex::new(Report::new(args, names.collect(), args.policy()))));
     report.obey_signals(&token)?;
     let take = |place, seen| {
         if report.lock().take(place, seen).is_err() {
@@ -81,18 +85,24 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::from(if is_well? { 0 } else { FAILED }))
 }
 
-/// The names of the files, as they are printed.
-fn names(args: &Args) -> Vec<String> {
-    let is_stdin = |path: &PathBuf| path.as_os_str() == "-";
-    let named = args.files.iter().map(|path| match is_stdin(path) {
-        true => source::STDIN.to_owned(),
-        false => path.to_string_lossy().into_owned(),
+/// Where a text comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Input<'a> {
+    Stdin,
+    /// It may have any name, also that which standard input has in messages.
+    File(&'a Path),
+}
+
+fn inputs(args: &Args) -> Vec<Input<'_>> {
+    let named = args.files.iter().map(|path| match path.as_os_str() == "-" {
+        true => Input::Stdin,
+        false => Input::File(path),
     });
-    let names: Vec<String> = named.chain(args.stdin.then(|| source::STDIN.to_owned())).collect();
-    if names.iter().filter(|name| *name == source::STDIN).count() > 1 {
+    let inputs: Vec<Input<'_>> = named.chain(args.stdin.then_some(Input::Stdin)).collect();
+    if inputs.iter().filter(|input| **input == Input::Stdin).count() > 1 {
         wrong_usage(&"standard input can be read once: name it once");
     }
-    names
+    inputs
 }
 
 /// Why a file is not checked.
@@ -101,10 +111,12 @@ enum Unfit {
     Site(SiteError),
 }
 
-fn to_check(name: &str, asked: &Asked, sites: &mut Sites<'_>) -> Result<ToCheck, Unfit> {
-    let path = Path::new(name);
-    let text = source::read(path).map_err(Unfit::File)?;
-    let Site { around, module } = sites.of(path, &text).map_err(Unfit::Site)?;
+fn to_check(input: Input<'_>, asked: &Asked, sites: &mut Sites<'_>) -> Result<ToCheck, Unfit> {
+    let (text, name) = match input {
+        Input::Stdin => (source::read_stdin().map_err(Unfit::File)?, source::STDIN),
+        Input::File(path) => source::read(path).map_err(Unfit::File)?,
+    };
+    let Site { around, module } = sites.of(Path::new(name), &text).map_err(Unfit::Site)?;
     Ok(ToCheck { file: File { name: name.to_owned(), text, module, asked: asked.clone() }, around })
 }
 
