@@ -8,7 +8,7 @@ use std::sync::Arc;
 use lean_worker::building::BuildError;
 use lean_worker::{Header, Places, Surroundings, Toolchain, ToolchainError};
 
-use crate::lake::{Answers, AskError, LakeError, LakeProject, name_parts};
+use crate::lake::{Answers, AskError, Asking, LakeError, LakeProject, name_parts};
 
 /// Which project files belong to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub struct SiteOptions {
     pub root: Option<PathBuf>,
     /// Where Lake's answers are kept.
     pub answers: Option<PathBuf>,
+    /// How Lake is asked.
+    pub asking: Asking,
 }
 
 /// Why a file can't be checked at all.
@@ -156,7 +158,16 @@ impl<'p> Sites<'p> {
         if let Some((text, name)) = &self.setup {
             (setup, module) = (Some(text.clone()), Some(name.clone()));
         } else if let Some(answers) = &mut project.answers {
-            let said = answers.of_file(file, &Header::of(text).to_string())?;
+            let said = match answers.of_file(file, &Header::of(text).to_string()) {
+                Ok(said) => said,
+                // It is not waited for once for each file.
+                Err(error @ AskError::Late { .. }) => {
+                    let error = Arc::new(SiteError::Lake(error));
+                    self.projects.insert(root, Err(error.clone()));
+                    return Err(SiteError::Same(error));
+                }
+                Err(error) => return Err(error.into()),
+            };
             (setup, module) = (Some(said.setup), said.module);
         }
         let module = module.or_else(|| module_below(file, self.options.root.as_deref())).unwrap_or_default();
@@ -204,7 +215,12 @@ impl<'p> Sites<'p> {
             // A set-up that is given stands for what Lake says.
             Some(root) if self.setup.is_none() => {
                 let project = LakeProject::open(root)?;
-                Some(Answers::new(&project, &toolchain, self.options.answers.as_deref())?)
+                Some(Answers::new(
+                    &project,
+                    &toolchain,
+                    self.options.answers.as_deref(),
+                    self.options.asking.clone(),
+                )?)
             }
             _ => None,
         };

@@ -3,12 +3,11 @@
 //! Where it can (Lean 4.32 and later), it is given a header that was saved, so that it need not import. It has no soft cancel: at the end of its time it is killed, and
 //! what it had not written yet is lost (`lean` writes to a pipe in large pieces).
 
-use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitStatus};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Instant;
 
 use crate::cancel::CancelToken;
 use crate::header;
@@ -16,12 +15,10 @@ use crate::launch::{Allowed, Launcher};
 use crate::limits::Limits;
 use crate::protocol::{Exit, Message};
 use crate::request::{CheckTimes, File, Heard};
+use crate::running::Running;
 use crate::snapshots::Snapshots;
 use crate::surroundings::Surroundings;
 use crate::verdict::{Cause, Death, Ending, Verdict};
-
-/// How much of what is written to standard error is kept, in bytes.
-const LAST_WORDS: u64 = 16 << 10;
 
 /// The name that `lean` gives to what it reads from standard input.
 const STDIN: &str = "<stdin>";
@@ -159,7 +156,7 @@ impl Plain {
                 Some(until) => run.lines.recv_timeout(until.saturating_duration_since(Instant::now())),
             };
             let line = match line {
-                Ok(line) => String::from_utf8_lossy(&line).into_owned(),
+                Ok(line) => String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(&line)).into_owned(),
                 Err(RecvTimeoutError::Disconnected) => break None,
                 Err(RecvTimeoutError::Timeout) => break Some(Ending::TimedOut { killed: true }),
             };
@@ -252,109 +249,4 @@ fn argument(name: &str, path: &Path) -> std::ffi::OsString {
     let mut argument = std::ffi::OsString::from(name);
     argument.push(path);
     argument
-}
-
-/// A process that runs. Dropped, it is killed.
-struct Running {
-    process: Arc<Mutex<Child>>,
-    lines: Receiver<Vec<u8>>,
-    last: Receiver<Vec<u8>>,
-    _call: crate::cancel::Call,
-}
-
-impl Running {
-    fn start(mut command: Command, stdin: Option<&str>, cancel: &CancelToken) -> std::io::Result<Self> {
-        command.stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() });
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        // What it starts ends with it.
-        #[cfg(unix)]
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let mut process = command.spawn()?;
-        let (say, lines) = channel();
-        let (say_last, last) = channel();
-        let (input, stdout, stderr) = (process.stdin.take(), process.stdout.take(), process.stderr.take());
-        let process = Arc::new(Mutex::new(process));
-        let call = cancel.call({
-            let process = process.clone();
-            move || kill(&process)
-        });
-        let running = Self { process, lines, last, _call: call };
-        if let (Some(mut input), Some(text)) = (input, stdin) {
-            let text = text.to_owned();
-            thread(move || drop(input.write_all(text.as_bytes())))?;
-        }
-        if let Some(stdout) = stdout {
-            thread(move || {
-                for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
-                    if say.send(line).is_err() {
-                        break;
-                    }
-                }
-            })?;
-        }
-        if let Some(mut stderr) = stderr {
-            thread(move || {
-                let mut bytes = Vec::new();
-                let _ = (&mut stderr).take(LAST_WORDS).read_to_end(&mut bytes);
-                let _ = say_last.send(bytes);
-                // It must not wait because nobody reads.
-                let _ = std::io::copy(&mut stderr, &mut std::io::sink());
-            })?;
-        }
-        Ok(running)
-    }
-
-    fn kill(&self) {
-        kill(&self.process);
-    }
-
-    /// Waits for its end, which is near. `None` if it was not by then, and was killed.
-    fn wait(&self, until: Option<Instant>) -> Option<ExitStatus> {
-        loop {
-            // Not under the lock for long: somebody may cancel.
-            if let Ok(Some(status)) = lock(&self.process).try_wait() {
-                return Some(status);
-            }
-            if until.is_some_and(|until| Instant::now() >= until) {
-                self.kill();
-                let _ = lock(&self.process).wait();
-                return None;
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-
-    fn last_words(&self) -> String {
-        // Something that it has started may hold the other end for ever.
-        let last = self.last.recv_timeout(Duration::from_secs(1)).unwrap_or_default();
-        String::from_utf8_lossy(&last).into_owned()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.kill();
-        let _ = lock(&self.process).wait();
-    }
-}
-
-fn lock(process: &Mutex<Child>) -> MutexGuard<'_, Child> {
-    process.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn kill(process: &Mutex<Child>) {
-    let mut process = lock(process);
-    // Once it is waited for, its number may be another's.
-    if matches!(process.try_wait(), Ok(None)) {
-        #[cfg(unix)]
-        let _ = rustix::process::kill_process_group(
-            rustix::process::Pid::from_child(&process),
-            rustix::process::Signal::KILL,
-        );
-        let _ = process.kill();
-    }
-}
-
-fn thread(work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
-    std::thread::Builder::new().spawn(work).map(drop)
 }
