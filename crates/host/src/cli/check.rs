@@ -290,7 +290,7 @@ pub(super) fn bytes(text: &str) -> Result<u64, String> {
     Ok((number * (1_u64 << shift) as f64) as u64)
 }
 
-fn jobs(text: &str) -> Result<NonZero<usize>, String> {
+pub(super) fn jobs(text: &str) -> Result<NonZero<usize>, String> {
     let number: usize = text.parse().map_err(|_| "expected a number of files".to_owned())?;
     NonZero::new(number)
         .filter(|number| number.get() <= 1024)
