@@ -5,7 +5,7 @@ use std::error::Error;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -232,12 +232,29 @@ impl Shared {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn try_lock(&self) -> Option<MutexGuard<'_, Report>> {
+        match self.0.try_lock() {
+            Ok(report) => Some(report),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
     /// The first signal ends what is being checked; the second, or a moment, ends the process.
     fn obey_signals(&self, token: &CancelToken) -> Result<(), Box<dyn Error>> {
         let end = {
             let report = self.clone();
             move || {
-                report.lock().end_early();
+                // Whoever prints holds it, and may wait for a reader who never comes. It is held until the end: another thread would print a second one.
+                let until = Instant::now() + TO_END;
+                let mut held = report.try_lock();
+                while held.is_none() && Instant::now() < until {
+                    thread::sleep(Duration::from_millis(2));
+                    held = report.try_lock();
+                }
+                if let Some(report) = &mut held {
+                    report.end_early();
+                }
                 std::process::exit(interrupt::code().into())
             }
         };
