@@ -165,6 +165,9 @@ fn projects_of_several_toolchains_are_checked_in_one_run_each_with_its_own() {
         ("two/lakefile.toml", ""),
         ("two/lean-toolchain", "leanprover/lean4:v4.36.0"),
         ("two/a.lean", "import Script.Configured"),
+        ("none/lakefile.toml", ""),
+        ("none/lean-toolchain", "leanprover/lean4:v4.1.0"),
+        ("none/a.lean", ""),
     ]);
     for version in ["4.30.0", "4.36.0"] {
         let folder = format!("elan/toolchains/leanprover--lean4---v{version}/bin");
@@ -183,6 +186,17 @@ fn projects_of_several_toolchains_are_checked_in_one_run_each_with_its_own() {
     for (config, version) in found.iter().zip(["4.30.0", "4.36.0"]) {
         assert!(config["sysroot"].as_str().unwrap().ends_with(version), "{config}");
     }
+    // One that is not there is told of, and takes no other project's files with it.
+    let mut command = files.leanpool();
+    command
+        .env_remove("LEAN_SYSROOT")
+        .env("ELAN_HOME", files.path().join("elan"))
+        .env("PATH", "/usr/bin:/bin");
+    command.args(["check", "--quiet", "none/a.lean", "two/a.lean", "--worker"]).arg(files.worker());
+    let output = command.output().unwrap();
+    let said = text(&output.stdout);
+    assert!(said.starts_with("none/a.lean:1:0: error: ") && said.contains("v4.1.0"), "{said}");
+    assert_eq!((configs_in(&said).len(), output.status.code()), (1, Some(3)));
 }
 
 #[test]

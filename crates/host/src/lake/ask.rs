@@ -261,7 +261,7 @@ impl Answers {
         let source_folder = setup.module().and_then(|name| source_folder(file, &name));
         let below = match &source_folder {
             Some((folder, first)) => folder.join(first),
-            None if self.may_be_root(file) => file.to_owned(),
+            None if self.may_be_root(file) || setup.module().is_some() => file.to_owned(),
             // What is in no library has its folder's options.
             None => file.parent().unwrap_or(&self.root).to_owned(),
         };

@@ -19,7 +19,7 @@ use leanpool::site::{Site, SiteError, Sites};
 use leanpool::source::Failure;
 
 use super::super::worker::launcher;
-use super::super::{FAILED, interrupt, wrong_usage};
+use super::super::{FAILED, NO_LEAN, interrupt, wrong_usage};
 use super::report::{Report, Seen};
 use super::source;
 use super::summary::Summary;
@@ -39,6 +39,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     }
     let mut sites = args.site.sites(args.own_options(), args.engine != Engine::Lean, args.quiet)?;
     let (mut places, mut files, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+    let mut no_lean = None;
     for (place, input) in inputs.iter().enumerate() {
         match to_check(*input, &asked, &mut sites) {
             Ok(file) => {
@@ -46,11 +47,19 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
                 files.push(file);
             }
             Err(Unfit::File(failure)) => failures.push((place, failure)),
-            // Without a Lean, no file can be checked.
-            Err(Unfit::Site(error)) if error.is_no_lean() => return Err(error.into()),
-            Err(Unfit::Site(error)) => failures.push((place, Failure::of_file(error.to_string()))),
+            Err(Unfit::Site(error)) => {
+                failures.push((place, Failure::of_file(error.to_string())));
+                if error.is_no_lean() {
+                    no_lean.get_or_insert(error);
+                }
+            }
         }
     }
+    // Files of another project may have one.
+    let has_all_leans = match no_lean {
+        Some(error) if files.is_empty() => return Err(error.into()),
+        no_lean => no_lean.is_none(),
+    };
     let engines = Engines::new(args);
     let token = CancelToken::new();
     let names = inputs.iter().map(|input| match input {
@@ -82,7 +91,11 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
         drop(engines);
         std::process::exit(interrupt::code().into());
     }
-    Ok(ExitCode::from(if is_well? { 0 } else { FAILED }))
+    Ok(ExitCode::from(match is_well? {
+        _ if !has_all_leans => NO_LEAN,
+        true => 0,
+        false => FAILED,
+    }))
 }
 
 /// Where a text comes from.
