@@ -186,7 +186,7 @@ impl Plain {
             _ if cancel.is_cancelled() => Ending::Cancelled,
             (Some(cut), _) => cut,
             (None, None) => Ending::TimedOut { killed: true },
-            (None, Some(status)) => self.ending(status, &verdict.messages, &last),
+            (None, Some(status)) => self.ending(status, file, &verdict.messages, &last),
         };
         if verdict.ending == Ending::Done {
             verdict.output.push_str(&last);
@@ -196,10 +196,13 @@ impl Plain {
     }
 
     /// `lean` ends with 1 where there are errors and with 0 where there are none. Whatever else it does, something in the file has done.
-    fn ending(&self, status: ExitStatus, messages: &[Message], last: &str) -> Ending {
-        let has_errors = messages.iter().any(|message| message.severity == crate::Severity::Error);
+    fn ending(&self, status: ExitStatus, file: &File, messages: &[Message], last: &str) -> Ending {
+        let mut errors =
+            messages.iter().filter(|message| message.severity == crate::Severity::Error).peekable();
+        let has_errors = errors.peek().is_some();
         match status.code() {
-            Some(0) if !has_errors => Ending::Done,
+            // Before Lean 4.31 it did not count those that are errors by `-E` alone.
+            Some(0) if errors.all(|error| file.asked.error_kinds.contains(&error.kind)) => Ending::Done,
             Some(1) if has_errors => Ending::Done,
             Some(1) if last.starts_with("error: ") => {
                 Ending::Failed(last.trim_start_matches("error: ").trim_end().to_owned())
@@ -249,4 +252,33 @@ fn argument(name: &str, path: &Path) -> std::ffi::OsString {
     let mut argument = std::ffi::OsString::from(name);
     argument.push(path);
     argument
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
+
+    use super::*;
+    use crate::protocol::Position;
+    use crate::request::Asked;
+
+    #[test]
+    fn errors_by_their_kind_alone_which_old_leans_do_not_count_are_no_early_end() {
+        let ending = |code: i32, kinds: &[&str]| {
+            let error_kinds = kinds.iter().map(|kind| (*kind).to_owned()).collect();
+            let file = File { asked: Asked { error_kinds, ..Asked::default() }, ..File::new("a.lean", "") };
+            let messages = ["one", "two"]
+                .map(|kind| Message::of_ours("a.lean", Position { line: 1, column: 0 }, None, kind, ""));
+            Plain::new(Limits::default(), None, None).ending(
+                ExitStatus::from_raw(code << 8),
+                &file,
+                &messages,
+                "",
+            )
+        };
+        assert_eq!(ending(0, &["one", "two"]), Ending::Done);
+        assert_eq!(ending(1, &["one", "two"]), Ending::Done);
+        assert!(matches!(ending(0, &["one"]), Ending::Died(_)), "something has ended it");
+        assert!(matches!(ending(0, &[]), Ending::Died(_)));
+    }
 }
