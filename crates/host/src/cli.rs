@@ -1,5 +1,7 @@
 //! The command line: what can be said, and what happens then.
 
+#[cfg(target_os = "linux")]
+mod bench_serve;
 mod check;
 mod common;
 mod compare;
@@ -8,8 +10,16 @@ mod conformance;
 mod doctor;
 mod interrupt;
 #[cfg(target_os = "linux")]
+mod key;
+#[cfg(target_os = "linux")]
+mod mcp;
+#[cfg(target_os = "linux")]
 mod repl;
 mod replay;
+#[cfg(target_os = "linux")]
+mod serve;
+#[cfg(target_os = "linux")]
+mod service_site;
 mod site;
 mod trace;
 mod worker;
@@ -38,6 +48,14 @@ struct Cli {
 enum Command {
     Check(check::Args),
     #[cfg(target_os = "linux")]
+    Serve(serve::Args),
+    #[cfg(target_os = "linux")]
+    Mcp(mcp::Args),
+    #[cfg(target_os = "linux")]
+    Key(key::Args),
+    #[cfg(target_os = "linux")]
+    BenchServe(bench_serve::Args),
+    #[cfg(target_os = "linux")]
     Conformance(conformance::Args),
     #[cfg(target_os = "linux")]
     Repl(repl::Args),
@@ -60,6 +78,14 @@ const NO_LEAN: u8 = 3;
 pub(crate) fn run() -> ExitCode {
     let result = match Cli::parse_from(arguments(std::env::args_os())).command {
         Command::Check(args) => check::run(&args),
+        #[cfg(target_os = "linux")]
+        Command::Serve(args) => serve::run(&args),
+        #[cfg(target_os = "linux")]
+        Command::Mcp(args) => mcp::run(&args),
+        #[cfg(target_os = "linux")]
+        Command::Key(args) => key::run(&args),
+        #[cfg(target_os = "linux")]
+        Command::BenchServe(args) => bench_serve::run(&args),
         #[cfg(target_os = "linux")]
         Command::Conformance(args) => conformance::run(&args),
         #[cfg(target_os = "linux")]

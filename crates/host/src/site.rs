@@ -93,7 +93,7 @@ pub struct Site {
     pub module: Vec<String>,
 }
 
-type Program<'p> = dyn FnMut(&Toolchain) -> Result<PathBuf, BuildError> + 'p;
+type Program<'p> = dyn FnMut(&Toolchain) -> Result<PathBuf, BuildError> + Send + 'p;
 
 /// Finds the sites of files, and keeps what it has found out.
 pub struct Sites<'p> {
@@ -123,7 +123,7 @@ impl<'p> Sites<'p> {
     /// If there is a set-up that is none.
     pub fn new(
         options: SiteOptions,
-        program: impl FnMut(&Toolchain) -> Result<PathBuf, BuildError> + 'p,
+        program: impl FnMut(&Toolchain) -> Result<PathBuf, BuildError> + Send + 'p,
     ) -> Result<Self, SiteError> {
         let setup = options.setup.as_ref().map(|path| read_setup(path)).transpose()?;
         Ok(Self {

@@ -6,13 +6,24 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Who may depend on whom; nothing else may, not even for tests.
-const ALLOWED: [(&str, &[&str]); 8] = [
+const ALLOWED: [(&str, &[&str]); 9] = [
     ("pool-core", &[]),
     ("leanpool-process-memory", &[]),
     ("mock-backend", &["pool-core"]),
     ("lean-backend", &["pool-core", "leanpool-process-memory"]),
     ("lean-worker", &["pool-core"]),
-    ("leanpool", &["lean-backend", "lean-worker", "mock-backend", "pool-core", "leanpool-process-memory"]),
+    ("leanpool-serve", &["lean-worker", "pool-core"]),
+    (
+        "leanpool",
+        &[
+            "lean-backend",
+            "lean-worker",
+            "leanpool-serve",
+            "mock-backend",
+            "pool-core",
+            "leanpool-process-memory",
+        ],
+    ),
     ("simulation", &["pool-core"]),
     ("benches", &["leanpool", "lean-backend", "lean-worker", "mock-backend", "pool-core"]),
 ];

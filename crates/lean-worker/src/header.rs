@@ -35,8 +35,9 @@ impl Header {
         read("<header>", text).header
     }
 
-    /// The header as a zygote gets it.
-    pub(crate) fn text(&self) -> String {
+    /// The header as a zygote gets it: for [`Words`](Self::Words) one line each.
+    #[must_use]
+    pub fn text(&self) -> String {
         match self {
             Self::Words(words) => words.iter().map(|word| format!("{word}\n")).collect(),
             Self::Whole { text, .. } => text.clone(),
@@ -59,8 +60,8 @@ impl Header {
         }
     }
 
-    /// The modules that are imported by name.
-    pub(crate) fn modules(&self) -> impl Iterator<Item = &str> {
+    /// The modules that are imported by name, as the file has them; none of [`Whole`](Self::Whole).
+    pub fn modules(&self) -> impl Iterator<Item = &str> {
         self.words().iter().filter_map(|word| word.rsplit_once(' ').map(|(_, name)| name))
     }
 }

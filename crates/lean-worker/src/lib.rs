@@ -74,6 +74,8 @@ pub mod launch;
 #[cfg(target_os = "linux")]
 pub mod lending;
 mod limits;
+#[cfg(target_os = "linux")]
+mod listing;
 mod meter;
 mod plain;
 mod pool;
@@ -100,6 +102,8 @@ pub use header::Header;
 #[cfg(target_os = "linux")]
 pub use interrupt::Interrupt;
 pub use limits::Limits;
+#[cfg(target_os = "linux")]
+pub use listing::ZygoteInfo;
 pub use plain::Plain;
 pub use protocol::{Message, Position, Record, Sandbox, Severity};
 pub use request::{Asked, CheckTimes, File, Heard, ToCheck};

@@ -110,6 +110,11 @@ impl Zygotes {
         })
     }
 
+    /// What is there for `key` goes, what is on loan when it comes back.
+    pub(crate) fn give_up(&self, key: &Key) {
+        self.0.invalidate(key);
+    }
+
     pub(crate) fn stats(&self) -> Stats {
         self.0.stats()
     }

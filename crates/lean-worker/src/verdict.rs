@@ -22,7 +22,9 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    pub(crate) fn without_messages(ending: Ending) -> Self {
+    /// One of which nothing is known but how it ended.
+    #[must_use]
+    pub fn without_messages(ending: Ending) -> Self {
         Self { ending, ..Self::default() }
     }
 

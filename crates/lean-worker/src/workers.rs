@@ -13,6 +13,7 @@ use crate::header::{self, Found};
 use crate::held::{AllHeld, Held};
 use crate::launch::Launcher;
 use crate::limits::Limits;
+use crate::listing::Listing;
 use crate::meter::Meter;
 use crate::pool::{Key, Loan, Zygotes};
 use crate::protocol::Check;
@@ -55,6 +56,7 @@ pub struct Workers {
     limits: Arc<Limits>,
     launcher: Option<Launcher>,
     meter: Arc<Meter>,
+    listing: Listing,
     running: AtomicUsize,
     processors: usize,
 }
@@ -88,6 +90,7 @@ impl Workers {
             limits: Arc::new(limits),
             launcher,
             meter: Arc::default(),
+            listing: Listing::default(),
             running: AtomicUsize::new(0),
             processors: std::thread::available_parallelism().map_or(1, NonZero::get),
         }
@@ -149,6 +152,7 @@ impl Workers {
                 }
                 Err(error) => return Err(Refusal::of(error)),
             };
+            zygote.get().used();
             let gone = match zygote.get().child() {
                 Ok(mut child) => {
                     if fork_ahead(self.running.load(Ordering::Relaxed), self.processors, has_more)
@@ -218,6 +222,9 @@ impl Workers {
                 cancel,
             );
             let counts = &self.meter.counts;
+            if let Ok(zygote) = &started {
+                self.listing.add(key, zygote);
+            }
             match &started {
                 Ok(_) => counts.zygotes.fetch_add(1, Ordering::Relaxed),
                 Err(StartError::Died { .. }) => counts.zygote_deaths.fetch_add(1, Ordering::Relaxed),
@@ -232,6 +239,15 @@ impl Workers {
                 self.zygotes.lend(key, patience, cancel, start).map(Lent::Shared)
             }
         }
+    }
+
+    pub(crate) fn listing(&self) -> &Listing {
+        &self.listing
+    }
+
+    /// The zygote of `key` is of no use any more.
+    pub(crate) fn give_up(&self, key: &Key) {
+        self.zygotes.give_up(key);
     }
 
     /// Has a zygote held by a session.

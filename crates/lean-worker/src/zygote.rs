@@ -5,6 +5,7 @@
 //! the process when the thread that started it does.
 
 mod life;
+mod look;
 
 use std::collections::BTreeMap;
 use std::mem::MaybeUninit;
@@ -31,6 +32,8 @@ use crate::limits::Limits;
 use crate::meter::Meter;
 use crate::protocol::{Exit, Message};
 use crate::stale::RestsOn;
+
+pub(crate) use look::Weak;
 
 /// How long a zygote may take to read a packet, or to say how a child ended, before it is taken for broken.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -95,6 +98,9 @@ pub(crate) struct Shared {
     bytes: AtomicU64,
     /// Bytes of anonymous memory that a child has from the beginning.
     at_fork: AtomicU64,
+    /// Checks that were given to it.
+    uses: AtomicU64,
+    began: Instant,
 }
 
 #[derive(Default)]
@@ -145,6 +151,8 @@ impl Zygote {
             rests_on,
             bytes: AtomicU64::new(0),
             at_fork: AtomicU64::new(0),
+            uses: AtomicU64::new(0),
+            began: Instant::now(),
         });
         let (report, result) = channel();
         let thread = {

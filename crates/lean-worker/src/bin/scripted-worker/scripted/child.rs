@@ -47,7 +47,10 @@ pub(super) fn run(parent: Option<i32>, header: &str) {
             if let Some(folder) = settings["folder"].as_str() {
                 std::env::set_current_dir(folder).unwrap();
             }
-            child.say(&json!({"record": "child", "pid": std::process::id(), "landlock": 0}));
+            // It keeps itself in nothing, and says what it was told to.
+            let landlock = u32::from(settings["writable"] == "");
+            child.say(&json!({"record": "child", "pid": std::process::id(), "landlock": landlock,
+                "seccomp": settings["network"] == false}));
         } else if let Some(check) = line.get("check") {
             child.check(check);
         } else if line.get("repl").is_some() {

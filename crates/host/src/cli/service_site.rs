@@ -1,0 +1,96 @@
+//! Where files of a service are checked: which Lean, which worker, which set-up. One function decides.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use leanpool::lean_worker::{Cache, Header, Surroundings};
+use leanpool::site::{Belongs, SiteOptions, Sites};
+use leanpool_serve::settings::Site;
+
+use super::worker::ensure;
+use super::wrong_usage;
+
+/// How long it is taken for true what a project's set-up is for a header.
+const KNOWN_FOR: Duration = Duration::from_secs(2);
+/// Of how many headers that is kept.
+const KNOWN: usize = 1000;
+
+/// What is said on the command line of where files are checked.
+#[derive(Clone, clap::Args)]
+pub(super) struct ServiceSiteArgs {
+    /// A Lake project whose modules can be imported, with all that it depends on; may be given several times: a request names one by its
+    /// folder's name, and gets the first if it names none
+    #[arg(long = "project", value_name = "DIR")]
+    pub(super) projects: Vec<PathBuf>,
+
+    /// A further folder of compiled modules (.olean) to search; may be given several times
+    #[arg(long = "path", value_name = "DIR")]
+    paths: Vec<PathBuf>,
+
+    /// A worker program that is there, instead of the one that is built for the Lean
+    #[arg(long, value_name = "PROGRAM")]
+    worker: Option<PathBuf>,
+
+    /// Where workers and Lake's answers are kept [default: leanpool in XDG_CACHE_HOME]
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+}
+
+/// The place for files of `project`, or of none. Its Lean, worker and set-up are looked for now, so that a mistake is said at once.
+fn site(args: &ServiceSiteArgs, project: Option<&Path>) -> Result<Site, Box<dyn Error>> {
+    let root = project.map(std::path::absolute).transpose()?;
+    let options = SiteOptions {
+        belongs: root.clone().map_or(Belongs::ToNone, Belongs::To),
+        paths: args.paths.clone(),
+        answers: Cache::new(args.cache.clone()).ok().map(|cache| cache.path().join("lake")),
+        ..SiteOptions::default()
+    };
+    let (worker, cache) = (args.worker.clone(), args.cache.clone());
+    let mut sites = Sites::new(options, move |toolchain| match &worker {
+        Some(program) => Ok(std::path::absolute(program).unwrap_or_else(|_| program.clone())),
+        None => ensure(&Cache::new(cache.clone())?, toolchain, false),
+    })?;
+    // A text that is no file.
+    let file = root.as_deref().unwrap_or(Path::new("")).join("<stdin>");
+    let version = sites.toolchain(root.as_deref())?.version;
+    let sysroot = sites.of(&file, "")?.around.sysroot.clone();
+    let name = root.as_deref().and_then(Path::file_name);
+    let name = name.map_or_else(|| "lean".to_owned(), |name| name.to_string_lossy().into_owned());
+    let resolver = Mutex::new((sites, HashMap::<Header, (Instant, Arc<Surroundings>)>::new()));
+    let around = move |header: &Header| {
+        let (sites, known) = &mut *resolver.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, around)) = known.get(header).filter(|(since, _)| since.elapsed() < KNOWN_FOR) {
+            return Ok(around.clone());
+        }
+        let around = sites.of(&file, &header.text()).map_err(|error| error.to_string())?.around;
+        if known.len() >= KNOWN {
+            known.clear();
+        }
+        known.insert(header.clone(), (Instant::now(), around.clone()));
+        Ok(around)
+    };
+    Ok(Site { name, version, sysroot, root, around: Arc::new(around) })
+}
+
+/// All places, at least one, with different names.
+pub(super) fn sites(args: &ServiceSiteArgs) -> Result<Vec<Site>, Box<dyn Error>> {
+    if let Some(program) = args.worker.as_ref().filter(|program| !program.is_file()) {
+        wrong_usage(&format_args!("{} is no file: give --worker a program", program.display()));
+    }
+    if args.projects.is_empty() {
+        return Ok(vec![site(args, None)?]);
+    }
+    let sites: Vec<Site> =
+        args.projects.iter().map(|project| site(args, Some(project))).collect::<Result<_, _>>()?;
+    for (number, site) in sites.iter().enumerate() {
+        if sites[..number].iter().any(|other| other.name == site.name) {
+            return Err(
+                format!("two projects are called {}: requests could not tell them apart", site.name).into()
+            );
+        }
+    }
+    Ok(sites)
+}

@@ -1,0 +1,77 @@
+//! Risk: somebody asks who may not, or reaches what no request may reach.
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use hyper::Method;
+use serde_json::json;
+use support::{read, service, watchdog};
+
+const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_key_nothing_is_checked_or_shown() {
+    let _watchdog = watchdog();
+    let service = service(|settings| settings.api_key = Some(KEY.to_owned())).await;
+    let routes = [
+        (Method::POST, "/api/check"),
+        (Method::POST, "/api/check/"),
+        (Method::POST, "/verify"),
+        (Method::POST, "/one_pass_verify_batch"),
+        (Method::POST, "/v1/check"),
+        (Method::POST, "/v1/pool/evict"),
+        (Method::GET, "/v1/pool"),
+        (Method::GET, "/v1/events"),
+        (Method::GET, "/metrics"),
+        (Method::GET, "/nothing"),
+    ];
+    for (method, path) in routes {
+        for carried in [None, Some("Bearer 0123456789abcdef0123456789abcdeF"), Some("Bearer "), Some("")] {
+            let mut request = service.request(method.clone(), path, b"{}");
+            if let Some(carried) = carried {
+                request.headers_mut().insert("authorization", carried.parse().unwrap());
+            }
+            let (status, text) = read(service.send(request).await).await;
+            assert_eq!(status, 401, "{path}");
+            assert!(text.contains("API key"), "{text}");
+        }
+    }
+    // Whoever watches over the service needs no key, but a wrong one is told.
+    assert_eq!(service.get("/health").await.0, 200);
+    let mut request = service.request(Method::GET, "/health", b"");
+    request.headers_mut().insert("authorization", "Bearer wrong".parse().unwrap());
+    assert_eq!(service.send(request).await.status(), 401);
+    for name in ["authorization", "x-auth-token"] {
+        let body = json!({"text": "-- say hi"}).to_string();
+        let mut request = service.request(Method::POST, "/v1/check", body.as_bytes());
+        request.headers_mut().insert(name, format!("Bearer {KEY}").parse().unwrap());
+        assert_eq!(service.send(request).await.status(), 200);
+    }
+    service.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn page_of_another_site_can_have_nothing_checked() {
+    let _watchdog = watchdog();
+    let service = service(|_| ()).await;
+    let own = service.url.clone();
+    for (origin, status) in [("https://evil.example", 403), ("null", 403), (own.as_str(), 200)] {
+        let mut request = service.request(Method::POST, "/v1/check", br#"{"text": ""}"#);
+        request.headers_mut().insert("origin", origin.parse().unwrap());
+        assert_eq!(service.send(request).await.status(), status, "{origin}");
+    }
+    service.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn header_that_names_a_path_is_refused_before_lean_sees_it() {
+    let _watchdog = watchdog();
+    let service = service(|_| ()).await;
+    for text in ["import «../../x»", "import A.«/etc/x»\n", "import\t«../x»", "module\nimport A\nimport «..»"]
+    {
+        let result = &service.check(&[text]).await[0];
+        assert_eq!(result["ending"], "failed", "{text}: {result}");
+    }
+    assert!(service.engine.worker_stats().zygotes == 0 && service.processes().is_empty());
+    service.end().await;
+}
