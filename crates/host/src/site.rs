@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use lean_worker::building::BuildError;
 use lean_worker::{Header, Places, Surroundings, Toolchain, ToolchainError};
@@ -113,6 +114,8 @@ struct Project {
     toolchain: Toolchain,
     program: PathBuf,
     answers: Option<Answers>,
+    /// When Lake last gave no answer in time.
+    late: Option<(Instant, Arc<SiteError>)>,
     search_path: Vec<String>,
 }
 
@@ -158,12 +161,16 @@ impl<'p> Sites<'p> {
         if let Some((text, name)) = &self.setup {
             (setup, module) = (Some(text.clone()), Some(name.clone()));
         } else if let Some(answers) = &mut project.answers {
+            let limit = self.options.asking.limit;
+            if let Some((_, error)) = project.late.as_ref().filter(|(since, _)| since.elapsed() < limit) {
+                return Err(SiteError::Same(error.clone()));
+            }
             let said = match answers.of_file(file, &Header::of(text).to_string()) {
                 Ok(said) => said,
-                // It is not waited for once for each file.
+                // It is not waited for once for each file; but a service asks again some day.
                 Err(error @ AskError::Late { .. }) => {
                     let error = Arc::new(SiteError::Lake(error));
-                    self.projects.insert(root, Err(error.clone()));
+                    project.late = Some((Instant::now(), error.clone()));
                     return Err(SiteError::Same(error));
                 }
                 Err(error) => return Err(error.into()),
@@ -239,7 +246,7 @@ impl<'p> Sites<'p> {
                 path.to_str().map(str::to_owned).ok_or(SiteError::NotUtf8(path))
             })
             .collect::<Result<_, _>>()?;
-        Ok(Project { toolchain, program, answers, search_path })
+        Ok(Project { toolchain, program, answers, late: None, search_path })
     }
 }
 

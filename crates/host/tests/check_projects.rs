@@ -244,12 +244,12 @@ fn lake_that_hangs_is_ended_and_told_of_once_waited_for() {
         ("p/B.lean", ""),
         ("free.lean", "-- say free"),
     ]);
-    let output = files.check(&["p/A.lean", "p/B.lean", "free.lean", "--quiet", "--lake-timeout", "0.5"]);
+    let output = files.check(&["p/A.lean", "p/B.lean", "free.lean", "--quiet", "--lake-timeout", "2"]);
     let said = text(&output.stdout);
     let lines: Vec<&str> = said.lines().collect();
     assert!(lines[0].starts_with("p/A.lean:1:0: error: `lake setup-file` in "), "{said}");
     assert!(
-        lines[0].contains("has not answered within 0.5 s") && lines[0].contains("--lake-timeout"),
+        lines[0].contains("has not answered within 2 s") && lines[0].contains("--lake-timeout"),
         "{said}"
     );
     assert!(lines[1].starts_with("p/B.lean:1:0: error: `lake setup-file` in "), "{said}");
