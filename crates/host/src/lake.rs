@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 pub(crate) use ask::name_parts;
-pub use ask::{Answers, AskError, FileSetup};
+pub use ask::{Answers, AskError, Asking, FileSetup};
 
 /// The packages whose modules a project can import: itself first, then those that its `lake-manifest.json` lists, in that order.
 #[derive(Clone, Debug, PartialEq, Eq)]

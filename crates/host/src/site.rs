@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use lean_worker::building::BuildError;
 use lean_worker::{Header, Places, Surroundings, Toolchain, ToolchainError};
 
-use crate::lake::{Answers, AskError, LakeError, LakeProject, name_parts};
+use crate::lake::{Answers, AskError, Asking, LakeError, LakeProject, name_parts};
 
 /// Which project files belong to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub struct SiteOptions {
     pub root: Option<PathBuf>,
     /// Where Lake's answers are kept.
     pub answers: Option<PathBuf>,
+    /// How Lake is asked.
+    pub asking: Asking,
 }
 
 /// Why a file can't be checked at all.
@@ -111,6 +114,8 @@ struct Project {
     toolchain: Toolchain,
     program: PathBuf,
     answers: Option<Answers>,
+    /// When Lake last gave no answer in time.
+    late: Option<(Instant, Arc<SiteError>)>,
     search_path: Vec<String>,
 }
 
@@ -156,7 +161,20 @@ impl<'p> Sites<'p> {
         if let Some((text, name)) = &self.setup {
             (setup, module) = (Some(text.clone()), Some(name.clone()));
         } else if let Some(answers) = &mut project.answers {
-            let said = answers.of_file(file, &Header::of(text).to_string())?;
+            let limit = self.options.asking.limit;
+            if let Some((_, error)) = project.late.as_ref().filter(|(since, _)| since.elapsed() < limit) {
+                return Err(SiteError::Same(error.clone()));
+            }
+            let said = match answers.of_file(file, &Header::of(text).to_string()) {
+                Ok(said) => said,
+                // It is not waited for once for each file; but a service asks again some day.
+                Err(error @ AskError::Late { .. }) => {
+                    let error = Arc::new(SiteError::Lake(error));
+                    project.late = Some((Instant::now(), error.clone()));
+                    return Err(SiteError::Same(error));
+                }
+                Err(error) => return Err(error.into()),
+            };
             (setup, module) = (Some(said.setup), said.module);
         }
         let module = module.or_else(|| module_below(file, self.options.root.as_deref())).unwrap_or_default();
@@ -204,7 +222,12 @@ impl<'p> Sites<'p> {
             // A set-up that is given stands for what Lake says.
             Some(root) if self.setup.is_none() => {
                 let project = LakeProject::open(root)?;
-                Some(Answers::new(&project, &toolchain, self.options.answers.as_deref())?)
+                Some(Answers::new(
+                    &project,
+                    &toolchain,
+                    self.options.answers.as_deref(),
+                    self.options.asking.clone(),
+                )?)
             }
             _ => None,
         };
@@ -223,7 +246,7 @@ impl<'p> Sites<'p> {
                 path.to_str().map(str::to_owned).ok_or(SiteError::NotUtf8(path))
             })
             .collect::<Result<_, _>>()?;
-        Ok(Project { toolchain, program, answers, search_path })
+        Ok(Project { toolchain, program, answers, late: None, search_path })
     }
 }
 

@@ -132,6 +132,39 @@ fn second_signal_ends_it_at_once() {
 }
 
 #[test]
+fn signals_end_it_also_where_nobody_reads_what_it_prints() {
+    let files = Files::new(&[("a.lean", &format!("-- say {}", "x".repeat(1 << 20)))]);
+    let mut child = files.start(&["a.lean", "--quiet"]);
+    // Once the pipe is full, it waits for a reader, and there is none.
+    while rustix::io::ioctl_fionread(child.stdout.as_ref().unwrap()).unwrap() < 1 << 16 {
+        assert_eq!(child.try_wait().unwrap(), None);
+        std::thread::yield_now();
+    }
+    signal(&child, "-INT");
+    signal(&child, "-TERM");
+    let unread = child.stdout.take();
+    let status = ended_unread(&mut child);
+    assert!(matches!(status.code(), Some(130 | 143)), "{status}");
+    drop(unread);
+    files.until_processes(|count| count == 0);
+}
+
+/// Waits for the end of what nobody reads.
+fn ended_unread(child: &mut std::process::Child) -> std::process::ExitStatus {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    loop {
+        match child.try_wait().unwrap() {
+            Some(status) => return status,
+            None if std::time::Instant::now() > deadline => {
+                child.kill().unwrap();
+                panic!("it does not end");
+            }
+            None => std::thread::yield_now(),
+        }
+    }
+}
+
+#[test]
 fn nothing_is_left_when_the_command_is_killed() {
     let orphan = "-- orphan\n-- ignore-cancel";
     // The first file's zygote and child, and what the second one brings.

@@ -246,3 +246,25 @@ esac"#,
         files.leanpool().args(["check", "--engine", "lean", "--quiet", "--", "-c.lean"]).output().unwrap();
     assert_eq!(text(&output.stdout), "./-c.lean\n", "no option");
 }
+
+#[test]
+fn file_is_read_whatever_its_name_and_one_that_lean_can_t_be_given_is_told_so() {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let odd = std::ffi::OsStr::from_bytes(b"odd\xff.lean");
+    let files = Files::new(&[("<stdin>", "-- say the file"), ("a:b\n.lean", "-- error oops")]);
+    std::fs::write(files.path().join(odd), "-- say lost").unwrap();
+    let mut command = files.leanpool();
+    command
+        .args(["check", "--quiet", "--worker"])
+        .arg(files.worker())
+        .args(["<stdin>", "a:b\n.lean"])
+        .arg(odd);
+    let output = ended(command.spawn().unwrap(), String::new());
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        text(&output.stdout),
+        "the file\na:b\n.lean:1:0: error: error oops\n\
+         odd\u{fffd}.lean:1:0: error: the file's name is not UTF-8, which Lean needs: rename it, or its folder\n"
+    );
+}

@@ -16,10 +16,13 @@ case "$1" in
   env) cat "$here/path" ;;
   setup-file)
     file=$3 header=$4
+    if [ -f "$here/hangs" ]; then exec "$here/../worker" orphan; fi
+    if grep -q "import Lost" "$file" && [ -z "$header" ]; then echo "error: Lost: no such file" >&2; exit 1; fi
     if [ -f "$here/refuses" ]; then cat "$here/refuses" >&2; exit 1; fi
     if [ -f "$here/stale.json" ] && [ -z "$header" ]; then cat "$here/stale.json"; exit 3; fi
     folder=$(dirname "$file")
     name=$(basename "$file" .lean)
+    if [ -f "$folder/$name.setup.json" ]; then cat "$folder/$name.setup.json"; exit; fi
     while [ ! -f "$folder/setup.json" ]; do name=$(basename "$folder").$name; folder=$(dirname "$folder"); done
     sed "s/NAME/$name/" "$folder/setup.json" ;;
 esac"#;
@@ -162,6 +165,9 @@ fn projects_of_several_toolchains_are_checked_in_one_run_each_with_its_own() {
         ("two/lakefile.toml", ""),
         ("two/lean-toolchain", "leanprover/lean4:v4.36.0"),
         ("two/a.lean", "import Script.Configured"),
+        ("none/lakefile.toml", ""),
+        ("none/lean-toolchain", "leanprover/lean4:v4.1.0"),
+        ("none/a.lean", ""),
     ]);
     for version in ["4.30.0", "4.36.0"] {
         let folder = format!("elan/toolchains/leanprover--lean4---v{version}/bin");
@@ -180,6 +186,17 @@ fn projects_of_several_toolchains_are_checked_in_one_run_each_with_its_own() {
     for (config, version) in found.iter().zip(["4.30.0", "4.36.0"]) {
         assert!(config["sysroot"].as_str().unwrap().ends_with(version), "{config}");
     }
+    // One that is not there is told of, and takes no other project's files with it.
+    let mut command = files.leanpool();
+    command
+        .env_remove("LEAN_SYSROOT")
+        .env("ELAN_HOME", files.path().join("elan"))
+        .env("PATH", "/usr/bin:/bin");
+    command.args(["check", "--quiet", "none/a.lean", "two/a.lean", "--worker"]).arg(files.worker());
+    let output = command.output().unwrap();
+    let said = text(&output.stdout);
+    assert!(said.starts_with("none/a.lean:1:0: error: ") && said.contains("v4.1.0"), "{said}");
+    assert_eq!((configs_in(&said).len(), output.status.code()), (1, Some(3)));
 }
 
 #[test]
@@ -216,4 +233,84 @@ fn standard_input_belongs_to_the_project_of_the_working_folder() {
     child.stdin.take().unwrap().write_all(CONFIGURED.as_bytes()).unwrap();
     let found = configs_in(&text(&child.wait_with_output().unwrap().stdout));
     assert_eq!(found[0]["setup"]["options"]["autoImplicit"], false);
+}
+
+#[test]
+fn lake_that_hangs_is_ended_and_told_of_once_waited_for() {
+    let files = project(&[
+        ("p/setup.json", OPTIONS),
+        ("p/hangs", ""),
+        ("p/A.lean", ""),
+        ("p/B.lean", ""),
+        ("free.lean", "-- say free"),
+    ]);
+    let output = files.check(&["p/A.lean", "p/B.lean", "free.lean", "--quiet", "--lake-timeout", "2"]);
+    let said = text(&output.stdout);
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(lines[0].starts_with("p/A.lean:1:0: error: `lake setup-file` in "), "{said}");
+    assert!(
+        lines[0].contains("has not answered within 2 s") && lines[0].contains("--lake-timeout"),
+        "{said}"
+    );
+    assert!(lines[1].starts_with("p/B.lean:1:0: error: `lake setup-file` in "), "{said}");
+    assert_eq!((lines[2], output.status.code()), ("free", Some(1)));
+    assert_eq!(calls(&files), 2, "the path, and one file");
+    files.until_processes(|count| count == 0);
+}
+
+#[test]
+fn root_of_a_library_and_the_lakefile_are_not_taken_for_their_neighbours_of_no_library() {
+    let own = |option: &str, name: &str| OPTIONS.replace("autoImplicit", option).replace("NAME", name);
+    let files = project(&[
+        ("p/setup.json", &own("ofProject", "_unknown")),
+        ("p/Lib.setup.json", &own("ofLib", "Lib")),
+        ("p/lakefile.setup.json", &own("ofLakefile", "_unknown")),
+        ("p/scratch.lean", CONFIGURED),
+        ("p/other.lean", CONFIGURED),
+        ("p/Lib.lean", CONFIGURED),
+        ("p/lakefile.lean", CONFIGURED),
+    ]);
+    files.write("p/lakefile.toml", b"[[lean_lib]]\nname = \"Lib\"");
+    let names = ["p/lakefile.lean", "p/scratch.lean", "p/Lib.lean", "p/other.lean"];
+    for _ in 0..2 {
+        let found = configs(&files, &names);
+        for (config, option) in found.iter().zip(["ofLakefile", "ofProject", "ofLib", "ofProject"]) {
+            assert_eq!(config["setup"]["options"][option], false, "{config}");
+        }
+        assert_eq!(calls(&files), 4, "the path, the lakefile, the folder, and the library, once for all");
+    }
+}
+
+#[test]
+fn what_imports_load_is_asked_for_each_header_where_a_lakefile_precompiles() {
+    let files = project(&[
+        ("p/setup.json", OPTIONS),
+        ("p/A/X.lean", CONFIGURED),
+        ("p/A/Y.lean", "import Script.Configured import Other"),
+    ]);
+    files.write("p/lakefile.toml", b"precompileModules = true");
+    configs(&files, &["p/A/X.lean", "p/A/Y.lean"]);
+    assert_eq!(calls(&files), 4, "the path, the library, and two headers");
+}
+
+#[test]
+fn import_that_lake_can_t_find_is_told_by_lean_in_its_words_and_the_options_hold() {
+    let files = project(&[("p/setup.json", OPTIONS), ("p/A/X.lean", "import Lost import Script.Configured")]);
+    let found = configs(&files, &["p/A/X.lean"]);
+    assert_eq!(found[0]["setup"]["options"]["autoImplicit"], false);
+}
+
+#[test]
+fn kept_answers_that_can_t_be_read_are_asked_anew() {
+    let files = project(&[("p/setup.json", OPTIONS), ("p/A/X.lean", CONFIGURED)]);
+    configs(&files, &["p/A/X.lean"]);
+    let folder = files.path().join("cache/leanpool/lake");
+    let kept: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    for bad in [&b""[..], b"\xff", b"{}", b"[1, 2]", b"{\"search_path\": [1], \"libraries\": 7}"] {
+        std::fs::write(&kept[0], bad).unwrap();
+        let before = calls(&files);
+        assert_eq!(configs(&files, &["p/A/X.lean"])[0]["setup"]["options"]["autoImplicit"], false);
+        assert_eq!(calls(&files), before + 2, "{bad:?}");
+    }
 }

@@ -5,13 +5,14 @@
 mod support;
 
 use serde_json::Value;
-use support::{Files, text};
+use support::{Files, ended, signal, text};
 
 /// Says `FILE.txt`, or with `--json` `FILE.json`, and ends with what `FILE.code` says; `FILE.count` makes it say something else each time.
 const LEAN: &str = r#"
 case "$*" in --version) echo 'Lean (version 4.99.0, x86_64, commit 1, Release)'; exit;; esac
 for file; do :; done
 case "$*" in *--json*) cat "$file.json";; *) cat "$file.txt";; esac
+if [ -f "$file.errors" ]; then cat "$file.errors" >&2; fi
 if [ -f "$file.count" ]; then echo x >>"$file.count"; wc -l <"$file.count"; fi
 if [ -f "$file.code" ]; then exit "$(cat "$file.code")"; fi"#;
 
@@ -119,9 +120,69 @@ fn lean_that_never_ends_is_not_compared_and_nothing_to_compare_is_wrong_usage() 
         ),
     );
     let (code, lines) = run(&files, &["--timeout", "1"]);
-    assert_eq!((code, &lines[0]["report"]["not_compared"][0]), (Some(0), &"a.lean".into()), "{lines:?}");
+    assert_eq!((code, &lines[0]["report"]["not_compared"][0]), (Some(1), &"a.lean".into()), "{lines:?}");
     files.until_processes(|count| count == 0);
     let mut command = files.leanpool();
     let output = command.args(["conformance", "nowhere"]).output().unwrap();
     assert!(output.status.code() == Some(2) && text(&output.stderr).contains("nowhere"), "{output:?}");
+}
+
+#[test]
+fn what_programs_print_is_compared_in_text_and_objects() {
+    // By program and by `lean`: on standard output of both forms, on standard error.
+    for (printed, out, text_out, errors, is_same) in [
+        ("x", "x\n", "x\n", "", true),
+        ("x", "", "", "x\n", true),
+        ("x", "y\n", "y\n", "", false),
+        ("x", "x\n", "y\n", "", false),
+        ("x", "x\n", "x\n", "more\n", false),
+    ] {
+        let files = files();
+        same(&files, "a.lean");
+        files.write("a.lean", format!("-- say one\n-- print {printed}").as_bytes());
+        files.write("a.lean.txt", format!("{text_out}one\n").as_bytes());
+        files.write("a.lean.json", (object("a.lean", "one", "information") + out).as_bytes());
+        files.write("a.lean.errors", errors.as_bytes());
+        let (code, lines) = run(&files, &[]);
+        assert_eq!(code, Some(i32::from(!is_same)), "{out:?} {text_out:?} {errors:?}: {lines:?}");
+    }
+}
+
+#[test]
+fn nothing_is_left_of_lean_when_conformance_is_broken_off_or_killed() {
+    use std::os::unix::process::ExitStatusExt as _;
+
+    for (signals, code) in [
+        (&["-TERM"][..], Some(143)),
+        (&["-INT"], Some(130)),
+        (&["-INT", "-INT"], Some(130)),
+        (&["-KILL"], None),
+    ] {
+        let files = files();
+        same(&files, "a.lean");
+        files.write("setup.json", br#"{"name": "A", "options": {}}"#);
+        files.write("tmp/.here", b"");
+        // What `lean` starts has to end, too, but where nobody is left to end it.
+        let starts = if code.is_some() {
+            "\"$0.worker\" orphan & exec \"$0.worker\" orphan"
+        } else {
+            "exec \"$0.worker\" orphan"
+        };
+        let lean = format!("case $1 in --version) echo 'Lean (version 4.99.0, x)'; exit;; esac; {starts}");
+        files.program("lean/bin/lean", &lean.replace("$0.worker", &files.worker().display().to_string()));
+        let mut command = files.leanpool();
+        command
+            .args(["conformance", "a.lean", "--quiet", "--setup", "setup.json", "--worker"])
+            .arg(files.worker());
+        let child = command.env("TMPDIR", files.path().join("tmp")).spawn().unwrap();
+        files.until_processes(|count| count == if code.is_some() { 2 } else { 1 });
+        signals.iter().for_each(|name| signal(&child, name));
+        let status = ended(child, String::new()).status;
+        assert!(
+            status.code() == code && (code.is_some() || status.signal() == Some(9)),
+            "{signals:?}: {status}"
+        );
+        files.until_processes(|count| count == 0);
+        assert_eq!(std::fs::read_dir(files.path().join("tmp")).unwrap().count(), 1, "{signals:?}");
+    }
 }

@@ -67,6 +67,7 @@ fn nothing_differs_from_lean_in_text_objects_or_exit_codes_whatever_the_options(
     for options in [
         &[][..],
         &["-DmaxErrors=2", "-Elinter.unusedVariables"],
+        &["-DmaxErrors=1", "-Elinter.unusedVariables"],
         &["--max-errors", "0", "-Dpp.all=true"],
         &["-DprintMessageEndPos=true", "-DElab.async=false"],
         &["-Dnonsense=1"],

@@ -8,6 +8,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+pub use crate::running::output;
+
 /// What the arguments of a launcher begin with.
 pub const WORD: &str = "__launch";
 
@@ -31,6 +33,12 @@ impl Launcher {
     #[must_use]
     pub fn new(program: impl Into<PathBuf>) -> Self {
         Self(program.into())
+    }
+
+    /// A command that becomes `program` by `launcher`, if there is one: then it ends when the *thread* that spawns it does.
+    #[must_use]
+    pub fn ending_with_us(launcher: Option<&Self>, program: &Path) -> Command {
+        launcher.map_or_else(|| Command::new(program), |it| it.command(program, Allowed::default()))
     }
 
     /// A command that becomes `program`. It ends when the *thread* that spawns it does.

@@ -82,6 +82,7 @@ mod pool;
 mod protocol;
 mod request;
 mod run;
+mod running;
 mod schedule;
 #[cfg(target_os = "linux")]
 mod session;

@@ -3,12 +3,11 @@
 //! Where it can (Lean 4.32 and later), it is given a header that was saved, so that it need not import. It has no soft cancel: at the end of its time it is killed, and
 //! what it had not written yet is lost (`lean` writes to a pipe in large pieces).
 
-use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitStatus};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Instant;
 
 use crate::cancel::CancelToken;
 use crate::header;
@@ -16,12 +15,13 @@ use crate::launch::{Allowed, Launcher};
 use crate::limits::Limits;
 use crate::protocol::{Exit, Message};
 use crate::request::{CheckTimes, File, Heard};
+use crate::running::Running;
 use crate::snapshots::Snapshots;
 use crate::surroundings::Surroundings;
 use crate::verdict::{Cause, Death, Ending, Verdict};
 
-/// How much of what is written to standard error is kept, in bytes.
-const LAST_WORDS: u64 = 16 << 10;
+/// The name that `lean` gives to what it reads from standard input.
+const STDIN: &str = "<stdin>";
 
 /// The command `lean` as an engine. Used by many threads at once.
 pub struct Plain {
@@ -130,7 +130,8 @@ impl Plain {
         if let Some(setup) = &setup {
             command.arg(argument("--setup=", &setup.path()));
         }
-        let is_on_disk = Path::new(&file.name).is_file();
+        // A file of that name may lie there, and is another one.
+        let is_on_disk = file.name != STDIN && Path::new(&file.name).is_file();
         let source = if is_on_disk { None } else { Some(file.text.as_str()) };
         if is_on_disk {
             // A name that begins with a dash is not an option.
@@ -155,7 +156,7 @@ impl Plain {
                 Some(until) => run.lines.recv_timeout(until.saturating_duration_since(Instant::now())),
             };
             let line = match line {
-                Ok(line) => String::from_utf8_lossy(&line).into_owned(),
+                Ok(line) => String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(&line)).into_owned(),
                 Err(RecvTimeoutError::Disconnected) => break None,
                 Err(RecvTimeoutError::Timeout) => break Some(Ending::TimedOut { killed: true }),
             };
@@ -185,7 +186,7 @@ impl Plain {
             _ if cancel.is_cancelled() => Ending::Cancelled,
             (Some(cut), _) => cut,
             (None, None) => Ending::TimedOut { killed: true },
-            (None, Some(status)) => self.ending(status, &verdict.messages, &last),
+            (None, Some(status)) => self.ending(status, file, &verdict.messages, &last),
         };
         if verdict.ending == Ending::Done {
             verdict.output.push_str(&last);
@@ -195,10 +196,13 @@ impl Plain {
     }
 
     /// `lean` ends with 1 where there are errors and with 0 where there are none. Whatever else it does, something in the file has done.
-    fn ending(&self, status: ExitStatus, messages: &[Message], last: &str) -> Ending {
-        let has_errors = messages.iter().any(|message| message.severity == crate::Severity::Error);
+    fn ending(&self, status: ExitStatus, file: &File, messages: &[Message], last: &str) -> Ending {
+        let mut errors =
+            messages.iter().filter(|message| message.severity == crate::Severity::Error).peekable();
+        let has_errors = errors.peek().is_some();
         match status.code() {
-            Some(0) if !has_errors => Ending::Done,
+            // Before Lean 4.31 it did not count those that are errors by `-E` alone.
+            Some(0) if errors.all(|error| file.asked.error_kinds.contains(&error.kind)) => Ending::Done,
             Some(1) if has_errors => Ending::Done,
             Some(1) if last.starts_with("error: ") => {
                 Ending::Failed(last.trim_start_matches("error: ").trim_end().to_owned())
@@ -250,107 +254,31 @@ fn argument(name: &str, path: &Path) -> std::ffi::OsString {
     argument
 }
 
-/// A process that runs. Dropped, it is killed.
-struct Running {
-    process: Arc<Mutex<Child>>,
-    lines: Receiver<Vec<u8>>,
-    last: Receiver<Vec<u8>>,
-    _call: crate::cancel::Call,
-}
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
 
-impl Running {
-    fn start(mut command: Command, stdin: Option<&str>, cancel: &CancelToken) -> std::io::Result<Self> {
-        command.stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() });
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        // What it starts ends with it.
-        #[cfg(unix)]
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let mut process = command.spawn()?;
-        let (say, lines) = channel();
-        let (say_last, last) = channel();
-        let (input, stdout, stderr) = (process.stdin.take(), process.stdout.take(), process.stderr.take());
-        let process = Arc::new(Mutex::new(process));
-        let call = cancel.call({
-            let process = process.clone();
-            move || kill(&process)
-        });
-        let running = Self { process, lines, last, _call: call };
-        if let (Some(mut input), Some(text)) = (input, stdin) {
-            let text = text.to_owned();
-            thread(move || drop(input.write_all(text.as_bytes())))?;
-        }
-        if let Some(stdout) = stdout {
-            thread(move || {
-                for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
-                    if say.send(line).is_err() {
-                        break;
-                    }
-                }
-            })?;
-        }
-        if let Some(mut stderr) = stderr {
-            thread(move || {
-                let mut bytes = Vec::new();
-                let _ = (&mut stderr).take(LAST_WORDS).read_to_end(&mut bytes);
-                let _ = say_last.send(bytes);
-                // It must not wait because nobody reads.
-                let _ = std::io::copy(&mut stderr, &mut std::io::sink());
-            })?;
-        }
-        Ok(running)
+    use super::*;
+    use crate::protocol::Position;
+    use crate::request::Asked;
+
+    #[test]
+    fn errors_by_their_kind_alone_which_old_leans_do_not_count_are_no_early_end() {
+        let ending = |code: i32, kinds: &[&str]| {
+            let error_kinds = kinds.iter().map(|kind| (*kind).to_owned()).collect();
+            let file = File { asked: Asked { error_kinds, ..Asked::default() }, ..File::new("a.lean", "") };
+            let messages = ["one", "two"]
+                .map(|kind| Message::of_ours("a.lean", Position { line: 1, column: 0 }, None, kind, ""));
+            Plain::new(Limits::default(), None, None).ending(
+                ExitStatus::from_raw(code << 8),
+                &file,
+                &messages,
+                "",
+            )
+        };
+        assert_eq!(ending(0, &["one", "two"]), Ending::Done);
+        assert_eq!(ending(1, &["one", "two"]), Ending::Done);
+        assert!(matches!(ending(0, &["one"]), Ending::Died(_)), "something has ended it");
+        assert!(matches!(ending(0, &[]), Ending::Died(_)));
     }
-
-    fn kill(&self) {
-        kill(&self.process);
-    }
-
-    /// Waits for its end, which is near. `None` if it was not by then, and was killed.
-    fn wait(&self, until: Option<Instant>) -> Option<ExitStatus> {
-        loop {
-            // Not under the lock for long: somebody may cancel.
-            if let Ok(Some(status)) = lock(&self.process).try_wait() {
-                return Some(status);
-            }
-            if until.is_some_and(|until| Instant::now() >= until) {
-                self.kill();
-                let _ = lock(&self.process).wait();
-                return None;
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-
-    fn last_words(&self) -> String {
-        // Something that it has started may hold the other end for ever.
-        let last = self.last.recv_timeout(Duration::from_secs(1)).unwrap_or_default();
-        String::from_utf8_lossy(&last).into_owned()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.kill();
-        let _ = lock(&self.process).wait();
-    }
-}
-
-fn lock(process: &Mutex<Child>) -> MutexGuard<'_, Child> {
-    process.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn kill(process: &Mutex<Child>) {
-    let mut process = lock(process);
-    // Once it is waited for, its number may be another's.
-    if matches!(process.try_wait(), Ok(None)) {
-        #[cfg(unix)]
-        let _ = rustix::process::kill_process_group(
-            rustix::process::Pid::from_child(&process),
-            rustix::process::Signal::KILL,
-        );
-        let _ = process.kill();
-    }
-}
-
-fn thread(work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
-    std::thread::Builder::new().spawn(work).map(drop)
 }

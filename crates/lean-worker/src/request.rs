@@ -43,11 +43,11 @@ impl File {
     }
 }
 
-/// A name as Lean writes it: what is no identifier is quoted.
+/// A name that Lean reads as these parts: what may be no identifier is quoted. Which letters beyond ASCII are some is not the same in all versions.
 fn name_of(parts: &[String]) -> String {
     let is_plain = |part: &str| {
-        part.starts_with(|c: char| c.is_alphabetic() || c == '_')
-            && part.chars().all(|c| c.is_alphanumeric() || "_'!?".contains(c))
+        part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || "_'!?".contains(c))
     };
     let parts = parts.iter().map(|part| if is_plain(part) { part.clone() } else { format!("«{part}»") });
     parts.collect::<Vec<_>>().join(".")
@@ -158,6 +158,11 @@ mod tests {
             file.own_setup(r#"{"name": "_unknown"}"#).unwrap()
         };
         assert_eq!(named(&["A", "B'", "x.y", "1080"]), r#"{"name":"A.B'.«x.y».«1080»"}"#);
+        assert_eq!(
+            named(&["中文", "é", "_a"]),
+            r#"{"name":"«中文».«é»._a"}"#,
+            "Lean reads no name without the quotes"
+        );
         assert_eq!(named(&[]), r#"{"name":"_unknown"}"#);
     }
 }

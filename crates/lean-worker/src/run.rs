@@ -31,8 +31,11 @@ pub enum Engine<'e> {
 }
 
 /// Whether a file died because it uses libuv, whose thread no forked process has: timers, sockets and names end such a check at once with
-/// SIGABRT. Plain `lean` can do that.
+/// SIGABRT. Plain `lean` can do that, but not tell what is asked beside messages: a policy would find nothing wrong with what it is not told of.
 fn needs_lean(file: &File, verdict: &Verdict) -> bool {
+    if !file.asked.extras().is_empty() {
+        return false;
+    }
     let Ending::Died(Death { cause: Cause::Signal(6), output }) = &verdict.ending else { return false };
     let said = |words: &[&str], text: &str| words.iter().any(|word| text.contains(word));
     said(&["uv_", "libuv"], output)
@@ -152,6 +155,7 @@ pub fn check_files(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::request::Asked;
 
     #[test]
     fn only_what_died_as_files_do_that_use_libuv_is_given_to_lean() {
@@ -165,5 +169,15 @@ mod tests {
         assert!(!needs("open Foo", Cause::Signal(6), "assertion"));
         assert!(!needs("import Std.Async.TCP", Cause::Signal(11), ""));
         assert!(!needs("import Std.Async.TCP", Cause::StackOverflow, ""));
+    }
+
+    #[test]
+    fn what_is_asked_beside_messages_is_not_left_out_for_files_that_use_libuv() {
+        let death = || Death { cause: Cause::Signal(6), output: String::new() };
+        let verdict = Verdict::without_messages(Ending::Died(death()));
+        let file = |asked| File { asked, ..File::new("a.lean", "import Std.Async.TCP") };
+        assert!(needs_lean(&file(Asked::default()), &verdict));
+        assert!(!needs_lean(&file(Asked { axioms: true, ..Asked::default() }), &verdict));
+        assert!(!needs_lean(&file(Asked { sorries: true, ..Asked::default() }), &verdict));
     }
 }

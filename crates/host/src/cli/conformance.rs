@@ -16,12 +16,12 @@ use leanpool::lean_worker::{
 };
 use serde_json::json;
 
-use super::check::source;
+use super::check::{jobs, source};
 use super::site::SiteArgs;
 use super::worker::launcher;
 use super::{FAILED, common, interrupt, wrong_usage};
 use compare::{Compared, compare};
-use reference::Reference;
+use reference::{Asking, Reference};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -34,7 +34,7 @@ A file is compared as text and as objects, with the exit code. The pool checks a
 a time, and each in a process of its own.";
 
 const CODES: &str = "\
-Exit codes: 0 nothing differs, 1 something does, 2 wrong usage, 3 there is no Lean or no worker for it, 130 broken off with Ctrl-C, 143 with a \
+Exit codes: 0 nothing differs, 1 something does, or nothing could be compared, 2 wrong usage, 3 there is no Lean or no worker for it, 130 broken off with Ctrl-C, 143 with a \
 polite kill (what was compared so far is printed).";
 
 /// Compare what `lean` and `leanpool check` say of every .lean file of a folder; print each difference
@@ -60,7 +60,7 @@ pub(super) struct Args {
     max_errors: Option<u64>,
 
     /// How many files at the same time, where many are [default: as many as processors]
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, value_name = "N", value_parser = jobs, allow_negative_numbers = true)]
     jobs: Option<NonZero<usize>>,
 
     /// Most seconds that `lean` may take for a file; one that takes longer is not compared
@@ -102,15 +102,14 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     let asked = Asked { error_kinds: args.error_kinds.clone().into(), ..Asked::default() };
     let mut report = Report { files: names.len(), ..Report::default() };
     let mut to_check = Vec::new();
-    for name in names {
-        let path = Path::new(&name);
+    for path in &names {
         // What `lean` says of such a file goes to standard error, in words that name no place.
-        let Ok(text) = source::read(path) else {
-            report.not_compared.push(name);
+        let Ok((text, name)) = source::read(path) else {
+            report.not_compared.push(path.to_string_lossy().into_owned());
             continue;
         };
         let site = sites.of(path, &text)?;
-        let file = File { name, text, module: site.module, asked: asked.clone() };
+        let file = File { name: name.to_owned(), text, module: site.module, asked: asked.clone() };
         to_check.push(ToCheck { file, around: site.around });
     }
     let token_of_signals = token.clone();
@@ -124,7 +123,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
         args.quiet,
     );
     let limit = Duration::from_secs(args.timeout);
-    let references = reference::of_all(&to_check, jobs, limit, args.site.root().as_deref(), &token, &bar);
+    let root = args.site.root();
+    let asking = Asking { limit, root: root.as_deref(), token: &token };
+    let references = reference::of_all(&to_check, jobs, &asking, &bar);
     let mut random = Random(args.seed);
     for (how, jobs, files_a_child) in [
         ("one at a time", NonZero::<usize>::MIN, 20),
@@ -137,7 +138,10 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
             break;
         }
         for (place, verdict) in verdicts {
-            report.look(args, how, &to_check[place], &references[place], &verdict, limit, &bar)?;
+            report.look(args, how, &to_check[place], &references[place], &verdict, &asking, &bar)?;
+        }
+        if interrupt::asked() {
+            break;
         }
     }
     bar.finish_and_clear();
@@ -146,7 +150,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     if interrupt::asked() {
         return Ok(interrupt::exit_code());
     }
-    Ok(ExitCode::from(if report.differences == 0 { 0 } else { FAILED }))
+    // Of what was not compared nobody knows that it is the same.
+    Ok(ExitCode::from(if report.differences == 0 && report.compared > 0 { 0 } else { FAILED }))
 }
 
 fn verdicts(
@@ -184,7 +189,7 @@ impl Report {
         file: &ToCheck,
         reference: &Option<Reference>,
         verdict: &Verdict,
-        limit: Duration,
+        asking: &Asking<'_>,
         bar: &ProgressBar,
     ) -> io::Result<()> {
         let name = &file.file.name;
@@ -201,8 +206,13 @@ impl Report {
             }
             Compared::Different { by_lean, by_pool, what } => (by_lean, by_pool, what),
         };
-        let again = reference::of(file, limit, args.site.root().as_deref());
-        if again.is_none_or(|again| again != *reference) {
+        let again = reference::of(file, asking);
+        if asking.token.is_cancelled() {
+            // Nobody knows whether it is one.
+            self.compared -= 1;
+            return Ok(());
+        }
+        if again.is_some_and(|again| again != *reference) {
             note(&mut self.unsteady, name);
             return Ok(());
         }
@@ -257,13 +267,13 @@ fn note(list: &mut Vec<String>, name: &str) {
 }
 
 /// Every .lean file below the paths, in order; what Lake has built or fetched is left out.
-fn files(paths: &[PathBuf]) -> io::Result<Vec<String>> {
+fn files(paths: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut left: Vec<PathBuf> = paths.to_vec();
     while let Some(path) = left.pop() {
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
         if !std::fs::metadata(&path).map_err(named)?.is_dir() {
-            found.push(path.to_string_lossy().into_owned());
+            found.push(path);
             continue;
         }
         for entry in std::fs::read_dir(&path).map_err(named)? {

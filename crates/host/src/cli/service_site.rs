@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use leanpool::lake::Asking;
 use leanpool::lean_worker::{Cache, Header, Surroundings};
 use leanpool::site::{Belongs, SiteOptions, Sites};
 use leanpool_serve::settings::Site;
 
-use super::worker::ensure;
+use super::worker::{ensure, launcher};
 use super::wrong_usage;
 
 /// How long it is taken for true what a project's set-up is for a header.
@@ -46,6 +47,7 @@ fn site(args: &ServiceSiteArgs, project: Option<&Path>) -> Result<Site, Box<dyn 
         belongs: root.clone().map_or(Belongs::ToNone, Belongs::To),
         paths: args.paths.clone(),
         answers: Cache::new(args.cache.clone()).ok().map(|cache| cache.path().join("lake")),
+        asking: Asking { launcher: launcher(), ..Asking::default() },
         ..SiteOptions::default()
     };
     let (worker, cache) = (args.worker.clone(), args.cache.clone());

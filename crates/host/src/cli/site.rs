@@ -1,11 +1,14 @@
 //! The arguments that say where files are checked.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use leanpool::lake::Asking;
 use leanpool::lean_worker::Cache;
 use leanpool::site::{Belongs, SiteError, SiteOptions, Sites};
 
-use super::worker::ensure;
+use super::check::seconds;
+use super::worker::{ensure, launcher};
 use super::wrong_usage;
 
 /// Where files are checked.
@@ -36,6 +39,10 @@ pub(super) struct SiteArgs {
     /// The folder below which a file's path is the name of its module [default: as Lake says, else the working folder]
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
+
+    /// Most seconds that Lake may take for an answer
+    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds, allow_negative_numbers = true)]
+    lake_timeout: Duration,
 
     /// Where workers, saved headers and Lake's answers are kept [default: leanpool in XDG_CACHE_HOME]
     #[arg(long, value_name = "DIR")]
@@ -104,6 +111,7 @@ impl SiteArgs {
             options: self.options.iter().cloned().chain(more).collect(),
             setup: self.setup.clone(),
             root: self.root.clone(),
+            asking: Asking { launcher: launcher(), limit: self.lake_timeout },
             answers: Cache::new(self.cache.clone()).ok().map(|cache| cache.path().join("lake")),
         };
         Sites::new(options, move |toolchain| {

@@ -7,15 +7,19 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
+use std::time::Duration;
 
-use lean_worker::Toolchain;
+use lean_worker::launch::Launcher;
+use lean_worker::{CancelToken, Toolchain};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::LakeProject;
 
+/// How long Lake may take for an answer if nobody says so. It elaborates a lakefile, and builds nothing.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 /// What Lake ends with if something would have to be built first (`noBuildCode`), and it may not.
 const NOT_BUILT: i32 = 3;
 /// The header of a file that needs nothing built.
@@ -41,6 +45,19 @@ pub enum AskError {
         /// What Lake said.
         said: String,
     },
+    /// It does not answer.
+    #[error(
+        "`lake {asked}` in {} has not answered within {} s: run `lake env true` there to see what it waits for, give it more time with --lake-timeout, or check with \
+         --no-project", root.display(), limit.as_secs_f64()
+    )]
+    Late {
+        /// The project.
+        root: PathBuf,
+        /// What was asked.
+        asked: &'static str,
+        /// How long it had.
+        limit: Duration,
+    },
     /// It says something that is not understood.
     #[error("what `lake {asked}` says in {} is not understood ({error})", root.display())]
     Unknown {
@@ -53,11 +70,32 @@ pub enum AskError {
     },
 }
 
+/// How Lake is asked.
+#[derive(Clone, Debug)]
+pub struct Asking {
+    /// What it is started by, so that it ends with this process.
+    pub launcher: Option<Launcher>,
+    /// How long it may take for an answer.
+    pub limit: Duration,
+}
+
+impl Default for Asking {
+    /// Two minutes, and it is started by nothing.
+    fn default() -> Self {
+        Self { launcher: None, limit: PATIENCE }
+    }
+}
+
 /// What is known of a project: what Lake said, for this state of it.
 #[derive(Debug)]
 pub struct Answers {
     root: PathBuf,
     lake: PathBuf,
+    asking: Asking,
+    /// What the project's lakefiles say.
+    lakefiles: String,
+    /// Whether something is loaded for modules that are imported: then no file's set-up stands for another's.
+    precompiles: bool,
     known: Known,
     /// What is not the same for all files of a library, by header.
     of_headers: HashMap<(PathBuf, String), Setup>,
@@ -77,7 +115,7 @@ struct Known {
 /// Files that have the same set-up but for what their imports make of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Library {
-    /// Without an ending: `src/A` is for `src/A.lean` and all that is below `src/A`. If its files are no modules, the folder in which they lie.
+    /// Without an ending: `src/A` is for `src/A.lean` and all that is below `src/A`. If its files are no modules, the folder in which they lie, or the one file.
     below: PathBuf,
     /// The folder in which the path of a module is its name; `None` if its files are no modules.
     source_folder: Option<PathBuf>,
@@ -105,15 +143,25 @@ impl Answers {
     /// For the project as it is now. `cache` is where answers are kept.
     ///
     /// # Errors
-    /// If Lake can't be run, or refuses the project.
-    pub fn new(project: &LakeProject, toolchain: &Toolchain, cache: Option<&Path>) -> Result<Self, AskError> {
+    /// If Lake can't be run, does not answer, or refuses the project.
+    pub fn new(
+        project: &LakeProject,
+        toolchain: &Toolchain,
+        cache: Option<&Path>,
+        asking: Asking,
+    ) -> Result<Self, AskError> {
         let root = project.roots()[0].clone();
         let lake = toolchain.sysroot.join("bin").join(format!("lake{}", std::env::consts::EXE_SUFFIX));
         let kept = cache.map(|cache| cache.join(state(project, toolchain)).with_extension("json"));
         let known = kept.as_ref().and_then(|kept| serde_json::from_slice(&fs::read(kept).ok()?).ok());
+        let lakefiles = lakefiles(&root);
+        let precompiles = project.roots().iter().any(|root| precompiles(&self::lakefiles(root)));
         let mut answers = Self {
             root,
             lake,
+            asking,
+            lakefiles,
+            precompiles,
             known: Known::default(),
             of_headers: HashMap::new(),
             kept,
@@ -154,7 +202,8 @@ impl Answers {
     /// If Lake has no answer.
     pub fn of_file(&mut self, file: &Path, header: &str) -> Result<FileSetup, AskError> {
         let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-        let library = match self.known.libraries.iter().find(|library| library.has(&file)) {
+        let may_be_root = self.may_be_root(&file);
+        let library = match self.known.libraries.iter().find(|library| library.has(&file, may_be_root)) {
             Some(library) => library.clone(),
             None => {
                 let library = self.ask(&file)?;
@@ -174,9 +223,10 @@ impl Answers {
         if let Some(setup) = self.of_headers.get(&key) {
             return Ok(FileSetup { setup: setup.text(), module });
         }
-        let setup = match file.is_file().then(|| self.setup_file(&file, None)).transpose()? {
-            Some(Said::Setup(setup)) => setup.without(&["name", "imports"]),
-            Some(Said::NotBuilt) | None => library.setup,
+        let setup = match file.is_file().then(|| self.setup_file(&file, None)).transpose() {
+            Ok(Some(Said::Setup(setup))) => setup.without(&["name", "imports"]),
+            Ok(Some(Said::NotBuilt) | None) | Err(AskError::Refused { .. }) => library.setup,
+            Err(error) => return Err(error),
         };
         let text = setup.text();
         self.of_headers.insert(key, setup);
@@ -187,10 +237,13 @@ impl Answers {
     fn ask(&mut self, file: &Path) -> Result<Library, AskError> {
         let mut is_half = !file.is_file();
         let header = is_half.then_some(NO_IMPORTS);
-        let setup = match self.setup_file(file, header)? {
-            Said::Setup(setup) => setup,
-            // Then what it imports is left out: nothing has to be built for the options.
-            Said::NotBuilt => match self.setup_file(file, Some(NO_IMPORTS))? {
+        let setup = match self.setup_file(file, header) {
+            Ok(Said::Setup(setup)) => setup,
+            Err(error) if !(matches!(error, AskError::Refused { .. }) && header.is_none()) => {
+                return Err(error);
+            }
+            // Then what it imports is left out: nothing has to be built for the options, and what is wrong with an import Lean says.
+            Ok(Said::NotBuilt) | Err(_) => match self.setup_file(file, Some(NO_IMPORTS))? {
                 Said::Setup(setup) => {
                     is_half = true;
                     setup
@@ -202,11 +255,13 @@ impl Answers {
                 }
             },
         };
-        let is_plain =
-            !is_half && setup.is_plain(&self.known.search_path, self.lake.parent().and_then(Path::parent));
+        let is_plain = !is_half
+            && !self.precompiles
+            && setup.is_plain(&self.known.search_path, self.lake.parent().and_then(Path::parent));
         let source_folder = setup.module().and_then(|name| source_folder(file, &name));
         let below = match &source_folder {
             Some((folder, first)) => folder.join(first),
+            None if self.may_be_root(file) || setup.module().is_some() => file.to_owned(),
             // What is in no library has its folder's options.
             None => file.parent().unwrap_or(&self.root).to_owned(),
         };
@@ -219,10 +274,16 @@ impl Answers {
         })
     }
 
+    /// Whether Lake may take the file for something else than others of its folder: the lakefile, and what a lakefile names, which may be a library's root.
+    fn may_be_root(&self, file: &Path) -> bool {
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        stem == "lakefile" || self.lakefiles.contains(&*stem)
+    }
+
     fn setup_file(&mut self, file: &Path, header: Option<&str>) -> Result<Said, AskError> {
         let mut command = self.command(&["setup-file", "--no-build"]);
         command.arg(file).args(header);
-        let output = self.run(command)?;
+        let output = self.run("setup-file", command)?;
         let stdout = String::from_utf8_lossy(&output.stdout);
         if output.status.code() == Some(NOT_BUILT) {
             if header.is_none() {
@@ -263,7 +324,7 @@ impl Answers {
     }
 
     fn search_path_by_lake(&mut self) -> Result<Vec<String>, AskError> {
-        let output = self.run(self.command(&["env", "printenv", "LEAN_PATH"]))?;
+        let output = self.run("env", self.command(&["env", "printenv", "LEAN_PATH"]))?;
         if !output.status.success() {
             return Err(self.refused(&output));
         }
@@ -278,8 +339,8 @@ impl Answers {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(&self.lake);
-        command.args(args).current_dir(&self.root).stdin(Stdio::null());
+        let mut command = Launcher::ending_with_us(self.asking.launcher.as_ref(), &self.lake);
+        command.args(args).current_dir(&self.root);
         // Those of another toolchain, if we were started by its Lake.
         for name in ["LEAN_SYSROOT", "LEAN", "LAKE", "LAKE_HOME", "ELAN_TOOLCHAIN"] {
             command.env_remove(name);
@@ -287,9 +348,14 @@ impl Answers {
         command
     }
 
-    fn run(&mut self, mut command: Command) -> Result<Output, AskError> {
+    fn run(&mut self, asked: &'static str, command: Command) -> Result<Output, AskError> {
         self.asked += 1;
-        command.output().map_err(|error| AskError::NoLake { lake: self.lake.clone(), error })
+        let no_lake = |error| AskError::NoLake { lake: self.lake.clone(), error };
+        // A launcher would say it in other words.
+        fs::metadata(&self.lake).map_err(no_lake)?;
+        let limit = self.asking.limit;
+        let output = lean_worker::launch::output(command, limit, &CancelToken::new()).map_err(no_lake)?;
+        output.ok_or_else(|| AskError::Late { root: self.root.clone(), asked, limit })
     }
 
     fn refused(&self, output: &Output) -> AskError {
@@ -377,9 +443,10 @@ fn texts<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
 }
 
 impl Library {
-    fn has(&self, file: &Path) -> bool {
+    fn has(&self, file: &Path, may_be_root: bool) -> bool {
         match self.source_folder {
             Some(_) => file.starts_with(&self.below) || file.with_extension("") == self.below,
+            None if may_be_root => file == self.below,
             // What lies deeper may be a library.
             None => file.parent() == Some(&self.below),
         }
@@ -415,6 +482,18 @@ pub(crate) fn name_parts(name: &str) -> Vec<String> {
     parts
 }
 
+/// What the lakefiles of a package say.
+fn lakefiles(root: &Path) -> String {
+    let read = |name| fs::read(root.join(name)).unwrap_or_default();
+    String::from_utf8_lossy(&["lakefile.toml", "lakefile.lean"].map(read).concat()).into_owned()
+}
+
+/// Whether a lakefile has modules compiled to libraries, which are loaded where they are imported.
+fn precompiles(lakefile: &str) -> bool {
+    let values = lakefile.split("precompileModules").skip(1);
+    values.map(|rest| rest.trim_start_matches([' ', ':', '='])).any(|value| !value.starts_with("false"))
+}
+
 /// A name for the project as it is: other lakefiles, another manifest or toolchain, of itself or of what it depends on, and it is another.
 fn state(project: &LakeProject, toolchain: &Toolchain) -> String {
     let mut hash = Sha256::new();
@@ -443,6 +522,18 @@ mod tests {
     fn module_names_are_read_as_lean_writes_them() {
         assert_eq!(name_parts("A.B"), ["A", "B"]);
         assert_eq!(name_parts("A.«1080».«b.c»"), ["A", "1080", "b.c"]);
+    }
+
+    #[test]
+    fn modules_that_are_loaded_where_they_are_imported_are_seen_in_a_lakefile() {
+        for text in [
+            "precompileModules = true",
+            "lean_lib A where\n  precompileModules := true",
+            "precompileModules := b",
+        ] {
+            assert!(precompiles(text), "{text}");
+        }
+        assert!(!precompiles("name = \"a\"\nprecompileModules = false\n"));
     }
 
     #[test]

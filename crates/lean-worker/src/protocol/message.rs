@@ -94,10 +94,16 @@ impl Message {
     #[must_use]
     pub fn of_ours(file: &str, at: Position, end: Option<Position>, kind: &str, text: &str) -> Self {
         let place = |at: Position| json!({"column": at.column, "line": at.line});
-        let object = json!({"caption": "", "data": text, "endPos": end.map(place), "fileName": file, "isSilent": false,
-            "keepFullRange": false, "kind": kind, "pos": place(at), "severity": "error"});
+        let json = format!(
+            r#"{{"caption":"","data":{},"endPos":{},"fileName":{},"isSilent":false,"keepFullRange":false,"kind":{},"pos":{},"severity":"error"}}"#,
+            in_json(text),
+            json!(end.map(place)),
+            in_json(file),
+            in_json(kind),
+            place(at)
+        );
         Self {
-            json: object.to_string(),
+            json,
             position: at,
             end,
             severity: Severity::Error,
@@ -145,8 +151,7 @@ impl Message {
             serde_json::from_str(&self.json).expect("it was read before");
         let raw = |text: String| RawValue::from_string(text).expect("it is JSON");
         let at = |at: Position| raw(format!(r#"{{"column":{},"line":{}}}"#, at.column, at.line));
-        let (file, begin, end_pos) =
-            (raw(serde_json::Value::from(name).to_string()), at(position), end.map(at));
+        let (file, begin, end_pos) = (raw(in_json(name)), at(position), end.map(at));
         fields.insert("fileName".to_owned(), &file);
         fields.insert("pos".to_owned(), &begin);
         if let Some(end_pos) = &end_pos {
@@ -154,5 +159,41 @@ impl Message {
         }
         let json = serde_json::to_string(&fields).expect("it is JSON");
         Self { json, position, end, file: name.to_owned(), ..self.clone() }
+    }
+}
+
+/// A text as Lean writes it in JSON (`Lean.Json.escape`): of the short forms it has those for line ends alone.
+fn in_json(text: &str) -> String {
+    let mut json = String::from('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => json.extend(['\\', c]),
+            '\n' => json.push_str("\\n"),
+            '\r' => json.push_str("\\r"),
+            '\0'..' ' => json.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => json.push(c),
+        }
+    }
+    json.push('"');
+    json
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_texts_are_escaped_as_lean_does_it() {
+        let begin = Position { line: 1, column: 0 };
+        let name = "a\t\u{8}\u{1f}\u{7f}é\"\\\r\n.lean";
+        let written = r#""a\u0009\u0008\u001f?é\"\\\r\n.lean""#.replace('?', "\u{7f}");
+        let ours = Message::of_ours(name, begin, Some(begin), "k", name);
+        let moved = Message::of_ours("b", begin, None, "k", "").moved(name, |at| at);
+        for message in [&ours, &moved] {
+            assert!(message.json.contains(&format!(r#""fileName":{written}"#)), "{}", message.json);
+            let read = Message::of_lean(&message.json).unwrap();
+            assert_eq!(&read, message, "it says the same");
+        }
+        assert!(ours.json.contains(&format!(r#""data":{written}"#)), "{}", ours.json);
     }
 }

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ use leanpool::site::{Site, SiteError, Sites};
 use leanpool::source::Failure;
 
 use super::super::worker::launcher;
-use super::super::{FAILED, interrupt, wrong_usage};
+use super::super::{FAILED, NO_LEAN, interrupt, wrong_usage};
 use super::report::{Report, Seen};
 use super::source;
 use super::summary::Summary;
@@ -30,7 +30,7 @@ const TO_END: Duration = Duration::from_millis(900);
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     let begun = Instant::now();
-    let names = names(args);
+    let inputs = inputs(args);
     let asked = args.asked();
     if args.engine == Engine::Lean && (asked.sorries || asked.axioms) {
         wrong_usage(
@@ -39,21 +39,34 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     }
     let mut sites = args.site.sites(args.own_options(), args.engine != Engine::Lean, args.quiet)?;
     let (mut places, mut files, mut failures) = (Vec::new(), Vec::new(), Vec::new());
-    for (place, name) in names.iter().enumerate() {
-        match to_check(name, &asked, &mut sites) {
+    let mut no_lean = None;
+    for (place, input) in inputs.iter().enumerate() {
+        match to_check(*input, &asked, &mut sites) {
             Ok(file) => {
                 places.push(place);
                 files.push(file);
             }
             Err(Unfit::File(failure)) => failures.push((place, failure)),
-            // Without a Lean, no file can be checked.
-            Err(Unfit::Site(error)) if error.is_no_lean() => return Err(error.into()),
-            Err(Unfit::Site(error)) => failures.push((place, Failure::of_file(error.to_string()))),
+            Err(Unfit::Site(error)) => {
+                failures.push((place, Failure::of_file(error.to_string())));
+                if error.is_no_lean() {
+                    no_lean.get_or_insert(error);
+                }
+            }
         }
     }
+    // Files of another project may have one.
+    let has_all_leans = match no_lean {
+        Some(error) if files.is_empty() => return Err(error.into()),
+        no_lean => no_lean.is_none(),
+    };
     let engines = Engines::new(args);
     let token = CancelToken::new();
-    let report = Shared(Arc::new(Mutex::new(Report::new(args, names, args.policy()))));
+    let names = inputs.iter().map(|input| match input {
+        Input::Stdin => source::STDIN.to_owned(),
+        Input::File(path) => path.to_string_lossy().into_owned(),
+    });
+    let report = Shared(Arc::new(Mutex::new(Report::new(args, names.collect(), args.policy()))));
     report.obey_signals(&token)?;
     let take = |place, seen| {
         if report.lock().take(place, seen).is_err() {
@@ -78,21 +91,31 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
         drop(engines);
         std::process::exit(interrupt::code().into());
     }
-    Ok(ExitCode::from(if is_well? { 0 } else { FAILED }))
+    Ok(ExitCode::from(match is_well? {
+        _ if !has_all_leans => NO_LEAN,
+        true => 0,
+        false => FAILED,
+    }))
 }
 
-/// The names of the files, as they are printed.
-fn names(args: &Args) -> Vec<String> {
-    let is_stdin = |path: &PathBuf| path.as_os_str() == "-";
-    let named = args.files.iter().map(|path| match is_stdin(path) {
-        true => source::STDIN.to_owned(),
-        false => path.to_string_lossy().into_owned(),
+/// Where a text comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Input<'a> {
+    Stdin,
+    /// It may have any name, also that which standard input has in messages.
+    File(&'a Path),
+}
+
+fn inputs(args: &Args) -> Vec<Input<'_>> {
+    let named = args.files.iter().map(|path| match path.as_os_str() == "-" {
+        true => Input::Stdin,
+        false => Input::File(path),
     });
-    let names: Vec<String> = named.chain(args.stdin.then(|| source::STDIN.to_owned())).collect();
-    if names.iter().filter(|name| *name == source::STDIN).count() > 1 {
+    let inputs: Vec<Input<'_>> = named.chain(args.stdin.then_some(Input::Stdin)).collect();
+    if inputs.iter().filter(|input| **input == Input::Stdin).count() > 1 {
         wrong_usage(&"standard input can be read once: name it once");
     }
-    names
+    inputs
 }
 
 /// Why a file is not checked.
@@ -101,10 +124,12 @@ enum Unfit {
     Site(SiteError),
 }
 
-fn to_check(name: &str, asked: &Asked, sites: &mut Sites<'_>) -> Result<ToCheck, Unfit> {
-    let path = Path::new(name);
-    let text = source::read(path).map_err(Unfit::File)?;
-    let Site { around, module } = sites.of(path, &text).map_err(Unfit::Site)?;
+fn to_check(input: Input<'_>, asked: &Asked, sites: &mut Sites<'_>) -> Result<ToCheck, Unfit> {
+    let (text, name) = match input {
+        Input::Stdin => (source::read_stdin().map_err(Unfit::File)?, source::STDIN),
+        Input::File(path) => source::read(path).map_err(Unfit::File)?,
+    };
+    let Site { around, module } = sites.of(Path::new(name), &text).map_err(Unfit::Site)?;
     Ok(ToCheck { file: File { name: name.to_owned(), text, module, asked: asked.clone() }, around })
 }
 
@@ -220,12 +245,29 @@ impl Shared {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn try_lock(&self) -> Option<MutexGuard<'_, Report>> {
+        match self.0.try_lock() {
+            Ok(report) => Some(report),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
     /// The first signal ends what is being checked; the second, or a moment, ends the process.
     fn obey_signals(&self, token: &CancelToken) -> Result<(), Box<dyn Error>> {
         let end = {
             let report = self.clone();
             move || {
-                report.lock().end_early();
+                // Whoever prints holds it, and may wait for a reader who never comes. It is held until the end: another thread would print a second one.
+                let until = Instant::now() + TO_END;
+                let mut held = report.try_lock();
+                while held.is_none() && Instant::now() < until {
+                    thread::sleep(Duration::from_millis(2));
+                    held = report.try_lock();
+                }
+                if let Some(report) = &mut held {
+                    report.end_early();
+                }
                 std::process::exit(interrupt::code().into())
             }
         };

@@ -8,15 +8,22 @@ use leanpool::source::Failure;
 /// The name that `lean` gives to what it reads from standard input.
 pub(in crate::cli) const STDIN: &str = "<stdin>";
 
-/// What the file holds; with the name [`STDIN`], standard input.
-pub(in crate::cli) fn read(file: &Path) -> Result<String, Failure> {
+/// What the file holds, and its name, which Lean has to be given.
+pub(in crate::cli) fn read(file: &Path) -> Result<(String, &str), Failure> {
+    let name = file.to_str().ok_or_else(|| {
+        Failure::of_file("the file's name is not UTF-8, which Lean needs: rename it, or its folder")
+    })?;
+    Ok((content(std::fs::read(file))?, name))
+}
+
+/// What comes from standard input.
+pub(in crate::cli) fn read_stdin() -> Result<String, Failure> {
     let mut bytes = Vec::new();
-    let read = if file == Path::new(STDIN) {
-        io::stdin().lock().read_to_end(&mut bytes).map(drop)
-    } else {
-        std::fs::read(file).map(|read| bytes = read)
-    };
-    read.map_err(|error| Failure::of_file(format!("the file can't be read: {error}")))?;
+    content(io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes))
+}
+
+fn content(read: io::Result<Vec<u8>>) -> Result<String, Failure> {
+    let bytes = read.map_err(|error| Failure::of_file(format!("the file can't be read: {error}")))?;
     language(text(&bytes))
 }
 
@@ -46,7 +53,8 @@ fn text(bytes: &[u8]) -> String {
 fn language(text: String) -> Result<String, Failure> {
     let Some(named) = text.strip_prefix("#lang") else { return Ok(text) };
     let line = named.find('\n').unwrap_or(named.len());
-    match named[..line].trim() {
+    // Lean's white space, which is less than Unicode's.
+    match named[..line].trim_matches([' ', '\t', '\r', '\n']) {
         "lean4" => Ok(named[line..].to_owned()),
         other => Err(Failure::of_file(format!("unknown language '{other}'"))),
     }
@@ -61,7 +69,8 @@ mod tests {
         let language = |text: &str| language(text.to_owned()).map_err(|failure| failure.message);
         assert_eq!(language("#lang lean4\nimport A").unwrap(), "\nimport A");
         assert_eq!(language("#lang lean4 \r\nimport A").unwrap(), "\nimport A");
-        assert_eq!(language("#lang  lean4").unwrap(), "");
+        assert_eq!(language("#lang \t lean4").unwrap(), "");
+        assert_eq!(language("#lang\u{a0}lean4\u{c}").unwrap_err(), "unknown language '\u{a0}lean4\u{c}'");
         assert_eq!(language(" #lang lean5").unwrap(), " #lang lean5");
         assert_eq!(language("#lang lean5\nimport A").unwrap_err(), "unknown language 'lean5'");
         assert_eq!(language("#language").unwrap_err(), "unknown language 'uage'");

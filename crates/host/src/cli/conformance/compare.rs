@@ -31,11 +31,12 @@ pub(super) fn compare(reference: &Reference, verdict: &Verdict) -> Compared {
         let ending = format!("{:?}", verdict.ending);
         return different("the end of the check", reference.json_status.to_string(), ending);
     }
-    // What a program prints past Lean's messages stands among them there, and apart from them in a verdict.
+    // What a program prints past Lean's messages stands among them there, and apart from them in a verdict: in which order is not known.
     let (messages, others): (Vec<&str>, Vec<&str>) =
         reference.json.split_inclusive('\n').partition(|line| Message::of_lean(line).is_some());
-    if others.is_empty() != verdict.output.is_empty() {
-        return different("what programs print", others.concat(), verdict.output.clone());
+    let printed = others.concat() + &reference.errors;
+    if sorted_lines(&printed) != sorted_lines(&verdict.output) {
+        return different("what programs print", printed, verdict.output.clone());
     }
     let json: String = verdict.messages.iter().map(|message| message.json.clone() + "\n").collect();
     let by_lean = messages.concat();
@@ -44,7 +45,12 @@ pub(super) fn compare(reference: &Reference, verdict: &Verdict) -> Compared {
         return different("objects", by_lean, by_pool);
     }
     let text: String = verdict.messages.iter().map(|message| message.in_text(reference.with_end)).collect();
-    if others.is_empty() && reference.text != text {
+    let with_others = text.clone() + &others.concat();
+    let is_same = match others.is_empty() {
+        true => reference.text == text,
+        false => sorted_lines(&reference.text) == sorted_lines(&with_others),
+    };
+    if !is_same {
         let (by_lean, by_pool) = first_difference(&reference.text, &text);
         return different("text", by_lean, by_pool);
     }
@@ -53,6 +59,12 @@ pub(super) fn compare(reference: &Reference, verdict: &Verdict) -> Compared {
         return different("the exit code", reference.json_status.to_string(), code.to_string());
     }
     Compared::Same
+}
+
+fn sorted_lines(text: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable();
+    lines
 }
 
 fn first_difference(a: &str, b: &str) -> (String, String) {

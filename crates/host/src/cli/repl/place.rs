@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use leanpool::lake::Asking;
 use leanpool::lean_worker::{Cache, Surroundings};
 use leanpool::site::{Belongs, SiteError, SiteOptions, Sites};
 
-use super::super::worker::ensure;
+use super::super::worker::{ensure, launcher};
 use super::super::wrong_usage;
 
 /// What the arguments say of it.
@@ -51,6 +52,7 @@ impl PlaceArgs {
             belongs: self.project.clone().map_or(Belongs::ToNone, Belongs::To),
             paths: self.paths.clone(),
             answers: Cache::new(self.cache.clone()).ok().map(|cache| cache.path().join("lake")),
+            asking: Asking { launcher: launcher(), ..Asking::default() },
             ..SiteOptions::default()
         };
         let mut sites = Sites::new(options, |toolchain| match &self.worker {
