@@ -9,7 +9,7 @@ use pool_core::Stats as PoolStats;
 
 use crate::cancel::CancelToken;
 use crate::child::{Outcome, Times};
-use crate::header::{self, Found};
+use crate::header::{self, Found, Header};
 use crate::held::{AllHeld, Held};
 use crate::launch::Launcher;
 use crate::limits::Limits;
@@ -59,6 +59,7 @@ pub struct Workers {
     listing: Listing,
     running: AtomicUsize,
     processors: usize,
+    may_import: fn(&Header) -> Result<(), String>,
 }
 
 /// What was done so far.
@@ -93,7 +94,15 @@ impl Workers {
             listing: Listing::default(),
             running: AtomicUsize::new(0),
             processors: std::thread::available_parallelism().map_or(1, NonZero::get),
+            may_import: |_| Ok(()),
         }
+    }
+
+    /// The same, where each header is shown to `may_import` before Lean sees it, wherever it was read: by us, by a child that reads another one, in a
+    /// session. What that refuses is not imported, and its words are the reason.
+    #[must_use]
+    pub fn with_headers_that(self, may_import: fn(&Header) -> Result<(), String>) -> Self {
+        Self { may_import, ..self }
     }
 
     /// Checks a file, and waits for what comes of it. `timeout` counts from when it is given to its child. `heard` gets what Lean says as it
@@ -207,6 +216,7 @@ impl Workers {
 
     /// The zygote for `key`.
     pub(crate) fn zygote(&self, key: &Key, place: Place, cancel: &CancelToken) -> Result<Lent, StartError> {
+        (self.may_import)(&key.header).map_err(StartError::NotAllowed)?;
         let start = |key: &Key| {
             let around = &key.around;
             let rests_on = stale::of_import(&key.header, &around.search_path, around.project.as_deref());

@@ -106,7 +106,7 @@ impl Listener {
 
     /// Answers by `app` until `stopped` is over, then lets the connections end.
     pub async fn serve(self, app: Router, bounds: &Bounds, stopped: impl Future<Output = ()>) {
-        let connections = Arc::new(Semaphore::new(bounds.connections.max(1)));
+        let connections = Arc::new(Semaphore::new(bounds.connections.clamp(1, Semaphore::MAX_PERMITS)));
         // Each connection holds one: all have ended when none is left.
         let (tell, ending) = watch::channel(false);
         tokio::pin!(stopped);

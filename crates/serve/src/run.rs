@@ -27,7 +27,8 @@ pub async fn serve(
         engine.open();
     }
     let (tell, seconds) = watch::channel(Arc::from(""));
-    let app = http::app(App { engine: engine.clone(), seconds: Arc::new(seconds), sessions });
+    let app =
+        http::app(App { engine: engine.clone(), seconds: Arc::new(seconds), sessions: sessions.clone() });
     let (end, ended) = watch::channel(false);
     let bounds = engine.settings().bounds.clone();
     let serving = tokio::spawn(async move {
@@ -44,7 +45,7 @@ pub async fn serve(
     // Until all is answered it goes on listening, and says that it stops: so nobody finds a closed door who could have gone elsewhere.
     preloading.abort();
     sampling.abort();
-    engine.stop(grace).await;
+    tokio::join!(engine.stop(grace), sessions.stop(grace));
     let _ = end.send(true);
     let _ = serving.await;
     let _ = tokio::task::spawn_blocking(move || engine.end()).await;

@@ -64,6 +64,17 @@ async fn page_of_another_site_can_have_nothing_checked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn header_that_only_lean_reads_so_is_looked_at_too() {
+    let _watchdog = watchdog();
+    let service = service(|_| ()).await;
+    // Its process says that the header is another than we read; then any name in the text may be one that is imported.
+    let result = &service.check(&["import A\n-- other-header\ndef «../x» := 1"]).await[0];
+    assert_eq!(result["ending"], "failed", "{result}");
+    assert!(result["reason"].as_str().unwrap().contains("is refused as the name of a module"), "{result}");
+    service.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn header_that_names_a_path_is_refused_before_lean_sees_it() {
     let _watchdog = watchdog();
     let service = service(|_| ()).await;

@@ -5,7 +5,6 @@ use std::io::Write as _;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use leanpool::lean_worker::lending::{Lender, well_known_path};
@@ -223,7 +222,7 @@ impl Args {
         // Each keeps its imports as long as it lasts.
         let kept = Kept { zygotes: self.max_sessions.max(1) as u64, memory };
         let limits = Limits { memory: Some(memory / 2), said: self.max_output, sandbox, ..Limits::default() };
-        let workers = Arc::new(Workers::new(kept, limits, launcher()));
+        let workers = Workers::new(kept, limits, launcher());
         let folder = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
         let times = CheckTimes { timeout: Some(self.max_time), grace: self.pool.kill_after };
         Sessions::new(workers, self.max_sessions, folder, times)
