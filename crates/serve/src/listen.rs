@@ -74,7 +74,11 @@ impl Listen {
                 // What an earlier one has left that was killed; whoever still listens there is not disturbed.
                 let is_socket =
                     std::fs::symlink_metadata(path).is_ok_and(|data| data.file_type().is_socket());
-                if is_socket && std::os::unix::net::UnixStream::connect(path).is_err() {
+                let is_dead = || {
+                    let tried = std::os::unix::net::UnixStream::connect(path);
+                    tried.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
+                };
+                if is_socket && is_dead() {
                     std::fs::remove_file(path)?;
                 }
                 UnixListener::bind(path).map(|listener| Listener::Unix(listener, path.clone()))
