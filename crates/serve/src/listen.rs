@@ -24,6 +24,9 @@ use crate::settings::Bounds;
 /// How long connections may take to end once all is answered.
 const TO_CLOSE: Duration = Duration::from_secs(5);
 
+/// What all clients are called that ask by a socket in the file system.
+pub(crate) const UNIX: &str = "unix";
+
 /// An address to listen on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listen {
@@ -142,7 +145,7 @@ impl Listener {
                     () = &mut stopped => break,
                 },
                 Self::Unix(listener, _) => tokio::select! {
-                    accepted = listener.accept() => accepted!(accepted, |_: &tokio::net::unix::SocketAddr| "unix"),
+                    accepted = listener.accept() => accepted!(accepted, |_: &tokio::net::unix::SocketAddr| UNIX),
                     () = &mut stopped => break,
                 },
             }

@@ -233,7 +233,7 @@ fn said(checked: &Checked) -> CallToolResult {
     let words: Vec<String> = std::iter::once(first).chain(lines).chain(records).collect();
     let mut result = CallToolResult::success(vec![Content::text(cut(words.join("\n")))]);
     result.structured_content = Some(json!({
-        "ok": ok, "ending": answer::word(&checked.verdict.ending), "reason": reason, "errors": errors,
+        "ok": ok, "ending": answer::word(&checked.verdict.ending), "reason": reason.map(cut), "errors": errors,
         "messages": checked.verdict.messages.len(), "seconds": checked.took.as_secs_f64(),
     }));
     result
