@@ -17,7 +17,7 @@ use crate::listing::Listing;
 use crate::meter::Meter;
 use crate::pool::{Key, Loan, Zygotes};
 use crate::protocol::Check;
-use crate::request::{CheckTimes, File, Heard, Refusal};
+use crate::request::{CheckTimes, File, Heard, KnownHeader, Refusal};
 use crate::schedule::fork_ahead;
 use crate::stale::{self, RestsOn};
 use crate::surroundings::Surroundings;
@@ -115,9 +115,34 @@ impl Workers {
         cancel: &CancelToken,
         heard: &mut dyn FnMut(Heard<'_>),
     ) -> Verdict {
+        self.check_knowing(&KnownHeader::default(), around, file, times, cancel, heard)
+    }
+
+    /// As [`check`](Self::check), of one of several files that have the same header and are checked in the same: once that could not be imported, it is not
+    /// tried again for the others.
+    pub fn check_knowing(
+        &self,
+        known: &KnownHeader,
+        around: &Arc<Surroundings>,
+        file: &File,
+        times: CheckTimes,
+        cancel: &CancelToken,
+        heard: &mut dyn FnMut(Heard<'_>),
+    ) -> Verdict {
         let found = header::read(&file.name, &file.text);
-        self.check_behind(around, file, found.clone(), false, times, cancel, heard)
-            .unwrap_or_else(|refusal| refusal.verdict(&found, file))
+        if cancel.is_cancelled() {
+            return Verdict::without_messages(Ending::Cancelled);
+        }
+        if let Some(refusal) = known.0.get() {
+            return refusal.verdict(&found, file);
+        }
+        self.check_behind(around, file, found.clone(), false, times, cancel, heard).unwrap_or_else(
+            |refusal| {
+                let verdict = refusal.verdict(&found, file);
+                let _ = known.0.set(refusal);
+                verdict
+            },
+        )
     }
 
     /// As [`check`](Self::check), of a file whose header is known. `has_more`: another file with that header comes soon.
