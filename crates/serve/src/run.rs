@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lean_worker::File;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::engine::{Engine, Wish};
 use crate::http::{self, App};
@@ -27,8 +27,15 @@ pub async fn serve(
         engine.open();
     }
     let (tell, seconds) = watch::channel(Arc::from(""));
-    let app =
-        http::app(App { engine: engine.clone(), seconds: Arc::new(seconds), sessions: sessions.clone() });
+    let bounds = &engine.settings().bounds;
+    // One request can always be read.
+    let bodies = bounds.bodies.max(bounds.body).min(Semaphore::MAX_PERMITS);
+    let app = http::app(App {
+        engine: engine.clone(),
+        seconds: Arc::new(seconds),
+        sessions: sessions.clone(),
+        bodies: Arc::new(Semaphore::new(bodies)),
+    });
     let (end, ended) = watch::channel(false);
     let bounds = engine.settings().bounds.clone();
     let serving = tokio::spawn(async move {

@@ -65,6 +65,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "SIZE", default_value = "32M", value_parser = bytes)]
     max_body: u64,
 
+    /// Most bytes of all requests that are not answered yet, such as 1G; further ones get 429
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = bytes)]
+    max_bodies: u64,
+
     /// Most files of a request; more get 422
     #[arg(long, value_name = "N", default_value_t = Bounds::default().files)]
     max_files: usize,
@@ -194,6 +198,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     let engine = args.pool.engine(&args.site, for_checks, args.sandbox.unwrap_or(!is_local), |settings| {
         settings.bounds = Bounds {
             body: usize::try_from(args.max_body).unwrap_or(usize::MAX),
+            bodies: usize::try_from(args.max_bodies).unwrap_or(usize::MAX),
             files: args.max_files.max(1),
             queue: args.max_queue.max(1),
             time: args.max_time,
