@@ -254,3 +254,16 @@ async fn whoever_gets_no_session_is_told_when_to_come_again() {
     drop(all);
     service.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn client_that_says_nothing_is_asked_whether_it_is_there() {
+    let _watchdog = watchdog();
+    let service = service(|settings| settings.bounds.slow = Duration::from_millis(200)).await;
+    let mut socket = connect(&service, "").await.unwrap();
+    assert!(matches!(socket.next().await, Some(Ok(Message::Ping(_)))));
+    // Whoever is there keeps its session.
+    assert!(matches!(socket.next().await, Some(Ok(Message::Ping(_)))));
+    say(&mut socket, r#"{"cmd": "-- say here"}"#).await;
+    assert_eq!(heard(&mut socket).await["env"], 0);
+    service.end().await;
+}

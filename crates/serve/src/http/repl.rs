@@ -13,10 +13,12 @@ use axum::response::Response;
 use lean_worker::Header;
 use serde::Deserialize;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::{App, says};
 use crate::engine::{Refused, Stage};
 use crate::sessions::Running;
+use crate::settings::Bounds;
 
 /// What interrupts the request that runs.
 const CANCEL: &str = "cancel";
@@ -84,26 +86,28 @@ pub(super) async fn repl(
     match app.sessions.begin(place, around) {
         Ok(session) => {
             let stops = watch::Receiver::clone(&app.seconds);
-            let most = settings.bounds.body;
+            let (bounds, most) = (settings.bounds.clone(), settings.bounds.body);
             upgrade
                 .max_message_size(most)
                 .max_frame_size(most)
-                .on_upgrade(move |socket| talk(socket, session, stops, most))
+                .on_upgrade(move |socket| talk(socket, session, stops, bounds))
         }
         Err(failed) => says(StatusCode::INTERNAL_SERVER_ERROR, &failed.to_string()),
     }
 }
 
-/// Until the client leaves or the service stops. `most`: bytes of requests that may wait.
+/// Until the client leaves or the service stops.
 async fn talk(
     mut socket: WebSocket,
     mut session: Running,
     mut stops: watch::Receiver<std::sync::Arc<str>>,
-    most: usize,
+    bounds: Bounds,
 ) {
     let over = session.is_over();
     tokio::pin!(over);
     let (mut unanswered, mut stopping) = (0_u64, false);
+    // The system finds out that a client is gone that said nothing of it, once there is something to tell it.
+    let mut alive = tokio::time::interval_at(Instant::now() + bounds.slow, bounds.slow);
     let (code, reason) = loop {
         if stopping && unanswered == 0 {
             break AWAY;
@@ -111,7 +115,7 @@ async fn talk(
         tokio::select! {
             message = socket.recv(), if !stopping => match message {
                 Some(Ok(Message::Text(text))) if text.trim() == CANCEL => session.interrupt(),
-                Some(Ok(Message::Text(text))) => match session.ask(text.to_string(), most) {
+                Some(Ok(Message::Text(text))) => match session.ask(text.to_string(), bounds.body) {
                     Ok(()) => unanswered += 1,
                     Err(words) => break (close_code::POLICY, words),
                 },
@@ -132,6 +136,9 @@ async fn talk(
                     return;
                 }
             }
+            _ = alive.tick() => if socket.send(Message::Ping(Default::default())).await.is_err() {
+                return;
+            },
             // Its sender goes when the service stops: what was asked is answered, and nothing else is asked.
             is_told = stops.changed(), if !stopping => stopping = is_told.is_err(),
             () = &mut over => break AWAY,
