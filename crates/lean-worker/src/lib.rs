@@ -106,6 +106,8 @@ pub use limits::Limits;
 pub use listing::ZygoteInfo;
 pub use plain::Plain;
 pub use protocol::{Message, Position, Record, Sandbox, Severity};
+#[cfg(target_os = "linux")]
+pub use request::KnownHeader;
 pub use request::{Asked, CheckTimes, File, Heard, ToCheck};
 pub use run::{Engine, Event, check_files};
 pub use schedule::InOrder;

@@ -121,6 +121,11 @@ pub(crate) enum Refusal {
     Failed(String),
 }
 
+/// What is known of a header, for files that have it: that it can't be imported, once that was tried. Clones are the same one.
+#[cfg(target_os = "linux")]
+#[derive(Clone, Debug, Default)]
+pub struct KnownHeader(pub(crate) Arc<std::sync::OnceLock<Refusal>>);
+
 impl Refusal {
     /// The verdict of a file that has the header.
     pub(crate) fn verdict(&self, found: &Found, file: &File) -> Verdict {

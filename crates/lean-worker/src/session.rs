@@ -46,6 +46,7 @@ pub struct Session {
     cancel: CancelToken,
     routes: Routes,
     children: BTreeMap<ChildId, Served>,
+    may_name_files: bool,
 }
 
 /// A child, and the zygote that must not be given away while it lives. Dropped in this order.
@@ -89,7 +90,15 @@ impl Session {
             cancel,
             routes: Routes::new(),
             children: BTreeMap::new(),
+            may_name_files: true,
         })
+    }
+
+    /// The same for a client that is to reach no file by its requests: those that name one (`path`, `pickleTo`, `unpickleEnvFrom`,
+    /// `unpickleProofStateFrom`) are refused in words, and nothing is opened.
+    #[must_use]
+    pub fn without_files(self) -> Self {
+        Self { may_name_files: false, ..self }
     }
 
     /// What asks the request that runs, or is on its way, to come back; for other threads.
@@ -114,6 +123,11 @@ impl Session {
     fn ask(&mut self, request: &Value) -> Result<String, String> {
         if let Some(words) = wants::refused(request) {
             return Err(words);
+        }
+        if let Some(key) = wants::file_key(request).filter(|_| !self.may_name_files) {
+            return Err(format!(
+                "Files can't be named in this session: leave `{key}` out, and send texts by `cmd`"
+            ));
         }
         let Wants { needs, header } = Wants::of(request, Path::new(&self.folder));
         let mut route = self.routes.route(needs, header);

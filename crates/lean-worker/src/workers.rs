@@ -9,7 +9,7 @@ use pool_core::Stats as PoolStats;
 
 use crate::cancel::CancelToken;
 use crate::child::{Outcome, Times};
-use crate::header::{self, Found};
+use crate::header::{self, Found, Header};
 use crate::held::{AllHeld, Held};
 use crate::launch::Launcher;
 use crate::limits::Limits;
@@ -17,7 +17,7 @@ use crate::listing::Listing;
 use crate::meter::Meter;
 use crate::pool::{Key, Loan, Zygotes};
 use crate::protocol::Check;
-use crate::request::{CheckTimes, File, Heard, Refusal};
+use crate::request::{CheckTimes, File, Heard, KnownHeader, Refusal};
 use crate::schedule::fork_ahead;
 use crate::stale::{self, RestsOn};
 use crate::surroundings::Surroundings;
@@ -59,6 +59,7 @@ pub struct Workers {
     listing: Listing,
     running: AtomicUsize,
     processors: usize,
+    may_import: fn(&Header) -> Result<(), String>,
 }
 
 /// What was done so far.
@@ -93,7 +94,15 @@ impl Workers {
             listing: Listing::default(),
             running: AtomicUsize::new(0),
             processors: std::thread::available_parallelism().map_or(1, NonZero::get),
+            may_import: |_| Ok(()),
         }
+    }
+
+    /// The same, where each header is shown to `may_import` before Lean sees it, wherever it was read: by us, by a child that reads another one, in a
+    /// session. What that refuses is not imported, and its words are the reason.
+    #[must_use]
+    pub fn with_headers_that(self, may_import: fn(&Header) -> Result<(), String>) -> Self {
+        Self { may_import, ..self }
     }
 
     /// Checks a file, and waits for what comes of it. `timeout` counts from when it is given to its child. `heard` gets what Lean says as it
@@ -106,9 +115,34 @@ impl Workers {
         cancel: &CancelToken,
         heard: &mut dyn FnMut(Heard<'_>),
     ) -> Verdict {
+        self.check_knowing(&KnownHeader::default(), around, file, times, cancel, heard)
+    }
+
+    /// As [`check`](Self::check), of one of several files that have the same header and are checked in the same: once that could not be imported, it is not
+    /// tried again for the others.
+    pub fn check_knowing(
+        &self,
+        known: &KnownHeader,
+        around: &Arc<Surroundings>,
+        file: &File,
+        times: CheckTimes,
+        cancel: &CancelToken,
+        heard: &mut dyn FnMut(Heard<'_>),
+    ) -> Verdict {
         let found = header::read(&file.name, &file.text);
-        self.check_behind(around, file, found.clone(), false, times, cancel, heard)
-            .unwrap_or_else(|refusal| refusal.verdict(&found, file))
+        if cancel.is_cancelled() {
+            return Verdict::without_messages(Ending::Cancelled);
+        }
+        if let Some(refusal) = known.0.get() {
+            return refusal.verdict(&found, file);
+        }
+        self.check_behind(around, file, found.clone(), false, times, cancel, heard).unwrap_or_else(
+            |refusal| {
+                let verdict = refusal.verdict(&found, file);
+                let _ = known.0.set(refusal);
+                verdict
+            },
+        )
     }
 
     /// As [`check`](Self::check), of a file whose header is known. `has_more`: another file with that header comes soon.
@@ -207,6 +241,7 @@ impl Workers {
 
     /// The zygote for `key`.
     pub(crate) fn zygote(&self, key: &Key, place: Place, cancel: &CancelToken) -> Result<Lent, StartError> {
+        (self.may_import)(&key.header).map_err(StartError::NotAllowed)?;
         let start = |key: &Key| {
             let around = &key.around;
             let rests_on = stale::of_import(&key.header, &around.search_path, around.project.as_deref());

@@ -59,6 +59,9 @@ pub(crate) enum StartError {
     BadHeader(Vec<Message>),
     #[error("the worker refuses: {0}")]
     Refused(String),
+    /// It is not to be imported at all.
+    #[error("{0}")]
+    NotAllowed(String),
     /// Here it makes sense to try again.
     #[error("the worker ended while it was starting: {words}")]
     Died {

@@ -56,6 +56,19 @@ fn said(answer: &Value) -> &str {
 }
 
 #[test]
+fn file_that_is_no_socket_is_not_removed_for_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+    std::fs::write(&file, "kept").unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    for path in [&file, &link] {
+        let error = Lender::new(path, Arc::new(workers(Limits::default()))).unwrap_err().to_string();
+        assert!(error.contains("no socket"), "{error}");
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "kept");
+    }
+}
+
+#[test]
 fn hundred_borrowers_import_once_and_each_has_its_own_states() {
     let _watchdog = watchdog();
     let place = Place::new();

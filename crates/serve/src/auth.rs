@@ -35,13 +35,19 @@ pub fn access(demanded: Option<&str>, carried: Option<&[u8]>) -> Access {
 pub fn is_foreign(origin: &str, host: Option<&str>, has_key: bool) -> bool {
     let Some(host) = host else { return true };
     let is_same = origin.split_once("://").is_some_and(|(_, from)| from.eq_ignore_ascii_case(host));
+    !is_same || !(has_key || names_this_machine(host))
+}
+
+/// Whether a `Host` is what only this machine is called. A browser names no `Origin` where a page reads from its own site, and a page's name can be made to mean
+/// this machine: so what is to be read without a key is shown to whoever asks by such a name only.
+#[must_use]
+pub fn names_this_machine(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.chars().all(|c| c.is_ascii_digit()) => name,
         _ => host,
     };
     let ip: Option<std::net::IpAddr> = name.trim_matches(['[', ']']).parse().ok();
-    let is_local = name.eq_ignore_ascii_case("localhost") || ip.is_some_and(|ip| ip.is_loopback());
-    !is_same || !(has_key || is_local)
+    name.eq_ignore_ascii_case("localhost") || ip.is_some_and(|ip| ip.is_loopback())
 }
 
 /// A key file: its first line that is not empty.

@@ -15,6 +15,7 @@ use tokio::sync::mpsc::unbounded_channel;
 
 use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::names;
 use crate::queue::{Client, FairQueue, Full, Request, Taken};
 use crate::settings::Settings;
 use job::{Ask, Job};
@@ -99,7 +100,7 @@ impl Engine {
             }),
             has_work: Condvar::new(),
             is_idle: Notify::new(),
-            workers,
+            workers: workers.with_headers_that(names::check),
             live: Live::default(),
             metrics: Metrics::new(),
             threads: Mutex::default(),

@@ -16,7 +16,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -34,6 +34,8 @@ pub(crate) struct App {
     /// The last second, as the page gets it; it ends when the service stops.
     pub(crate) seconds: Arc<watch::Receiver<Arc<str>>>,
     pub(crate) sessions: Sessions,
+    /// Bytes of bodies that may still be held.
+    pub(crate) bodies: Arc<Semaphore>,
 }
 
 #[derive(OpenApi)]

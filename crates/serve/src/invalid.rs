@@ -4,6 +4,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
+/// Characters of what is wrong.
+const LONGEST: usize = 500;
+
 /// What a request with a wrong body is answered, with status 422.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Invalid {
@@ -31,8 +34,10 @@ impl Invalid {
     }
 
     fn of_kind(kind: &'static str, path: &[&str], words: &str) -> Self {
-        let loc = std::iter::once("body").chain(path.iter().copied()).map(str::to_owned).collect();
-        Self { detail: vec![Detail { kind, loc, msg: words.to_owned() }] }
+        // They have what was sent in them.
+        let cut = |text: &str| text.chars().take(LONGEST).collect::<String>();
+        let loc = std::iter::once("body").chain(path.iter().copied()).map(cut).collect();
+        Self { detail: vec![Detail { kind, loc, msg: cut(words) }] }
     }
 }
 
@@ -76,6 +81,18 @@ mod tests {
     #[expect(dead_code, reason = "it is read only")]
     struct Inner {
         number: u32,
+    }
+
+    #[test]
+    fn long_mistake_is_not_sent_back_whole() {
+        let long = "x".repeat(100_000);
+        for body in [
+            format!("{{\"inner\": [{{\"number\": \"{long}\"}}]}}"),
+            format!("{{\"{long}\": 1, \"inner\": 1}}"),
+        ] {
+            let detail = parse::<Outer>(body.as_bytes()).unwrap_err().detail.remove(0);
+            assert!(detail.msg.len() + detail.loc.concat().len() < 2000);
+        }
     }
 
     #[test]

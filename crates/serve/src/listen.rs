@@ -1,7 +1,7 @@
 //! Where a service listens, and its connections: how many, how slow they may be, how they end.
 
 use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -23,6 +23,9 @@ use crate::settings::Bounds;
 
 /// How long connections may take to end once all is answered.
 const TO_CLOSE: Duration = Duration::from_secs(5);
+
+/// What all clients are called that ask by a socket in the file system.
+pub(crate) const UNIX: &str = "unix";
 
 /// An address to listen on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +77,11 @@ impl Listen {
                 // What an earlier one has left that was killed; whoever still listens there is not disturbed.
                 let is_socket =
                     std::fs::symlink_metadata(path).is_ok_and(|data| data.file_type().is_socket());
-                if is_socket && std::os::unix::net::UnixStream::connect(path).is_err() {
+                let is_dead = || {
+                    let tried = std::os::unix::net::UnixStream::connect(path);
+                    tried.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
+                };
+                if is_socket && is_dead() {
                     std::fs::remove_file(path)?;
                 }
                 UnixListener::bind(path).map(|listener| Listener::Unix(listener, path.clone()))
@@ -106,7 +113,7 @@ impl Listener {
 
     /// Answers by `app` until `stopped` is over, then lets the connections end.
     pub async fn serve(self, app: Router, bounds: &Bounds, stopped: impl Future<Output = ()>) {
-        let connections = Arc::new(Semaphore::new(bounds.connections.max(1)));
+        let connections = Arc::new(Semaphore::new(bounds.connections.clamp(1, Semaphore::MAX_PERMITS)));
         // Each connection holds one: all have ended when none is left.
         let (tell, ending) = watch::channel(false);
         tokio::pin!(stopped);
@@ -134,11 +141,11 @@ impl Listener {
             }
             match &self {
                 Self::Tcp(listener) => tokio::select! {
-                    accepted = listener.accept() => accepted!(accepted, |peer: &SocketAddr| peer.ip().to_string()),
+                    accepted = listener.accept() => accepted!(accepted, |peer: &SocketAddr| client_at(peer.ip())),
                     () = &mut stopped => break,
                 },
                 Self::Unix(listener, _) => tokio::select! {
-                    accepted = listener.accept() => accepted!(accepted, |_: &tokio::net::unix::SocketAddr| "unix"),
+                    accepted = listener.accept() => accepted!(accepted, |_: &tokio::net::unix::SocketAddr| UNIX),
                     () = &mut stopped => break,
                 },
             }
@@ -155,6 +162,16 @@ impl Drop for Listener {
         if let Self::Unix(_, path) = self {
             let _ = std::fs::remove_file(path);
         }
+    }
+}
+
+/// What the client at an address is called. Whoever has one address of IPv6 has 2^64 of them, which differ in the last half: they are one client.
+fn client_at(ip: IpAddr) -> String {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) if !ip.is_loopback() => {
+            format!("{}/64", Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)))
+        }
+        ip => ip.to_string(),
     }
 }
 
@@ -200,6 +217,17 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_that_one_client_may_have_are_one_client() {
+        let client = |text: &str| client_at(text.parse().unwrap());
+        assert_eq!(client("2001:db8::1"), client("2001:db8::ffff:1:2:3"));
+        assert_ne!(client("2001:db8::1"), client("2001:db8:0:1::1"));
+        assert_eq!(client("2001:db8::1"), "2001:db8::/64");
+        assert_ne!(client("10.0.0.1"), client("10.0.0.2"));
+        assert_eq!(client("::ffff:10.0.0.1"), "10.0.0.1");
+        assert_eq!(client("::1"), "::1");
+    }
 
     #[test]
     fn only_loopback_and_sockets_in_the_file_system_are_local() {

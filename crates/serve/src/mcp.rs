@@ -2,6 +2,8 @@
 //!
 //! Answers are bounded: an agent reads each word.
 
+mod lines;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +22,7 @@ use serde_json::{Value, json};
 
 use crate::answer;
 use crate::engine::{Checked, Engine, Wish};
+use lines::Lines;
 
 /// Bytes of text that an answer has at most.
 const LONGEST: usize = 20_000;
@@ -72,7 +75,8 @@ impl Agents {
     /// # Errors
     /// In words: what is said there is not the protocol.
     pub async fn serve_stdio(self) -> Result<(), String> {
-        let running = self.serve(rmcp::transport::stdio()).await.map_err(|error| error.to_string())?;
+        let lines = Lines::new(tokio::io::BufReader::new(tokio::io::stdin()), tokio::io::stdout());
+        let running = self.serve(lines).await.map_err(|error| error.to_string())?;
         running.waiting().await.map(drop).map_err(|error| error.to_string())
     }
 
@@ -233,7 +237,7 @@ fn said(checked: &Checked) -> CallToolResult {
     let words: Vec<String> = std::iter::once(first).chain(lines).chain(records).collect();
     let mut result = CallToolResult::success(vec![Content::text(cut(words.join("\n")))]);
     result.structured_content = Some(json!({
-        "ok": ok, "ending": answer::word(&checked.verdict.ending), "reason": reason, "errors": errors,
+        "ok": ok, "ending": answer::word(&checked.verdict.ending), "reason": reason.map(cut), "errors": errors,
         "messages": checked.verdict.messages.len(), "seconds": checked.took.as_secs_f64(),
     }));
     result

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lean_worker::File;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::engine::{Engine, Wish};
 use crate::http::{self, App};
@@ -27,7 +27,15 @@ pub async fn serve(
         engine.open();
     }
     let (tell, seconds) = watch::channel(Arc::from(""));
-    let app = http::app(App { engine: engine.clone(), seconds: Arc::new(seconds), sessions });
+    let bounds = &engine.settings().bounds;
+    // One request can always be read.
+    let bodies = bounds.bodies.max(bounds.body).min(Semaphore::MAX_PERMITS);
+    let app = http::app(App {
+        engine: engine.clone(),
+        seconds: Arc::new(seconds),
+        sessions: sessions.clone(),
+        bodies: Arc::new(Semaphore::new(bodies)),
+    });
     let (end, ended) = watch::channel(false);
     let bounds = engine.settings().bounds.clone();
     let serving = tokio::spawn(async move {
@@ -44,7 +52,7 @@ pub async fn serve(
     // Until all is answered it goes on listening, and says that it stops: so nobody finds a closed door who could have gone elsewhere.
     preloading.abort();
     sampling.abort();
-    engine.stop(grace).await;
+    tokio::join!(engine.stop(grace), sessions.stop(grace));
     let _ = end.send(true);
     let _ = serving.await;
     let _ = tokio::task::spawn_blocking(move || engine.end()).await;

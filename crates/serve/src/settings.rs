@@ -12,6 +12,8 @@ use pool_core::Stats;
 pub struct Bounds {
     /// Bytes of a request's body: 413.
     pub body: usize,
+    /// Bytes of the bodies of all requests that are not answered yet: 429.
+    pub bodies: usize,
     /// Files of one request: 422.
     pub files: usize,
     /// Checks that wait: 429.
@@ -32,6 +34,7 @@ impl Default for Bounds {
     fn default() -> Self {
         Self {
             body: 32 << 20,
+            bodies: 1 << 30,
             files: 10_000,
             queue: 20_000,
             time: Duration::from_secs(600),

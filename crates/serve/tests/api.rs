@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hyper::Method;
 use serde_json::{Value, json};
-use support::{read, said, service, service_with, watchdog};
+use support::{Start, read, said, service, service_with, watchdog};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_file_has_its_own_messages_whatever_ends_the_others() {
@@ -319,5 +319,24 @@ async fn file_is_checked_in_the_project_that_it_names() {
     assert_eq!(is_two, [false, true, false], "{answer}");
     let answer = service.post("/v1/check", &json!({"text": text, "project": "two"})).await.1;
     assert!(said(&answer["results"][0])[0].contains("/two"));
+    service.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn header_that_can_t_be_imported_is_tried_once_for_all_files_of_a_request() {
+    let _watchdog = watchdog();
+    let service = service_with(Start { jobs: 1, ..Start::default() }, |_| ()).await;
+    let texts: Vec<String> =
+        (0..20).map(|line| format!("{}import Script.Missing\n", "\n".repeat(line))).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let failed = || service.engine.worker_stats().pool.opens_failed;
+    for (line, result) in (1..).zip(service.check(&texts).await) {
+        assert_eq!(result["ending"], "bad-header", "{result}");
+        assert_eq!(result["messages"][0]["pos"]["line"], line, "each in its own file: {result}");
+    }
+    assert_eq!(failed(), 1);
+    // It may have been built meanwhile: the next request tries again.
+    service.check(&texts[..1]).await;
+    assert_eq!(failed(), 2);
     service.end().await;
 }

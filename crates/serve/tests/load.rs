@@ -178,3 +178,27 @@ async fn clients_are_told_apart_by_the_header_that_a_trusted_proxy_sets() {
     assert_eq!(service.engine.load().clients, 0, "nothing is kept of who has left");
     service.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_of_all_requests_that_wait_are_bounded_and_their_room_comes_back() {
+    let _watchdog = watchdog();
+    let start = Start { jobs: 1, ..Start::default() };
+    let service = service_with(start, |settings| {
+        (settings.bounds.body, settings.bounds.bodies) = (40_000, 100_000);
+    })
+    .await;
+    let filler = "x".repeat(30_000);
+    let body = |script: &str| json!({"text": format!("import A\n-- {script}\n--{filler}")});
+    let stream = json!({"text": body("until-cancelled")["text"], "stream": true});
+    let mut held =
+        vec![service.begin("/v1/check", &body("until-cancelled")), service.begin("/v1/check", &stream)];
+    held.push(service.begin("/v1/check", &body("until-cancelled")));
+    service.until_load(2, 1).await;
+    let (status, answer) = service.post("/v1/check", &body("say x")).await;
+    assert!(status == 429 && answer.to_string().contains("--max-bodies"), "{answer}");
+    // Their clients leave, and others have room.
+    held.iter().for_each(tokio::task::JoinHandle::abort);
+    service.until_load(0, 0).await;
+    while service.post("/v1/check", &body("say x")).await.0 != 200 {}
+    service.end().await;
+}

@@ -64,6 +64,37 @@ async fn page_of_another_site_can_have_nothing_checked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn page_whose_name_was_made_to_mean_this_machine_reads_nothing() {
+    let _watchdog = watchdog();
+    let service = service(|_| ()).await;
+    for path in ["/v1/pool", "/v1/events", "/metrics"] {
+        for method in [Method::GET, Method::HEAD] {
+            for (host, may) in [("evil.example:8000", false), ("localhost:8000", true), ("127.0.0.1", true)] {
+                let mut request = service.request(method.clone(), path, b"");
+                request.headers_mut().insert("host", host.parse().unwrap());
+                let status = service.send(request).await.status().as_u16();
+                assert_eq!(status, if may { 200 } else { 403 }, "{path} {host}");
+            }
+        }
+    }
+    let mut request = service.request(Method::POST, "/v1/check", br#"{"text": ""}"#);
+    request.headers_mut().insert("origin", hyper::header::HeaderValue::from_bytes(b"http://\xff").unwrap());
+    assert_eq!(service.send(request).await.status(), 403, "an origin that can't be read");
+    service.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn header_that_only_lean_reads_so_is_looked_at_too() {
+    let _watchdog = watchdog();
+    let service = service(|_| ()).await;
+    // Its process says that the header is another than we read; then any name in the text may be one that is imported.
+    let result = &service.check(&["import A\n-- other-header\ndef «../x» := 1"]).await[0];
+    assert_eq!(result["ending"], "failed", "{result}");
+    assert!(result["reason"].as_str().unwrap().contains("is refused as the name of a module"), "{result}");
+    service.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn header_that_names_a_path_is_refused_before_lean_sees_it() {
     let _watchdog = watchdog();
     let service = service(|_| ()).await;

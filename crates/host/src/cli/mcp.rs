@@ -32,7 +32,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
-    let engine = args.pool.engine(&args.site, args.sandbox, |_| ())?;
+    let engine = args.pool.engine(&args.site, args.pool.memory(), args.sandbox, |_| ())?;
     engine.open();
     let roots = match args.site.projects.as_slice() {
         [] => vec![None],

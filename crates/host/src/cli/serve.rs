@@ -5,7 +5,6 @@ use std::io::Write as _;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use leanpool::lean_worker::lending::{Lender, well_known_path};
@@ -65,6 +64,10 @@ pub(super) struct Args {
     /// Most bytes of a request, such as 32M; longer ones get 413
     #[arg(long, value_name = "SIZE", default_value = "32M", value_parser = bytes)]
     max_body: u64,
+
+    /// Most bytes of all requests that are not answered yet, such as 1G; further ones get 429
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = bytes)]
+    max_bodies: u64,
 
     /// Most files of a request; more get 422
     #[arg(long, value_name = "N", default_value_t = Bounds::default().files)]
@@ -144,19 +147,22 @@ pub(super) struct PoolArgs {
 }
 
 impl PoolArgs {
-    /// An engine for `sites`, with settings that `change` has changed.
+    /// Bytes that all processes may have.
+    pub(super) fn memory(&self) -> u64 {
+        self.max_memory.unwrap_or_else(|| Kept::default().memory)
+    }
+
+    /// An engine for `site`, whose checks have `memory` in all, with settings that `change` has changed.
     pub(super) fn engine(
         &self,
         site: &ServiceSiteArgs,
+        memory: u64,
         sandbox: bool,
         change: impl FnOnce(&mut Settings),
     ) -> Result<Engine, Box<dyn Error>> {
         let jobs = self.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get);
         let mut settings = Settings::new(service_site::sites(site)?, jobs);
-        let kept = Kept {
-            zygotes: self.capacity.max(1),
-            memory: self.max_memory.unwrap_or_else(|| Kept::default().memory),
-        };
+        let kept = Kept { zygotes: self.capacity.max(1), memory };
         settings.timeout = self.timeout;
         settings.kill_after = self.kill_after;
         settings.memory = kept.memory;
@@ -187,9 +193,12 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     }
     log::begin();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let engine = args.pool.engine(&args.site, args.sandbox.unwrap_or(!is_local), |settings| {
+    let has_sessions = args.max_sessions > 0 || !args.no_lend;
+    let (for_checks, for_sessions) = shares(args.pool.memory(), has_sessions);
+    let engine = args.pool.engine(&args.site, for_checks, args.sandbox.unwrap_or(!is_local), |settings| {
         settings.bounds = Bounds {
             body: usize::try_from(args.max_body).unwrap_or(usize::MAX),
+            bodies: usize::try_from(args.max_bodies).unwrap_or(usize::MAX),
             files: args.max_files.max(1),
             queue: args.max_queue.max(1),
             time: args.max_time,
@@ -202,7 +211,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
         settings.client_header.clone_from(&args.client_header);
         settings.log_source = args.log_source;
     })?;
-    let sessions = args.sessions(args.sandbox.unwrap_or(!is_local));
+    let sessions = args.sessions(for_sessions, args.sandbox.unwrap_or(!is_local));
     let lender = args.lender(&sessions)?;
     runtime.block_on(async {
         // From here on a signal is noticed, also one that comes while it starts.
@@ -218,12 +227,11 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
 
 impl Args {
     /// Sessions of the REPL, whose processes are their own.
-    fn sessions(&self, sandbox: bool) -> Sessions {
-        let memory = self.pool.max_memory.unwrap_or_else(|| Kept::default().memory);
+    fn sessions(&self, memory: u64, sandbox: bool) -> Sessions {
         // Each keeps its imports as long as it lasts.
         let kept = Kept { zygotes: self.max_sessions.max(1) as u64, memory };
         let limits = Limits { memory: Some(memory / 2), said: self.max_output, sandbox, ..Limits::default() };
-        let workers = Arc::new(Workers::new(kept, limits, launcher()));
+        let workers = Workers::new(kept, limits, launcher());
         let folder = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
         let times = CheckTimes { timeout: Some(self.max_time), grace: self.pool.kill_after };
         Sessions::new(workers, self.max_sessions, folder, times)
@@ -246,6 +254,12 @@ impl Args {
     }
 }
 
+/// How much of `memory` checks may have, and sessions, which have processes of their own: no more than that in all.
+fn shares(memory: u64, has_sessions: bool) -> (u64, u64) {
+    let for_sessions = if has_sessions { memory / 4 } else { 0 };
+    (memory - for_sessions, for_sessions)
+}
+
 /// Ends with the first signal; the second ends the process.
 fn stopped() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -264,4 +278,19 @@ fn stopped() -> std::io::Result<impl Future<Output = ()>> {
             std::process::exit(code);
         });
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checks_and_sessions_have_no_more_memory_than_was_given() {
+        for memory in [0, 1, 7, 12 << 30, u64::MAX] {
+            let (for_checks, for_sessions) = shares(memory, true);
+            assert_eq!(for_checks + for_sessions, memory);
+            assert!(for_sessions <= for_checks);
+            assert_eq!(shares(memory, false), (memory, 0));
+        }
+    }
 }

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rustix::net::sockopt::socket_peercred;
+use rustix::process::{Uid, geteuid};
+
 use super::wire::{Ask, First, Hello, Say, VERSION, read_line, write_line};
 
 /// How long a lender may take to say that it is ready. It need not import for that.
@@ -50,9 +53,19 @@ impl Borrowed {
     /// # Errors
     /// See [`BorrowError`].
     pub fn new(path: &Path, hello: &Hello) -> Result<Self, BorrowError> {
+        Self::of_user(geteuid(), path, hello)
+    }
+
+    pub(super) fn of_user(user: Uid, path: &Path, hello: &Hello) -> Result<Self, BorrowError> {
         let refused = |why: String| BorrowError::Refused { path: path.to_owned(), why };
         let stream = UnixStream::connect(path)
             .map_err(|error| BorrowError::Nobody { path: path.to_owned(), error })?;
+        // What it answers would be taken for Lean's.
+        match socket_peercred(&stream) {
+            Ok(peer) if peer.uid == user => {}
+            Ok(_) => return Err(refused("another user listens there".to_owned())),
+            Err(error) => return Err(refused(error.to_string())),
+        }
         let begin = || {
             let first = First { version: VERSION.to_owned(), hello: serde_json::to_value(hello)? };
             stream.set_read_timeout(Some(TO_GET_READY))?;

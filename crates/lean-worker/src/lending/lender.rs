@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufReader, Error, ErrorKind, Result};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
@@ -79,9 +79,13 @@ impl Lender {
         // The kernel takes it from whoever is killed, so a socket that is there with nobody holding it is a dead one's.
         flock(&lock, FlockOperation::NonBlockingLockExclusive)
             .map_err(|_| said(&"another process lends sessions there: end it, or name another place"))?;
-        match std::fs::remove_file(path) {
+        match std::fs::symlink_metadata(path) {
+            Ok(data) if data.file_type().is_socket() => {
+                std::fs::remove_file(path).map_err(|error| said(&error))?;
+            }
+            Ok(_) => return Err(said(&"there is a file that is no socket: name another place")),
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(said(&error)),
-            _ => {}
+            Err(_) => {}
         }
         let listener = UnixListener::bind(path).map_err(|error| said(&error))?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
@@ -253,7 +257,7 @@ mod tests {
     use crate::workers::Kept;
 
     #[test]
-    fn another_user_is_lent_nothing() {
+    fn another_user_is_lent_nothing_and_nothing_is_borrowed_of_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("repl.sock");
         let workers = Arc::new(Workers::new(Kept { zygotes: 1, memory: 0 }, Limits::default(), None));
@@ -268,6 +272,14 @@ mod tests {
             saves_headers: false,
         };
         let hello = Hello { around, folder: "/".into(), timeout: None, grace: Duration::ZERO };
+        {
+            let _lender = Lender::new(&path, workers.clone()).unwrap();
+            let other = Uid::from_raw(geteuid().as_raw() + 1);
+            let Err(BorrowError::Refused { why, .. }) = Borrowed::of_user(other, &path, &hello) else {
+                panic!("a session is borrowed from another user");
+            };
+            assert!(why.contains("another user listens"), "{why}");
+        }
         for (user, is_lent) in [(geteuid(), true), (Uid::from_raw(geteuid().as_raw() + 1), false)] {
             let _lender = Lender::for_user(user, &path, workers.clone()).unwrap();
             match Borrowed::new(&path, &hello) {

@@ -65,6 +65,14 @@ pub(super) fn refused(request: &Value) -> Option<String> {
     Some(format!("setOptions is not supported here: begin the text with `set_option {other} ...`"))
 }
 
+/// What names a file.
+const FILES: [&str; 4] = ["path", "pickleTo", "unpickleEnvFrom", "unpickleProofStateFrom"];
+
+/// The key of a request by which it names a file, whatever stands there.
+pub(super) fn file_key(request: &Value) -> Option<&'static str> {
+    FILES.into_iter().find(|key| request.get(key).is_some())
+}
+
 fn known(text: &str) -> Option<Header> {
     Some(header::read("<input>", text).header).filter(|header| matches!(header, Header::Words(_)))
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use lean_worker::{Asked, CancelToken, CheckTimes, Ending, File, Header, Heard, Record, Verdict, Workers};
+use lean_worker::{
+    Asked, CancelToken, CheckTimes, Ending, File, Header, Heard, KnownHeader, Record, Verdict, Workers,
+};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::settings::Settings;
@@ -78,25 +80,27 @@ pub(super) struct Job {
     pub(super) index: usize,
     pub(super) file: File,
     header: Header,
+    known: KnownHeader,
     site: usize,
     ask: Arc<Ask>,
     since: Instant,
 }
 
 /// Puts files of a request behind each other that have the same header, in the order in which their headers come: where there are more headers
-/// than are kept, each is imported once all the same.
+/// than are kept, each is imported once all the same. One that can't be imported is tried once for all of them.
 pub(super) fn one_header_after_the_other(jobs: &mut [Job]) {
-    let mut places: HashMap<(usize, Header), usize> = HashMap::new();
-    for job in jobs.iter() {
+    let mut places: HashMap<(usize, Header), (usize, KnownHeader)> = HashMap::new();
+    for job in jobs.iter_mut() {
         let next = places.len();
-        places.entry((job.site, job.header.clone())).or_insert(next);
+        let place = places.entry((job.site, job.header.clone()));
+        job.known = place.or_insert_with(|| (next, KnownHeader::default())).1.clone();
     }
-    jobs.sort_by_cached_key(|job| places[&(job.site, job.header.clone())]);
+    jobs.sort_by_cached_key(|job| places[&(job.site, job.header.clone())].0);
 }
 
 impl Job {
     pub(super) fn new(index: usize, file: File, site: usize, ask: Arc<Ask>, since: Instant) -> Self {
-        Self { index, header: Header::of(&file.text), file, site, ask, since }
+        Self { index, header: Header::of(&file.text), known: KnownHeader::default(), file, site, ask, since }
     }
 
     pub(super) fn check(&self, workers: &Workers, settings: &Settings) -> Checked {
@@ -107,7 +111,7 @@ impl Job {
             Ok(around) => {
                 let times = CheckTimes { timeout: Some(ask.timeout), grace: settings.kill_after };
                 let mut heard = |heard: Heard<'_>| self.heard(heard, &is_full);
-                workers.check(&around, &self.file, times, &ask.cancel, &mut heard)
+                workers.check_knowing(&self.known, &around, &self.file, times, &ask.cancel, &mut heard)
             }
             Err(words) => failed(words),
         };

@@ -13,12 +13,19 @@ use super::{App, says};
 use crate::answer;
 use crate::auth::{self, Access};
 use crate::engine::Checked;
+use crate::listen::UNIX;
 use crate::queue::Client;
 
 /// What needs no key: they say nothing of what is checked.
 const OPEN: [&str; 4] = ["/", "/page.css", "/page.js", "/openapi.json"];
 /// What needs none, but refuses a wrong one.
 const HEALTH: [&str; 2] = ["/health", "/health/"];
+
+/// Characters of a method that are logged.
+const LONGEST_METHOD: usize = 16;
+
+/// What is read, and says what is checked.
+const SHOWN: [&str; 3] = ["/v1/pool", "/v1/events", "/metrics"];
 
 /// What is logged of a request's checks.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,10 +45,18 @@ pub(super) async fn may_ask(State(app): State<App>, request: Request, next: Next
     let (headers, path) = (request.headers(), request.uri().path());
     let demanded = app.engine.settings().api_key.as_deref();
     let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
-    if let Some(origin) = text(ORIGIN) {
-        if auth::is_foreign(origin, text(HOST), demanded.is_some()) {
-            return says(StatusCode::FORBIDDEN, "pages of other sites may not ask this service");
-        }
+    // One that can't be read is nobody's own.
+    if headers.contains_key(ORIGIN)
+        && auth::is_foreign(text(ORIGIN).unwrap_or_default(), text(HOST), demanded.is_some())
+    {
+        return says(StatusCode::FORBIDDEN, "pages of other sites may not ask this service");
+    }
+    // No browser asks by a socket in the file system.
+    let is_by_socket = request.extensions().get::<Client>().is_some_and(|peer| **peer == *UNIX);
+    let is_shown_here = || is_by_socket || text(HOST).is_some_and(auth::names_this_machine);
+    if demanded.is_none() && SHOWN.contains(&path) && !is_shown_here() {
+        let words = "without a key this is shown to whoever asks by localhost or a loopback address: ask so, or start with --api-key-file";
+        return says(StatusCode::FORBIDDEN, words);
     }
     if !OPEN.contains(&path) {
         // That server has had both.
@@ -61,7 +76,8 @@ pub(super) async fn logged(State(app): State<App>, request: Request, next: Next)
     let route = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
     let mut line = Line {
         app: app.clone(),
-        method: request.method().to_string(),
+        // It may be any word.
+        method: request.method().as_str().chars().take(LONGEST_METHOD).collect(),
         route,
         client: client_of(request.headers(), request.extensions().get(), &app),
         begun: Instant::now(),

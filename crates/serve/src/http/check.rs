@@ -8,7 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use tokio::sync::mpsc::{Sender, channel};
 
 use super::around::Asks;
-use super::body::{Json, bounded, pieces, wrong};
+use super::body::{Json, Room, bounded, pieces, wrong};
 use super::{App, with_facts};
 use crate::answer;
 use crate::engine::{Event, Ticket};
@@ -28,14 +28,14 @@ const READY: usize = 16;
     (status = 408, description = "The body did not come in time (--slow-client)"),
     (status = 413, description = "The body is too long (--max-body)"),
     (status = 422, description = "The body is not what is expected", body = Invalid),
-    (status = 429, description = "The queue is full (--max-queue): `Retry-After` says when to come again"),
+    (status = 429, description = "The queue is full (--max-queue), or too many bytes are held (--max-bodies): `Retry-After` says when to come again"),
     (status = 503, description = "The service stops: `Retry-After` says when to come again"),
 ))]
 pub(super) async fn check(
     State(app): State<App>,
     Asks(client): Asks,
     headers: HeaderMap,
-    Json(mut request): Json<CheckRequest>,
+    Json(mut request, room): Json<CheckRequest>,
 ) -> Result<Response, Response> {
     let accepts = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
     request.stream |= accepts.is_some_and(|accept| accept.contains(LINES));
@@ -47,7 +47,7 @@ pub(super) async fn check(
     let is_stream = wish.stream;
     let ticket = app.submit(&client, files, wish).map_err(|response| *response)?;
     if is_stream {
-        return Ok(stream(ticket, names));
+        return Ok(stream(ticket, names, room));
     }
     let all = ticket.all().await;
     let ok = all.iter().all(answer::is_ok);
@@ -63,9 +63,12 @@ pub(super) async fn check(
 }
 
 /// A line for each thing that happens. A client that leaves cancels what is left; one that is slow holds up nobody.
-fn stream(ticket: Ticket, names: Vec<String>) -> Response {
+fn stream(ticket: Ticket, names: Vec<String>, room: Room) -> Response {
     let (tell, lines) = channel(READY);
-    tokio::spawn(tell_all(ticket, names, tell));
+    tokio::spawn(async move {
+        tell_all(ticket, names, tell).await;
+        drop(room);
+    });
     ([(CONTENT_TYPE, LINES)], pieces(lines)).into_response()
 }
 

@@ -19,13 +19,13 @@ use crate::queue::Client;
     (status = 408, description = "The body did not come in time (--slow-client)"),
     (status = 413, description = "The body is too long (--max-body)"),
     (status = 422, description = "The body is not what is expected", body = Invalid),
-    (status = 429, description = "The queue is full (--max-queue): `Retry-After` says when to come again"),
+    (status = 429, description = "The queue is full (--max-queue), or too many bytes are held (--max-bodies): `Retry-After` says when to come again"),
     (status = 503, description = "The service stops: `Retry-After` says when to come again"),
 ))]
 pub(super) async fn check(
     State(app): State<App>,
     Asks(client): Asks,
-    Json(request): Json<CheckRequest>,
+    Json(request, _room): Json<CheckRequest>,
 ) -> Result<Response, Response> {
     checked(&app, &client, request).await.map_err(|response| *response)
 }
@@ -40,7 +40,7 @@ pub(super) async fn check(
 pub(super) async fn check_slash(
     State(app): State<App>,
     Asks(client): Asks,
-    Json(request): Json<CheckRequest>,
+    Json(request, _room): Json<CheckRequest>,
 ) -> Result<Response, Response> {
     checked(&app, &client, request).await.map_err(|response| *response)
 }
@@ -76,7 +76,7 @@ const FILE: &str = "snippet.lean";
 pub(super) async fn verify(
     State(app): State<App>,
     Asks(client): Asks,
-    Json(request): Json<VerifyRequest>,
+    Json(request, _room): Json<VerifyRequest>,
 ) -> Result<Response, Response> {
     verified(&app, &client, request).await.map_err(|response| *response)
 }
@@ -91,7 +91,7 @@ pub(super) async fn verify(
 pub(super) async fn one_pass_verify_batch(
     State(app): State<App>,
     Asks(client): Asks,
-    Json(request): Json<VerifyRequest>,
+    Json(request, _room): Json<VerifyRequest>,
 ) -> Result<Response, Response> {
     verified(&app, &client, request).await.map_err(|response| *response)
 }

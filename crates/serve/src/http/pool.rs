@@ -35,10 +35,11 @@ pub(super) async fn pool(State(app): State<App>) -> Response {
     (status = 408, description = "The body did not come in time (--slow-client)"),
     (status = 413, description = "The body is too long (--max-body)"),
     (status = 422, description = "The body is not what is expected", body = Invalid),
+    (status = 429, description = "Too many bytes of requests are held (--max-bodies): `Retry-After` says when to come again"),
 ))]
 pub(super) async fn evict(
     State(app): State<App>,
-    Json(request): Json<EvictRequest>,
+    Json(request, _room): Json<EvictRequest>,
 ) -> Result<Response, Response> {
     let meant = request.meant().map_err(wrong)?;
     // A zygote may take half a second to end, which nobody else is to wait for.

@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full};
@@ -130,7 +130,7 @@ pub(crate) async fn service_with(start: Start, change: impl FnOnce(&mut Settings
         let _ = stopped.await;
     };
     let kept = Kept { zygotes: 8, memory: 1 << 30 };
-    let repl = Arc::new(Workers::new(kept, Limits::default(), Some(Launcher::new(scripted_worker()))));
+    let repl = Workers::new(kept, Limits::default(), Some(Launcher::new(scripted_worker())));
     let times = CheckTimes { timeout: None, grace: Duration::from_secs(1) };
     let sessions = Sessions::new(repl, 3, folder.path().to_owned(), times);
     let running =
