@@ -1,6 +1,6 @@
 //! The command line: what can be said, and what happens then.
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", feature = "serve"))]
 mod bench_serve;
 mod check;
 mod common;
@@ -9,16 +9,16 @@ mod compare;
 mod conformance;
 mod doctor;
 mod interrupt;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", feature = "serve"))]
 mod key;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", feature = "serve"))]
 mod mcp;
 #[cfg(target_os = "linux")]
 mod repl;
 mod replay;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", feature = "serve"))]
 mod serve;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", feature = "serve"))]
 mod service_site;
 mod site;
 mod trace;
@@ -47,13 +47,13 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Check(check::Args),
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", feature = "serve"))]
     Serve(serve::Args),
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", feature = "serve"))]
     Mcp(mcp::Args),
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", feature = "serve"))]
     Key(key::Args),
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", feature = "serve"))]
     BenchServe(bench_serve::Args),
     #[cfg(target_os = "linux")]
     Conformance(conformance::Args),
@@ -78,13 +78,13 @@ const NO_LEAN: u8 = 3;
 pub(crate) fn run() -> ExitCode {
     let result = match Cli::parse_from(arguments(std::env::args_os())).command {
         Command::Check(args) => check::run(&args),
-        #[cfg(target_os = "linux")]
+        #[cfg(all(target_os = "linux", feature = "serve"))]
         Command::Serve(args) => serve::run(&args),
-        #[cfg(target_os = "linux")]
+        #[cfg(all(target_os = "linux", feature = "serve"))]
         Command::Mcp(args) => mcp::run(&args),
-        #[cfg(target_os = "linux")]
+        #[cfg(all(target_os = "linux", feature = "serve"))]
         Command::Key(args) => key::run(&args),
-        #[cfg(target_os = "linux")]
+        #[cfg(all(target_os = "linux", feature = "serve"))]
         Command::BenchServe(args) => bench_serve::run(&args),
         #[cfg(target_os = "linux")]
         Command::Conformance(args) => conformance::run(&args),
