@@ -8,6 +8,7 @@ mod compare;
 #[cfg(target_os = "linux")]
 mod conformance;
 mod doctor;
+mod folders;
 mod interrupt;
 #[cfg(all(target_os = "linux", feature = "serve"))]
 mod key;

@@ -1,6 +1,8 @@
 //! A Lake project: where its modules are, those of all it depends on, and what Lake says of its files.
 
 mod ask;
+mod library;
+mod state;
 
 use std::fs;
 use std::io;
@@ -8,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-pub(crate) use ask::name_parts;
 pub use ask::{Answers, AskError, Asking, FileSetup};
+pub(crate) use library::name_parts;
 
 /// The packages whose modules a project can import: itself first, then those that its `lake-manifest.json` lists, in that order.
 #[derive(Clone, Debug, PartialEq, Eq)]

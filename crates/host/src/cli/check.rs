@@ -4,6 +4,7 @@ mod files;
 mod format;
 mod policy;
 mod report;
+mod said;
 pub(super) mod source;
 mod summary;
 

@@ -6,13 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use leanpool::lake::Asking;
-use leanpool::lean_worker::{Cache, Header, Surroundings};
-use leanpool::site::{Belongs, SiteOptions, Sites};
+use leanpool::lean_worker::{Header, Surroundings};
+use leanpool::site::{Belongs, Sites};
 use leanpool_serve::settings::Site;
 
-use super::worker::{ensure, launcher};
-use super::wrong_usage;
+use super::folders::Folders;
 
 /// How long it is taken for true what a project's set-up is for a header.
 const KNOWN_FOR: Duration = Duration::from_secs(2);
@@ -27,34 +25,16 @@ pub(super) struct ServiceSiteArgs {
     #[arg(long = "project", value_name = "DIR")]
     pub(super) projects: Vec<PathBuf>,
 
-    /// A further folder of compiled modules (.olean) to search; may be given several times
-    #[arg(long = "path", value_name = "DIR")]
-    paths: Vec<PathBuf>,
-
-    /// A worker program that is there, instead of the one that is built for the Lean
-    #[arg(long, value_name = "PROGRAM")]
-    worker: Option<PathBuf>,
-
-    /// Where workers and Lake's answers are kept [default: leanpool in XDG_CACHE_HOME]
-    #[arg(long, value_name = "DIR")]
-    cache: Option<PathBuf>,
+    #[command(flatten)]
+    folders: Folders,
 }
 
 /// The place for files of `project`, or of none. Its Lean, worker and set-up are looked for now, so that a mistake is said at once.
 fn site(args: &ServiceSiteArgs, project: Option<&Path>) -> Result<Site, Box<dyn Error>> {
     let root = project.map(std::path::absolute).transpose()?;
-    let options = SiteOptions {
-        belongs: root.clone().map_or(Belongs::ToNone, Belongs::To),
-        paths: args.paths.clone(),
-        answers: Cache::new(args.cache.clone()).ok().map(|cache| cache.path().join("lake")),
-        asking: Asking { launcher: launcher(), ..Asking::default() },
-        ..SiteOptions::default()
-    };
-    let (worker, cache) = (args.worker.clone(), args.cache.clone());
-    let mut sites = Sites::new(options, move |toolchain| match &worker {
-        Some(program) => Ok(std::path::absolute(program).unwrap_or_else(|_| program.clone())),
-        None => ensure(&Cache::new(cache.clone())?, toolchain, false),
-    })?;
+    let options = args.folders.site_options(root.clone().map_or(Belongs::ToNone, Belongs::To));
+    let folders = args.folders.clone();
+    let mut sites = Sites::new(options, move |toolchain| folders.program(toolchain, false))?;
     // A text that is no file.
     let file = root.as_deref().unwrap_or(Path::new("")).join("<stdin>");
     let version = sites.toolchain(root.as_deref())?.version;
@@ -79,9 +59,6 @@ fn site(args: &ServiceSiteArgs, project: Option<&Path>) -> Result<Site, Box<dyn 
 
 /// All places, at least one, with different names.
 pub(super) fn sites(args: &ServiceSiteArgs) -> Result<Vec<Site>, Box<dyn Error>> {
-    if let Some(program) = args.worker.as_ref().filter(|program| !program.is_file()) {
-        wrong_usage(&format_args!("{} is no file: give --worker a program", program.display()));
-    }
     if args.projects.is_empty() {
         return Ok(vec![site(args, None)?]);
     }

@@ -4,12 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use leanpool::lake::Asking;
-use leanpool::lean_worker::Cache;
 use leanpool::site::{Belongs, SiteError, SiteOptions, Sites};
 
 use super::check::seconds;
-use super::worker::{ensure, launcher};
-use super::wrong_usage;
+use super::folders::Folders;
 
 /// Where files are checked.
 #[derive(Clone, clap::Args)]
@@ -23,10 +21,6 @@ pub(super) struct SiteArgs {
     /// No file belongs to a Lake project
     #[arg(long, conflicts_with = "project")]
     no_project: bool,
-
-    /// A further folder of compiled modules (.olean) to search; may be given several times
-    #[arg(long = "path", value_name = "DIR")]
-    paths: Vec<PathBuf>,
 
     /// An option of Lean, as for `lean -D`; may be given several times
     #[arg(short = 'D', value_name = "NAME=VALUE", value_parser = option)]
@@ -44,13 +38,8 @@ pub(super) struct SiteArgs {
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds, allow_negative_numbers = true)]
     lake_timeout: Duration,
 
-    /// Where workers, saved headers and Lake's answers are kept [default: leanpool in XDG_CACHE_HOME]
-    #[arg(long, value_name = "DIR")]
-    cache: Option<PathBuf>,
-
-    /// A worker program that is there, instead of the one that is built for the Lean
-    #[arg(long, value_name = "PROGRAM")]
-    worker: Option<PathBuf>,
+    #[command(flatten)]
+    folders: Folders,
 }
 
 /// In `lean`'s words.
@@ -65,7 +54,7 @@ fn option(text: &str) -> Result<String, String> {
 impl SiteArgs {
     /// The cache folder that was named.
     pub(super) fn cache(&self) -> Option<PathBuf> {
-        self.cache.clone()
+        self.folders.cache()
     }
 
     /// The folder that was named, below which paths are names of modules.
@@ -86,42 +75,21 @@ impl SiteArgs {
         needs_worker: bool,
         quiet: bool,
     ) -> Result<Sites<'_>, SiteError> {
-        if let Some(path) = self.paths.iter().find(|path| !path.is_dir()) {
-            wrong_usage(&format_args!(
-                "{} is no folder: give --path a folder of compiled modules",
-                path.display()
-            ));
-        }
-        if let Some(program) = self.worker.as_ref().filter(|program| !program.is_file()) {
-            wrong_usage(&format_args!("{} is no file: give --worker a program", program.display()));
-        }
-        if let Some(root) = &self.project {
-            if let Err(error) = leanpool::lake::LakeProject::open(root) {
-                wrong_usage(&error);
-            }
-        }
         let belongs = match &self.project {
             Some(root) => Belongs::To(root.clone()),
             None if self.no_project => Belongs::ToNone,
             None => Belongs::ToNearest,
         };
+        let common = self.folders.site_options(belongs);
         let options = SiteOptions {
-            belongs,
-            paths: self.paths.clone(),
             options: self.options.iter().cloned().chain(more).collect(),
             setup: self.setup.clone(),
             root: self.root.clone(),
-            asking: Asking { launcher: launcher(), limit: self.lake_timeout },
-            answers: Cache::new(self.cache.clone()).ok().map(|cache| cache.path().join("lake")),
+            asking: Asking { limit: self.lake_timeout, ..common.asking },
+            ..common
         };
         Sites::new(options, move |toolchain| {
-            if !needs_worker {
-                return Ok(PathBuf::new());
-            }
-            match &self.worker {
-                Some(program) => Ok(std::path::absolute(program).unwrap_or_else(|_| program.clone())),
-                None => ensure(&Cache::new(self.cache.clone())?, toolchain, quiet),
-            }
+            if needs_worker { self.folders.program(toolchain, quiet) } else { Ok(PathBuf::new()) }
         })
     }
 }

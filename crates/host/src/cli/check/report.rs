@@ -5,7 +5,7 @@ use std::error::Error;
 use std::io::{self, BufWriter, Write};
 
 use indicatif::ProgressBar;
-use leanpool::lean_worker::{Ending, Event, Message, Position, Record, Sandbox, Severity, Verdict};
+use leanpool::lean_worker::{Ending, Event, Message, Position, Sandbox, Severity, Verdict};
 use leanpool::pool_core;
 use leanpool::source::Failure;
 use serde_json::{Value, json};
@@ -14,6 +14,7 @@ use super::super::common;
 use super::Args;
 use super::format::{Format, sarif};
 use super::policy::Policy;
+use super::said::{Said, Thing};
 use super::summary::{Summary, pool_json, write_pool};
 
 /// Where what concerns a whole file is said.
@@ -52,16 +53,6 @@ pub(super) struct Report {
     /// Why nothing more can be printed.
     broken: Option<io::Error>,
     is_ended: bool,
-}
-
-/// What was said of a file.
-#[derive(Default)]
-struct Said {
-    messages: Vec<Message>,
-    records: Vec<Record>,
-    /// How many of them the check that runs has said.
-    again: (usize, usize),
-    errors: u64,
 }
 
 impl Report {
@@ -168,7 +159,7 @@ impl Report {
         let is_last = seen.is_last();
         let mut to_print = Vec::new();
         match seen {
-            Seen::Event(Event::Again) => said.again = (0, 0),
+            Seen::Event(Event::Again) => said.begin_again(),
             Seen::Event(Event::Message(message)) => said.message(&message, &mut to_print),
             Seen::Event(Event::Record(record)) => said.record(&record, &mut to_print),
             Seen::Event(Event::Verdict(verdict)) => self.conclude(place, &verdict, &mut said, &mut to_print),
@@ -197,7 +188,7 @@ impl Report {
 
     /// What is still to be said of a file whose check has ended.
     fn conclude(&mut self, place: usize, verdict: &Verdict, said: &mut Said, to_print: &mut Vec<Thing>) {
-        said.again = (0, 0);
+        said.begin_again();
         verdict.messages.iter().for_each(|message| said.message(message, to_print));
         verdict.records.iter().for_each(|record| said.record(record, to_print));
         let name = &self.names[place];
@@ -370,41 +361,6 @@ impl Report {
     }
 }
 
-/// Something to print.
-enum Thing {
-    Message(Message),
-    Record(Record),
-    End(Value),
-    Output(String),
-}
-
-impl Thing {
-    fn is_error(&self) -> bool {
-        matches!(self, Self::Message(message) if is_error(message))
-    }
-}
-
-impl Said {
-    /// What is there already is passed over: it was said by a check that began again, or before the verdict.
-    fn message(&mut self, message: &Message, to_print: &mut Vec<Thing>) {
-        if self.messages.get(self.again.0) != Some(message) {
-            self.messages.truncate(self.again.0);
-            self.messages.push(message.clone());
-            to_print.push(Thing::Message(message.clone()));
-        }
-        self.again.0 += 1;
-    }
-
-    fn record(&mut self, record: &Record, to_print: &mut Vec<Thing>) {
-        if self.records.get(self.again.1) != Some(record) {
-            self.records.truncate(self.again.1);
-            self.records.push(record.clone());
-            to_print.push(Thing::Record(record.clone()));
-        }
-        self.again.1 += 1;
-    }
-}
-
 #[derive(Default)]
 struct Counts {
     files: u64,
@@ -416,7 +372,7 @@ struct Counts {
     not_begun: u64,
 }
 
-fn is_error(message: &Message) -> bool {
+pub(super) fn is_error(message: &Message) -> bool {
     message.severity == Severity::Error
 }
 
