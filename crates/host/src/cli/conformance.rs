@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use indicatif::ProgressBar;
 use leanpool::lean_worker::{
-    Asked, CancelToken, CheckTimes, Engine, Event, File, Kept, Limits, ToCheck, Verdict, Workers, check_files,
+    Asked, CancelToken, CheckTimes, Engine, Event, File, Kept, Limits, Plain, ToCheck, Verdict, Workers,
+    check_files,
 };
 use serde_json::json;
 
@@ -126,14 +127,15 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     let root = args.site.root();
     let asking = Asking { limit, root: root.as_deref(), token: &token };
     let references = reference::of_all(&to_check, jobs, &asking, &bar);
-    let mut random = Random(args.seed);
+    let mut random = fastrand::Rng::with_seed(args.seed);
     for (how, jobs, files_a_child) in [
         ("one at a time", NonZero::<usize>::MIN, 20),
         ("many at a time", jobs, 20),
         ("each in its own process", jobs, 1),
     ] {
-        let order = random.order(to_check.len());
-        let verdicts = verdicts(&to_check, &order, jobs, files_a_child, limit, &token, &bar)?;
+        let mut order: Vec<usize> = (0..to_check.len()).collect();
+        random.shuffle(&mut order);
+        let verdicts = verdicts(&to_check, &order, jobs, files_a_child, &asking, &bar)?;
         if interrupt::asked() {
             break;
         }
@@ -159,19 +161,20 @@ fn verdicts(
     order: &[usize],
     jobs: NonZero<usize>,
     files_a_child: u32,
-    limit: Duration,
-    token: &CancelToken,
+    asking: &Asking<'_>,
     bar: &ProgressBar,
 ) -> Result<Vec<(usize, Verdict)>, Box<dyn Error>> {
     let kept = Kept::default();
     let memory = Some(kept.memory / (jobs.get() as u64 + 1));
     let limits = Limits { memory, files_a_child, ..Limits::default() };
+    // As `check` has it, for files that no child can check.
+    let lean = Plain::new(limits.clone(), launcher(), None).with_root(asking.root.map(Path::to_owned));
     let workers = Workers::new(kept, limits, launcher());
     let ordered: Vec<ToCheck> = order.iter().map(|place| files[*place].clone()).collect();
     let mut verdicts = Vec::new();
-    let times = CheckTimes { timeout: Some(limit), ..CheckTimes::default() };
-    let engine = Engine::Worker { workers: &workers, lean: None };
-    check_files(engine, &ordered, jobs, times, token, |at, event| {
+    let times = CheckTimes { timeout: Some(asking.limit), ..CheckTimes::default() };
+    let engine = Engine::Worker { workers: &workers, lean: Some(&lean) };
+    check_files(engine, &ordered, jobs, times, asking.token, |at, event| {
         if let Event::Verdict(verdict) = event {
             bar.inc(1);
             verdicts.push((order[at], verdict));
@@ -290,23 +293,4 @@ fn files(paths: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
     }
     found.sort();
     Ok(found)
-}
-
-/// Numbers that are the same for a seed (SplitMix64: Steele, Lea and Flood, 2014).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn order(&mut self, count: usize) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..count).collect();
-        order.sort_by_cached_key(|_| self.next());
-        order
-    }
 }
