@@ -54,5 +54,5 @@ pub use session::{
 
 /// The README's code blocks compile and run.
 #[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;

@@ -21,7 +21,7 @@ impl Compiled {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut cc = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()));
         cc.args(["-std=gnu11", "-O1", "-w", "-fno-builtin", "-o"]).arg(folder.path().join("worker"));
-        cc.arg("-I").arg(here.join("tests/system")).arg("-I").arg(here.join("../../lean/worker/c"));
+        cc.arg("-I").arg(here.join("tests/system")).arg("-I").arg(here.join("worker/c"));
         cc.arg(here.join("tests/system/worker.c"));
         assert!(cc.status().expect("a C compiler").success());
         Self(folder)

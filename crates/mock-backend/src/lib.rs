@@ -38,3 +38,8 @@ pub use data::DataError;
 pub use journal::Journal;
 pub use modules::{Closure, ModuleGraph};
 pub use script::{Outcome, Script, Step};
+
+/// The README's code compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -84,3 +84,8 @@ pub use resource::{Health, Resource};
 pub use stats::{Peaks, Stats, Waits};
 pub use time::{Clock, Now, SystemClock};
 pub use usage::{Opened, Returned, Usage};
+
+/// The README's code compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
