@@ -9,6 +9,7 @@ mod compare;
 mod conformance;
 mod doctor;
 mod folders;
+mod help_files;
 mod interrupt;
 #[cfg(all(target_os = "linux", feature = "serve"))]
 mod key;
@@ -65,6 +66,8 @@ enum Command {
     Compare(compare::Args),
     Trace(trace::Args),
     Doctor(doctor::Args),
+    Completions(help_files::Completions),
+    Man(help_files::Man),
 }
 
 pub(crate) const EXIT_CODES: &str = "\
@@ -96,6 +99,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Compare(args) => compare::run(&args),
         Command::Trace(args) => trace::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Completions(args) => help_files::completions(&args),
+        Command::Man(args) => help_files::man(&args),
     };
     match result {
         Ok(code) => code,

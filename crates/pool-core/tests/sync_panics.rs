@@ -2,7 +2,7 @@
 //!
 //! In what other pools were found to fail: a panic in `connect`, `is_valid` or `has_broken` loses a place for ever (r2d2, bb8); a panic in
 //! a closure that is run under the lock poisons the pool (deadpool's `retain`); a lost wake-up between looking and queueing
-//! (qp: see `tests/loom.rs`, `hand_off`); destructors that run under the lock (bb8, deadpool's `resize`).
+//! (qp: see `hand_off` in the model for loom); destructors that run under the lock (bb8, deadpool's `resize`).
 
 #[path = "support/threads.rs"]
 mod threads;

@@ -11,10 +11,7 @@ pub(super) const SOURCES: &[(&str, &str)] = &[
     ("LeanpoolWorker/Extras.lean", include_str!("../../worker/LeanpoolWorker/Extras.lean")),
     ("LeanpoolWorker/Header.lean", include_str!("../../worker/LeanpoolWorker/Header.lean")),
     ("LeanpoolWorker/InfoTree.lean", include_str!("../../worker/LeanpoolWorker/InfoTree.lean")),
-    (
-        "LeanpoolWorker/ProofState.lean",
-        include_str!("../../worker/LeanpoolWorker/ProofState.lean"),
-    ),
+    ("LeanpoolWorker/ProofState.lean", include_str!("../../worker/LeanpoolWorker/ProofState.lean")),
     ("LeanpoolWorker/Protocol.lean", include_str!("../../worker/LeanpoolWorker/Protocol.lean")),
     ("LeanpoolWorker/Repl.lean", include_str!("../../worker/LeanpoolWorker/Repl.lean")),
     ("LeanpoolWorker/System.lean", include_str!("../../worker/LeanpoolWorker/System.lean")),

@@ -1,7 +1,7 @@
 //! Every order of a few threads, within a bound on preemptions: `cargo loom`.
 //!
 //! Deadlock is what most models look for: a waiter that nobody wakes. Models that find nothing prove nothing: `.ci/mutants` makes
-//! the mistakes in `mutants/`, and expects the model that is named beside each to find it.
+//! the mistakes in `crates/pool-core/tests/mutants`, and expects the model that is named beside each to find it.
 #![cfg(pool_loom)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
