@@ -45,15 +45,17 @@ fn health(connection: &mut Connection) -> Health {
     }
 }
 
-/// After the open and at each return: the most that its page cache can hold, which is most of its memory. Not what it
-/// holds now: SQLite knows (`sqlite3_db_status`), but rusqlite has no safe call for it. Nor the schema and prepared
-/// statements. It takes no lock on the file, as `PRAGMA page_count` would.
+/// After the open and at each return: what a connection takes at the most, to some 5 %, that is once all pages were read that
+/// its cache has room for. Not what it takes now: SQLite would know (`sqlite3_db_status`), but rusqlite has no safe call for
+/// that. A large schema and prepared statements come on top. Takes no lock on the file, as `PRAGMA page_count` would.
 fn weight(connection: &Connection) -> u64 {
     let length = file(connection).and_then(|path| path.metadata().ok()).map_or(0, |file| file.len());
-    length.min(PAGE_CACHE_KIB << 10)
+    ITSELF_KIB * 1024 + length.min(PAGE_CACHE_KIB * 1024)
 }
 
-/// SQLite's default, which [`open`] sets so that [`weight`] is right.
+/// What a connection takes that has not read much, as measured: most of it SQLite's lookaside memory.
+const ITSELF_KIB: u64 = 80;
+/// SQLite's default, which [`open`] sets all the same, so that [`weight`] is right.
 const PAGE_CACHE_KIB: u64 = 2000;
 
 /// `None` for a database in memory.
