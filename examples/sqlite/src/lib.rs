@@ -76,7 +76,8 @@ pub fn open(key: &Key) -> Result<Connection, rusqlite::Error> {
 /// # Errors
 /// SQLite's.
 pub fn open_with((path, flags): &Key, busy: Duration) -> Result<Connection, rusqlite::Error> {
-    let connection = Connection::open_with_flags(path, *flags)?;
+    // A lease is exclusive: SQLite needs no lock of its own for the connection.
+    let connection = Connection::open_with_flags(path, *flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(busy)?;
     connection.pragma_update(None, "cache_size", -(PAGE_CACHE_KIB as i64))?;
     // SQLite looks at the file when it first reads, so a file that is no database would be found out too late.

@@ -1,14 +1,16 @@
 //! Risk: where many threads and tasks share a few connections, a change is lost, or one lease sees what another left undone; or more are
 //! connected than the pool allows.
 
+#[path = "support/census.rs"]
+mod census;
 mod support;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::time::Duration;
 
-use rusqlite::functions::FunctionFlags;
+use census::Census;
 use rusqlite::{Connection, TransactionBehavior};
 use sqlite_pool_example::{Connections, Key, open, open_with, pool};
 use support::{CREATE, assert_books, rows, watchdog};
@@ -17,30 +19,6 @@ use tokio::task::{JoinSet, spawn_blocking};
 
 const MOST: u64 = 6;
 const DATABASES: i64 = 4;
-
-/// How many connections there are, and the most there were: counted by SQLite, which drops a function with its connection.
-#[derive(Clone, Default)]
-struct Census(Arc<[AtomicU64; 2]>);
-
-struct Resident(Census);
-
-impl Census {
-    fn enroll(&self, connection: &Connection) -> rusqlite::Result<()> {
-        let [now, most] = &*self.0;
-        most.fetch_max(now.fetch_add(1, SeqCst) + 1, SeqCst);
-        let resident = Resident(self.clone());
-        connection.create_scalar_function("resident", 0, FunctionFlags::SQLITE_UTF8, move |_| {
-            let _ = &resident;
-            Ok(0)
-        })
-    }
-}
-
-impl Drop for Resident {
-    fn drop(&mut self) {
-        self.0.0[0].fetch_sub(1, SeqCst);
-    }
-}
 
 struct Site {
     folder: TempDir,
@@ -93,10 +71,11 @@ impl Site {
             assert_eq!(sums, (self.committed[database as usize].load(SeqCst), 0));
         }
         assert_books(&self.pool, MOST);
-        let counted = || [0, 1].map(|place| self.census.0[place].load(SeqCst));
-        assert_eq!(counted(), [self.pool.usage().live(), self.pool.stats().peaks.live]);
+        let (census, stats) = (&self.census, self.pool.stats());
+        assert_eq!((census.now(), census.opened()), (stats.usage.live(), stats.opened()));
+        assert!(census.most() <= MOST);
         self.pool.drain();
-        assert_eq!(counted()[0], 0, "all were closed");
+        assert_eq!(census.now(), 0, "all were closed");
     }
 }
 
