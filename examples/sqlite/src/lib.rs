@@ -55,7 +55,7 @@ fn weight(connection: &Connection) -> u64 {
 
 /// What a connection takes that has not read much, as measured: most of it SQLite's lookaside memory.
 const ITSELF_KIB: u64 = 80;
-/// SQLite's default, which [`open`] sets all the same, so that [`weight`] is right.
+/// SQLite's default: who sets `PRAGMA cache_size` in the open changes this, too.
 const PAGE_CACHE_KIB: u64 = 2000;
 
 /// `None` for a database in memory.
@@ -79,7 +79,6 @@ pub fn open_with((path, flags): &Key, busy: Duration) -> Result<Connection, rusq
     // A lease is exclusive: SQLite needs no lock of its own for the connection.
     let connection = Connection::open_with_flags(path, *flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(busy)?;
-    connection.pragma_update(None, "cache_size", -(PAGE_CACHE_KIB as i64))?;
     // SQLite looks at the file when it first reads, so a file that is no database would be found out too late.
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     Ok(connection)

@@ -142,7 +142,10 @@ fn a_connection_weighs_what_its_cache_can_hold_and_no_more_than_its_file_has() {
     let folder = tempfile::tempdir().unwrap();
     let weight = |path: &Path| {
         let pool = pool(1, 64 << 20);
-        drop(pool.acquire((path, &CREATE), open).unwrap());
+        let lease = pool.acquire((path, &CREATE), open).unwrap();
+        let cache: i64 = lease.query_row("PRAGMA cache_size", [], |row| row.get(0)).unwrap();
+        assert_eq!(cache, -2000, "in KiB, where it is negative");
+        drop(lease);
         pool.usage().idle_weight
     };
     let small = support::database(folder.path(), "small.db", 1);

@@ -172,6 +172,11 @@ fn a_locked_database_is_an_error_at_once_and_can_be_had_once_it_is_not() {
         assert_eq!(ask(&pool, &path, impatient).unwrap(), 1);
     }
     assert_eq!((pool.stats().opened(), pool.stats().opens_failed), (1, 1));
+    let wait = |open: fn(&Key) -> Opened| {
+        let key = (path.clone(), WRITE);
+        open(&key).unwrap().query_row("PRAGMA busy_timeout", [], |row| row.get::<_, u32>(0)).unwrap()
+    };
+    assert_eq!((wait(impatient), wait(open)), (0, 5000), "milliseconds");
     assert_usable(&pool, folder.path());
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use benches::options::Options;
 use benches::report::{Report, number, ratio};
-use benches::rounds::{Medians, Subject};
+use benches::rounds::{Effort, Medians, Subject};
 use rusqlite::OpenFlags;
 use sqlite_pool_example::{Connections, Key, open};
 use tokio::runtime::Handle;
@@ -33,9 +33,14 @@ pub(crate) fn measure(options: &Options, runtime: &Handle, folder: &Path, report
     ));
     table(report, "one thread", &Medians::of(options.effort, subjects));
 
-    report.note("Four threads (or tasks), two connections; wall time for each request of any of them:");
+    // In a short turn one thread would be done before the next has begun.
+    let effort = Effort { turn: options.effort.turn * 10, ..options.effort };
+    report.note(&format!(
+        "Four threads (or tasks), two connections; wall time for each request of any of them; turns of {:?}:",
+        effort.turn
+    ));
     let subjects = requests(&key, 2, runtime).into_iter().map(|(name, request)| by_four(name, request));
-    table(report, "four threads, two connections", &Medians::of(options.effort, subjects.collect()));
+    table(report, "four threads, two connections", &Medians::of(effort, subjects.collect()));
 }
 
 fn table(report: &mut Report, title: &str, medians: &Medians) {

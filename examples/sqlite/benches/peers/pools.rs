@@ -15,7 +15,7 @@ use sqlite_pool_example::{Connections, Key, open};
 use crate::census::Census;
 
 /// What setting each has, for the output.
-pub(crate) const SETTINGS: &str = "Settings. All connections are opened with the same flags and `PRAGMA`s, and read their schema at once. A request is \
+pub(crate) const SETTINGS: &str = "Settings. All connections are opened with the same flags, and read their schema at once. A request is \
     acquire, `SELECT text FROM numbers WHERE number = ?` (a prepared statement, from the connection's cache; 1 000 rows, all in the page cache), release. \
     *pool-core*: `sync::Pool` with the hooks of `examples/sqlite`: on a hit `SELECT 1` and a look whether the file is there, at the release the \
     same, a look whether a transaction is open, and the weight. *no hooks*: none of that. *r2d2_sqlite*: no idle timeout, no maximal lifetime, \
@@ -62,7 +62,6 @@ pub(crate) fn counted(census: &Census) -> impl Fn(&Key) -> rusqlite::Result<Conn
 
 /// What [`open`] does after SQLite's own open, for pools that do that themselves.
 fn prepared(connection: &Connection, census: &Census) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "cache_size", -2000)?;
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     census.enroll(connection)
 }
