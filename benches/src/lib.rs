@@ -2,13 +2,16 @@
 //!
 //! - [`rounds`]: subjects measured in turn, so that their ratios hold.
 //! - [`report`]: the tables and targets that come of it.
+//! - [`machine`]: where and when it was measured; [`results`]: the file for that, which several benches write.
 //! - [`options`], [`order`]: the command line, and the order in which keys are asked for.
 #![forbid(unsafe_code)]
 
+pub mod machine;
 pub mod options;
 pub mod order;
 mod reference;
 pub mod report;
+pub mod results;
 pub mod rounds;
 
 pub use reference::ReferencePool;

@@ -1,4 +1,4 @@
-//! The command line of `ratios`, and what cargo adds to it.
+//! The command line of `ratios` and of benches like it, and what cargo adds to it.
 
 use std::path::PathBuf;
 
@@ -56,7 +56,7 @@ impl Options {
     }
 }
 
-const USAGE: &str = "usage: cargo bench -p benches --bench ratios -- [--quick] [--markdown FILE] [SECTION…]";
+const USAGE: &str = "usage: cargo bench -p … --bench … -- [--quick] [--markdown FILE] [SECTION…]";
 
 #[cfg(test)]
 mod tests {

@@ -73,6 +73,12 @@ impl Report {
         self.targets.push(line);
     }
 
+    /// The sections as Markdown, without targets.
+    #[must_use]
+    pub fn sections(&self) -> &str {
+        &self.markdown
+    }
+
     /// All as Markdown, the targets first; `head` is what comes before.
     #[must_use]
     pub fn markdown(&self, head: &str) -> String {

@@ -5,18 +5,17 @@
 mod contention;
 mod growth;
 mod lease;
-mod machine;
 mod memory;
 mod ours;
 mod peers;
 mod policies;
 mod waiting;
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use benches::options::Options;
 use benches::report::Report;
+use benches::{machine, results};
 
 type Section = (&'static str, fn(&Options, &mut Report));
 
@@ -37,7 +36,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let head = machine::head(&options);
+    let head = head(&options);
     println!("{head}");
     if options.is_smoke() {
         println!("This only sees that all runs: the numbers mean nothing.");
@@ -49,12 +48,25 @@ fn main() -> ExitCode {
         }
     }
     if let Some(file) = &options.markdown {
-        // cargo runs benches in the folder of their crate; who types the command is in the workspace's.
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
-        if let Err(error) = std::fs::write(&file, report.markdown(&head)) {
-            eprintln!("ratios: {}: {error}", file.display());
+        // What other benches wrote stays.
+        let written = results::rewrite(file, |old| results::with_others(&report.markdown(&head), old));
+        if let Err(error) = written {
+            eprintln!("ratios: {error}");
             return ExitCode::FAILURE;
         }
     }
     ExitCode::SUCCESS
+}
+
+/// The command, machine, compiler and date, as Markdown.
+fn head(options: &Options) -> String {
+    format!(
+        "# What the pool costs, beside its peers\n\n\
+         Written by `cargo bench -p benches --bench ratios -- --markdown benches/RESULTS.md`; pool-core as of commit {commit}.\n\n\
+         {facts}\n\
+         The machine is shared with other work: nanoseconds come and go, ratios within a table are what counts. Names\n\
+         mean import names: a key of 20 names is a list like those at the top of a Lean file.\n",
+        commit = machine::commit(),
+        facts = machine::facts(options),
+    )
 }

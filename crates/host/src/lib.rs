@@ -56,3 +56,14 @@ pub use session::{
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The book's code blocks, too: those that are not included from files that are compiled anyway.
+#[cfg(doctest)]
+mod book {
+    #[doc = include_str!("../../../docs/moving-from.md")]
+    struct MovingFrom;
+    #[doc = include_str!("../../../docs/policies.md")]
+    struct Policies;
+    #[doc = include_str!("../../../docs/your-own-resource.md")]
+    struct YourOwnResource;
+}

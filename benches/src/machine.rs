@@ -3,10 +3,11 @@
 use std::fs::read_to_string;
 use std::process::Command;
 
-use benches::options::Options;
+use crate::options::Options;
 
-/// The command, machine, compiler and date, as Markdown.
-pub(crate) fn head(options: &Options) -> String {
+/// Machine, compiler, date and how long was measured, as a Markdown list.
+#[must_use]
+pub fn facts(options: &Options) -> String {
     let cpu = read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown");
     let model = model.trim_start_matches([' ', '\t', ':']);
@@ -14,16 +15,11 @@ pub(crate) fn head(options: &Options) -> String {
     let load = read_to_string("/proc/loadavg").unwrap_or_default();
     let load: Vec<&str> = load.split_whitespace().take(3).collect();
     format!(
-        "# What the pool costs, beside its peers\n\n\
-         Written by `cargo bench -p benches --bench ratios -- --markdown benches/RESULTS.md`; pool-core as of commit {commit}.\n\n\
-         - Machine: {cores} cores, {model}, load {load} at the start\n\
+        "- Machine: {cores} cores, {model}, load {load} at the start\n\
          - Compiler: {rustc}\n\
          - Date: {date}\n\
          - Each subject had {rounds} turns of about {turn:?}, in turn with the others of its table, 11 where turns are passes over all \
-         entries; the median counts\n\n\
-         The machine is shared with other work: nanoseconds come and go, ratios within a table are what counts. Names\n\
-         mean import names: a key of 20 names is a list like those at the top of a Lean file.\n",
-        commit = commit(),
+         entries; the median counts\n",
         load = load.join(" "),
         rustc = output("rustc", &["--version"]),
         date = output("date", &["-u", "+%Y-%m-%d %H:%M UTC"]),
@@ -32,8 +28,9 @@ pub(crate) fn head(options: &Options) -> String {
     )
 }
 
-/// The last one that changed pool-core, and whether something there is not committed.
-fn commit() -> String {
+/// The last commit that changed pool-core, and whether something there is not committed.
+#[must_use]
+pub fn commit() -> String {
     let core = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/pool-core");
     let commit = output("git", &["-C", core, "log", "-1", "--format=%h", "--", "."]);
     let changes = output("git", &["-C", core, "status", "--porcelain", "--", "."]);
