@@ -43,7 +43,7 @@ impl Report {
         let _ = writeln!(self.markdown, "| --- |{}", " ---: |".repeat(columns.len() - 1));
         for row in rows {
             println!("{}", line(&mut row.iter().map(String::as_str)));
-            let _ = writeln!(self.markdown, "| {} |", row.join(" | "));
+            let _ = writeln!(self.markdown, "| {} |", text(&row.join(" | ")));
         }
         println!();
         self.markdown.push('\n');
@@ -82,10 +82,15 @@ impl Report {
     /// All as Markdown, the targets first; `head` is what comes before.
     #[must_use]
     pub fn markdown(&self, head: &str) -> String {
-        let targets: String = self.targets.iter().map(|line| format!("- {line}\n")).collect();
+        let targets: String = self.targets.iter().map(|line| format!("- {}\n", text(line))).collect();
         let text = format!("{head}\n## Targets\n\n{targets}{}", self.markdown);
         format!("{}\n", text.trim_end())
     }
+}
+
+/// A name as Markdown that is no markup: `Mutex<Vec>` has no tag in it.
+fn text(name: &str) -> String {
+    name.replace('<', "\\<")
 }
 
 /// A number with as many places as it deserves.
