@@ -4,6 +4,7 @@
 
 #[path = "../../tests/support/census.rs"]
 mod census;
+mod clock;
 mod many;
 mod one;
 mod pools;

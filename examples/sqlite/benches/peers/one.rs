@@ -1,18 +1,19 @@
 //! One database: what a hit costs one thread, and four threads that share two connections.
 
+use std::hint::black_box;
 use std::path::Path;
-use std::sync::Barrier;
-use std::time::{Duration, Instant};
+use std::sync::{Barrier, Mutex};
 
 use benches::options::Options;
 use benches::report::{Report, number, ratio};
-use benches::rounds::{Effort, Medians, Subject};
+use benches::rounds::{Medians, Subject};
 use rusqlite::OpenFlags;
 use sqlite_pool_example::{Connections, Key, open};
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
 use crate::census::Census;
+use crate::clock::Processor;
 use crate::pools::{self, R2d2Maker, ROWS, interact, select};
 
 const OURS: &str = "pool-core";
@@ -23,30 +24,37 @@ type Request = Box<dyn Fn(i64) -> usize + Sync>;
 pub(crate) fn measure(options: &Options, runtime: &Handle, folder: &Path, report: &mut Report) {
     let key: Key = (pools::database(folder, "one.db"), OpenFlags::default());
     report.note("One database, a hit, one thread:");
-    let alone = open(&key).expect("the file is there");
-    let mut subjects = vec![by_one("a connection, no pool", Box::new(move |number| select(&alone, number)))];
-    subjects.extend(requests(&key, 1, runtime).into_iter().map(|(name, request)| by_one(name, request)));
+    let processor = Processor::default();
+    let alone = Mutex::new(open(&key).expect("the file is there"));
+    let mut all: Vec<(&str, Request)> = vec![(
+        "a connection in a mutex",
+        Box::new(move |number| select(&alone.lock().expect("no panic"), number)),
+    )];
+    all.extend(requests(&key, 1, runtime));
     let opened = key.clone();
-    subjects.push(by_one(
+    all.push((
         "a new connection each time",
         Box::new(move |number| select(&open(&opened).expect("the file is there"), number)),
     ));
-    table(report, "one thread", &Medians::of(options.effort, subjects));
+    let subjects = all.into_iter().map(|(name, request)| by_one(&processor, name, request)).collect();
+    table(report, "one thread", &Medians::of(options.effort, subjects), &processor);
 
-    // In a short turn one thread would be done before the next has begun.
-    let effort = Effort { turn: options.effort.turn * 10, ..options.effort };
-    report.note(&format!(
-        "Four threads (or tasks), two connections; wall time for each request of any of them; turns of {:?}:",
-        effort.turn
-    ));
-    let subjects = requests(&key, 2, runtime).into_iter().map(|(name, request)| by_four(name, request));
-    table(report, "four threads, two connections", &Medians::of(effort, subjects.collect()));
+    report.note("Four threads (or tasks), two connections; for each request of any of them:");
+    let processor = Processor::default();
+    let all = requests(&key, 2, runtime).into_iter();
+    let subjects = all.map(|(name, request)| by_four(&processor, name, request)).collect();
+    table(report, "four threads, two connections", &Medians::of(options.effort, subjects), &processor);
 }
 
-fn table(report: &mut Report, title: &str, medians: &Medians) {
-    let ours = medians.get(OURS);
-    let row = |(name, nanos): (&str, f64)| vec![name.to_owned(), number(nanos / 1e3), ratio(nanos / ours)];
-    report.table(&[title, "µs", "/ pool-core"], &medians.iter().map(row).collect::<Vec<_>>());
+fn table(report: &mut Report, title: &str, medians: &Medians, processor: &Processor) {
+    let row = |(name, nanos): (&str, f64)| {
+        let spent = processor.median(name);
+        let beside = [nanos / medians.get(OURS), spent / processor.median(OURS)].map(ratio);
+        let [first, second] = beside;
+        vec![name.to_owned(), number(nanos / 1e3), first, number(spent / 1e3), second]
+    };
+    let columns = [title, "µs", "/ pool-core", "µs of processor", "/ pool-core"];
+    report.table(&columns, &medians.iter().map(row).collect::<Vec<_>>());
 }
 
 /// The pools of `most` connections each.
@@ -90,31 +98,29 @@ async fn by_task(pool: &Connections, (path, flags): &Key, number: i64) -> usize 
     spawn_blocking(move || select(&lease, number)).await.expect("no panic")
 }
 
-fn by_one(name: &'static str, request: Box<dyn Fn(i64) -> usize>) -> Subject<'static> {
-    let mut number = 0;
-    Subject::new(name, move || {
-        number = (number + 389) % ROWS;
-        request(number)
+fn by_one<'a>(processor: &'a Processor, name: &'static str, request: Request) -> Subject<'a> {
+    let mut at = 0;
+    processor.watch(name, 200, move |count| {
+        for _ in 0..count {
+            at = (at + 389) % ROWS;
+            black_box(request(at));
+        }
     })
 }
 
-fn by_four(name: &'static str, request: Request) -> Subject<'static> {
-    Subject::timed(name, move |count| {
-        let (each, together) = (count.div_ceil(4), Barrier::new(4));
-        let share = |first: i64| {
-            together.wait();
-            let start = Instant::now();
-            for turn in 0..each as i64 {
-                request((first + turn * 389) % ROWS);
+/// With so many requests in a turn that no thread is done before the next has begun.
+fn by_four<'a>(processor: &'a Processor, name: &'static str, request: Request) -> Subject<'a> {
+    processor.watch(name, 4000, move |count| {
+        let (each, together, request) = (count.div_ceil(4) as i64, &Barrier::new(4), &request);
+        std::thread::scope(|scope| {
+            for first in 0..4 {
+                scope.spawn(move || {
+                    together.wait();
+                    for turn in 0..each {
+                        black_box(request((first + turn * 389) % ROWS));
+                    }
+                });
             }
-            (start, Instant::now())
-        };
-        let times: Vec<(Instant, Instant)> = std::thread::scope(|scope| {
-            let threads = [0, 1, 2, 3].map(|first| scope.spawn(move || share(first)));
-            threads.map(|thread| thread.join().expect("no request fails")).into()
         });
-        let start = times.iter().map(|(start, _)| *start).min();
-        let end = times.iter().map(|(_, end)| *end).max();
-        end.zip(start).map_or(Duration::ZERO, |(end, start)| end - start)
     })
 }

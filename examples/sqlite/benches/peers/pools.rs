@@ -21,7 +21,8 @@ pub(crate) const SETTINGS: &str = "Settings. All connections are opened with the
     same, a look whether a transaction is open, and the weight. *no hooks*: none of that. *r2d2_sqlite*: no idle timeout, no maximal lifetime, \
     `SELECT 1` on each check-out, as is its default; *untested*: without. *deadpool-sqlite*: as it is: a `SELECT` in a thread for blocking calls on \
     each check-out, and another such call for the request (`interact`), from a task; *lock*: the request in the task itself. *pool-core, task*: \
-    `acquire_async`, and the request in a thread for blocking calls.";
+    `acquire_async`, and the request in a thread for blocking calls. *µs of processor*: what all threads of the process spend for a request, which other work on \
+    the machine changes less than the time that passes.";
 
 pub(crate) type R2d2 = r2d2::Pool<SqliteConnectionManager>;
 pub(crate) type Deadpool = deadpool::Pool;
