@@ -54,7 +54,7 @@ pub use session::{
 
 /// The README's code blocks compile and run.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
+#[doc = include_str!("../../../README.md")]
 struct Readme;
 
 /// The book's code blocks, too: those that are not included from files that are compiled anyway.

@@ -3,7 +3,7 @@
 
 #[test]
 fn block_of_the_readme_is_the_example() {
-    let readme = include_str!("../README.md");
+    let readme = include_str!("../../../README.md");
     let blocks: Vec<&str> = readme.split("```rust,ignore\n").skip(1).collect();
     let [block] = blocks[..] else { panic!("{} blocks that are no doctests", blocks.len()) };
     let example = include_str!("../examples/sessions.rs");
