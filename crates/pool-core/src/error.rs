@@ -196,6 +196,15 @@ impl<E> AcquireError<E> {
 
     /// The error of the open, if that is what failed.
     #[must_use]
+    pub fn open_error(&self) -> Option<&E> {
+        match self {
+            Self::Open { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+
+    /// [`open_error`](Self::open_error), by value.
+    #[must_use]
     pub fn into_open(self) -> Option<Arc<E>> {
         match self {
             Self::Open { error, .. } => Some(error),

@@ -90,7 +90,7 @@ type Tells<R> = Option<Box<dyn Fn(&R) -> u64 + Send + Sync>>;
 pub struct Hooks<R, X> {
     health: Asks<R>,
     reset: Asks<R>,
-    weigh: Tells<R>,
+    weight: Tells<R>,
     residue: Tells<R>,
     survives_panic: bool,
     error: PhantomData<fn() -> X>,
@@ -103,7 +103,7 @@ impl<R, X> Hooks<R, X> {
         Self {
             health: None,
             reset: None,
-            weigh: None,
+            weight: None,
             residue: None,
             survives_panic: false,
             error: PhantomData,
@@ -124,8 +124,8 @@ impl<R, X> Hooks<R, X> {
 
     /// As [`Resource::weight`].
     #[must_use]
-    pub fn weigh(self, weight: impl Fn(&R) -> u64 + Send + Sync + 'static) -> Self {
-        Self { weigh: Some(Box::new(weight)), ..self }
+    pub fn weight(self, weight: impl Fn(&R) -> u64 + Send + Sync + 'static) -> Self {
+        Self { weight: Some(Box::new(weight)), ..self }
     }
 
     /// As [`Resource::residue`].
@@ -151,7 +151,7 @@ impl<R, X> Manage<R> for Hooks<R, X> {
     type Error = X;
 
     fn weight(&self, resource: &R) -> u64 {
-        self.weigh.as_ref().map_or(0, |weigh| weigh(resource))
+        self.weight.as_ref().map_or(0, |weight| weight(resource))
     }
 
     fn residue(&self, resource: &R) -> u64 {
@@ -175,7 +175,7 @@ impl<R, X> fmt::Debug for Hooks<R, X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut hooks = f.debug_struct("Hooks");
         hooks.field("health", &self.health.is_some()).field("reset", &self.reset.is_some());
-        hooks.field("weigh", &self.weigh.is_some()).field("residue", &self.residue.is_some());
+        hooks.field("weight", &self.weight.is_some()).field("residue", &self.residue.is_some());
         hooks.field("survives_panic", &self.survives_panic).finish()
     }
 }

@@ -107,7 +107,7 @@ impl Stats {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Waits {
-    /// Acquires that had to wait, however it ended.
+    /// Acquires that had to wait, however it ended. One that evicts waits until its victim has been dropped, even where it drops it itself.
     pub waited: u64,
     /// Nanoseconds that they waited, all together; those who wait now are not in it.
     pub waiting_nanos: u64,

@@ -37,7 +37,7 @@ fn hooks_of_another_s_type_are_asked_and_heeded() {
             connection.retain(|said| *said != "transaction");
             if connection.contains(&"stuck") { Health::Stale } else { Health::Reusable }
         })
-        .weigh(|connection| connection.len() as u64)
+        .weight(|connection| connection.len() as u64)
         .residue(|_| 3);
     let pool: Connections = Pool::with_hooks(hooks).build();
     let mut lease = pool.acquire("a", connect).unwrap();

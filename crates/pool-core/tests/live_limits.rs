@@ -308,6 +308,7 @@ fn errors_say_what_to_do() {
         "the pool is exhausted: MaxLive allows no further open now (key 2; 0 idle, 1 leased, 0 opening, \
          1 opened so far; at most 1); end a lease or raise the limit"
     );
+    assert_eq!(exhausted.open_error(), None);
     assert_eq!(exhausted.into_open(), None);
     drop(lease);
     let (pool, ledger) = setting(MaxOpens(1));
@@ -321,6 +322,7 @@ fn errors_say_what_to_do() {
     let (pool, _) = setting(Unbounded);
     let failed = pool.acquire(&1, |_| Err("no such file")).unwrap_err();
     assert!(!failed.to_string().contains("no such file"), "that is its source");
+    assert_eq!(failed.open_error(), Some(&"no such file"));
     assert_eq!(failed.into_open().as_deref(), Some(&"no such file"));
 }
 

@@ -21,7 +21,7 @@ pub type Compiled = sync::Pool<Key, Arc<[u8]>, Hooks<Arc<[u8]>, Error>>;
 /// The bytecode of at most `most` scripts. Leases of a script share it: who asks while it is being compiled waits for that.
 #[must_use]
 pub fn compiled(most: u64) -> Compiled {
-    let hooks = Hooks::new().weigh(|code: &Arc<[u8]>| code.len() as u64);
+    let hooks = Hooks::new().weight(|code: &Arc<[u8]>| code.len() as u64);
     sync::Pool::with_hooks(hooks).capacity(MaxLive(most)).shared().build()
 }
 
@@ -39,7 +39,7 @@ pub type States = local::Pool<Key, Lua, Hooks<Lua, Error>>;
 /// At most `most` states at a time. Those that are idle have at most `idle_bytes`, as Lua itself counts them.
 #[must_use]
 pub fn states(most: u64, idle_bytes: u64) -> States {
-    let hooks = Hooks::new().reset(reset).weigh(|lua: &Lua| lua.used_memory() as u64);
+    let hooks = Hooks::new().reset(reset).weight(|lua: &Lua| lua.used_memory() as u64);
     local::Pool::with_hooks(hooks).capacity(Both(MaxLive(most), MaxIdleWeight(idle_bytes))).build()
 }
 
@@ -94,8 +94,8 @@ impl Error {
     pub fn lua(&self) -> Option<&mlua::Error> {
         match self {
             Self::Lua(error) => Some(error),
-            Self::Acquire(AcquireError::Open { error, .. }) => error.lua(),
-            Self::Acquire(_) | Self::Read(_) => None,
+            Self::Acquire(error) => error.open_error()?.lua(),
+            Self::Read(_) => None,
         }
     }
 }

@@ -22,7 +22,7 @@ pub type Connections = Pool<Key, Connection, Hooks<Connection, rusqlite::Error>>
 /// At most `most` connections at a time, whatever their databases. Those that are idle weigh at most `idle_bytes`.
 #[must_use]
 pub fn pool(most: u64, idle_bytes: u64) -> Connections {
-    let hooks = Hooks::new().reset(reset).health(health).weigh(weight);
+    let hooks = Hooks::new().reset(reset).health(health).weight(weight);
     Pool::with_hooks(hooks).capacity(Both(MaxLive(most), MaxIdleWeight(idle_bytes))).build()
 }
 
@@ -103,8 +103,7 @@ impl Error {
     #[must_use]
     pub fn sqlite(&self) -> Option<ErrorCode> {
         match self {
-            Self::Acquire(AcquireError::Open { error, .. }) => error.sqlite_error_code(),
-            Self::Acquire(_) => None,
+            Self::Acquire(error) => error.open_error()?.sqlite_error_code(),
             Self::Query(error) => error.sqlite_error_code(),
         }
     }

@@ -41,6 +41,9 @@ impl<T: Types> Pool<T> {
     /// dropped half-way gives its place to the next. The pool has no timer: for a deadline, put it into the caller's (`tokio::time::timeout`,
     /// `smol::future::or`). Without one it waits for as long as it takes.
     ///
+    /// An open that blocks its thread (a file, a compiler) belongs where the runtime has threads for that: clone the key, and await
+    /// `tokio::task::spawn_blocking(move || connect(&key))` or the like.
+    ///
     /// A task that holds a lease and waits for another never waits behind others who came first. What a victim's destructor does, it does
     /// in the task that makes room.
     ///
