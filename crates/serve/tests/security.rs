@@ -98,8 +98,13 @@ async fn header_that_only_lean_reads_so_is_looked_at_too() {
 async fn header_that_names_a_path_is_refused_before_lean_sees_it() {
     let _watchdog = watchdog();
     let service = service(|_| ()).await;
-    for text in ["import «../../x»", "import A.«/etc/x»\n", "import\t«../x»", "module\nimport A\nimport «..»"]
-    {
+    for text in [
+        "import «../../x»",
+        "import A.«/etc/x»\n",
+        "import\t«../x»",
+        "module\nimport A\nimport «..»",
+        "import «../../x y»",
+    ] {
         let result = &service.check(&[text]).await[0];
         assert_eq!(result["ending"], "failed", "{text}: {result}");
     }
