@@ -65,6 +65,30 @@ fn language(text: String) -> Result<String, Failure> {
 mod tests {
     use super::*;
 
+    // Risk: bytes that are no text move what follows, or are lost.
+    fuzz::target!(
+        texts,
+        || [&b"#lang lean4\nimport A"[..], b"a\xffb", "∀é".as_bytes(), b"\xe2\x88a"]
+            .map(<[u8]>::to_vec)
+            .to_vec(),
+        &["#lang", "lean4", "\n", "∀", "é", "\r\n"],
+        3000,
+        |bytes: &[u8]| {
+            let read = fuzz::within(bytes.len(), 16, 4000, || text(bytes));
+            let lines = |bytes: &[u8]| bytes.iter().filter(|&&byte| byte == b'\n').count();
+            assert_eq!(lines(read.as_bytes()), lines(bytes), "lines keep their numbers");
+            match std::str::from_utf8(bytes) {
+                Ok(good) => assert_eq!(read, good),
+                Err(_) => assert!(read.contains(char::REPLACEMENT_CHARACTER)),
+            }
+            match content(bytes) {
+                Ok(content) => assert_eq!(lines(content.as_bytes()), lines(bytes)),
+                Err(failure) => assert!(failure.message.starts_with("unknown language")),
+            }
+            read.contains(char::REPLACEMENT_CHARACTER).to_string()
+        }
+    );
+
     #[test]
     fn first_line_that_names_the_language_is_skipped_and_lines_keep_their_numbers() {
         let language = |text: &str| language(text.to_owned()).map_err(|failure| failure.message);
