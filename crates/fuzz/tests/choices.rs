@@ -1,5 +1,6 @@
 //! What is chosen by a text: made-up workloads, policies with parameters, columns, formats. What is accepted keeps within its bounds, is written as it is read, and can be used.
 
+use leanpool::compare::{Capacities, Capacity};
 use leanpool::policy::{Circumstances, Policy};
 use leanpool::pool_core::eviction;
 use leanpool::synthetic::Synthetic;
@@ -144,6 +145,31 @@ fuzz::target!(
                 let numbers = [time, Some(key), size, cost];
                 assert!(numbers.iter().flatten().all(|number| (1..=1000).contains(number)));
                 format!("{:?}", numbers.map(|number| number.is_some()))
+            }
+        }
+    }
+);
+
+fuzz::target!(
+    capacities,
+    || texts(&["8", "10%", "2..64", "1%..50%", "1..18446744073709551615"]),
+    &["..", "%", "0.", "e-", "5e-324%", "NaN", "inf", "1e308"],
+    1000,
+    |bytes: &[u8]| {
+        let Ok(text) = std::str::from_utf8(bytes) else { return String::new() };
+        match fuzz::within(text.len(), 40, 8000, || text.parse::<Capacities>()) {
+            Err(error) => fuzz::kind(&error, text.len()),
+            Ok(Capacities(all)) => {
+                assert!((1..=65).contains(&all.len()), "{all:?}");
+                let size = |capacity: &Capacity| match capacity {
+                    Capacity::Count(count) => *count as f64,
+                    Capacity::Share(share) => *share,
+                };
+                assert!(
+                    size(&all[0]) > 0.0 && all.windows(2).all(|pair| size(&pair[0]) <= size(&pair[1])),
+                    "{all:?}"
+                );
+                all.len().to_string()
             }
         }
     }

@@ -113,7 +113,9 @@ fuzz::target!(traces, seeds, WORDS, 2000, |bytes: &[u8]| {
             let (read, left) = (Trace::parse_with("t", text, &part), trace.clone().reduced(&part));
             match (&read, &left) {
                 (Ok(read), Ok(left)) => {
-                    assert!(read.is_same_as(left) || read.changed_sizes() > 0 || trace.changed_sizes() > 0)
+                    // Of a key whose size changes, the part has another first one.
+                    let may_differ = trace.changed_sizes() > 0;
+                    assert!(may_differ || read.is_same_as(left), "{read:?}, and then: {left:?}");
                 }
                 (Err(_), Err(_)) => {}
                 _ => panic!("read in part: {read:?}, and then: {left:?}"),
@@ -124,7 +126,7 @@ fuzz::target!(traces, seeds, WORDS, 2000, |bytes: &[u8]| {
 });
 
 fn compressed_seeds() -> Vec<Vec<u8>> {
-    let text = b"0\tInit\n60\tInit Lean\n90.5\tInit\n".repeat(1);
+    let text = b"0\tInit\n60\tInit Lean\n90.5\tInit\n".to_vec();
     let many: Vec<u8> = (0..3000).flat_map(|at| format!("{at}\tInit M{}\n", at % 7).into_bytes()).collect();
     let gzip = |text: &[u8]| {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());

@@ -123,7 +123,7 @@ with or without dashes:
 impl FromStr for Policy {
     type Err = String;
 
-    /// Reads `NAME`, or `NAME:PARAMETER=VALUE…`.
+    /// Reads `NAME`, or `NAME:PARAMETER=VALUE…`: at most 4096 bytes, and 8 policies that are over each other and another.
     fn from_str(text: &str) -> Result<Self, String> {
         if text.len() > LONGEST {
             return Err(format!("a policy of {} bytes: at most {LONGEST} are read", text.len()));

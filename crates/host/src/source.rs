@@ -30,7 +30,7 @@ impl Failure {
 /// What the file holds.
 ///
 /// # Errors
-/// If it can't be read, or is not UTF-8: then with the place of the first byte that begins no character.
+/// If it can't be read, has more than 64 MiB, or is not UTF-8: then with the place of the first byte that begins no character.
 pub fn read(file: &Path) -> Result<String, Failure> {
     let bytes =
         File::open(file).map_err(|error| Failure::of_file(format!("the file can't be read: {error}")));

@@ -17,7 +17,7 @@ pub enum Format {
     /// is next asked for (i64), which is not read.
     OracleGeneral,
     /// The text in which the traces of Megiddo and Modha, "ARC: a self-tuning, low overhead replacement cache" (FAST 2003) are given: lines
-    /// `FIRST_BLOCK BLOCKS IGNORED REQUEST`, each a request for every block of a run.
+    /// `FIRST_BLOCK BLOCKS IGNORED REQUEST`, each a request for every block of a run, of 65536 at most.
     Arc,
 }
 

@@ -87,7 +87,8 @@ fuzz::target!(worker_lines, seeds, WORDS, 3000, |bytes: &[u8]| {
     }
     match fuzz::within(length, 60, 4000, || event(bytes)) {
         Ok(Event::Forked { pid, .. }) => {
-            assert!(pid.is_none_or(|pid| pid > 0), "a process has a positive number")
+            let is_one = pid.is_none_or(|pid| pid > 0);
+            assert!(is_one, "a process has a positive number");
         }
         Ok(Event::Exited { .. }) => said += "exited",
         Err(wrong) => said += &refused(&wrong),

@@ -3,7 +3,7 @@
 /// Bytes of a request, at most. Of a longer one so many and one more are kept, by which it is known.
 pub(super) const LONGEST: usize = 64 << 20;
 
-/// Puts requests together from lines. The ends of lines are dropped, as the REPL does: a line break inside a text of JSON is none.
+/// Puts requests together from lines, of 64 MiB at most: a [`Session`](crate::Session) answers what has more with that. The ends of lines are dropped, as the REPL does: a line break inside a text of JSON is none.
 #[derive(Clone, Debug, Default)]
 pub struct Requests(Vec<u8>);
 
