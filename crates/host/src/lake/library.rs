@@ -156,7 +156,7 @@ mod tests {
         |bytes: &[u8]| {
             let text = String::from_utf8_lossy(bytes);
             let (name, rest) = text.split_once('\n').unwrap_or((&text, ""));
-            let parts = fuzz::within(name.len(), 40, 4000, || name_parts(name));
+            let parts = fuzz::within(name.len(), 200, 4000, || name_parts(name));
             assert!(!parts.is_empty() && parts.iter().map(String::len).sum::<usize>() <= name.len());
             let file = Path::new("/p/src/A/B.lean");
             if let Some((folder, first)) = source_folder(file, name) {
