@@ -154,7 +154,7 @@ impl<'o> Builder<'o> {
         if self.seen <= self.options.skip {
             return Ok(ControlFlow::Continue(()));
         }
-        if self.options.sample.is_some_and(|rate| !is_sampled(record.key, rate)) {
+        if self.options.sample.is_some_and(|rate| !self.is_sampled(record.key, rate)) {
             return Ok(ControlFlow::Continue(()));
         }
         let (key, is_new) = self.interner.number(record.key).ok_or("there are more than 2^32 keys")?;
@@ -182,6 +182,24 @@ impl<'o> Builder<'o> {
         self.requests.push(key);
         self.times.push(nanos);
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// By the text of a key, as [`Trace::reduced`] does, however it is written.
+    fn is_sampled(&self, key: &[u8], rate: f64) -> bool {
+        match self.format {
+            Format::OracleGeneral | Format::Arc => {
+                // Without an allocation for each request.
+                let (mut text, mut begin) = ([0; 20], 20);
+                let mut number = key.try_into().map(u64::from_le_bytes).unwrap_or_default();
+                while number > 0 || begin == text.len() {
+                    begin -= 1;
+                    text[begin] = b'0' + (number % 10) as u8;
+                    number /= 10;
+                }
+                is_sampled(&text[begin..], rate)
+            }
+            Format::Leanpool | Format::Csv => is_sampled(key, rate),
+        }
     }
 
     fn build(self, name: &str, format: Format) -> Result<Trace, TraceError> {

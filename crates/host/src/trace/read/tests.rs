@@ -215,3 +215,18 @@ fn line_that_does_not_end_and_more_than_memory_holds_are_errors_that_name_the_li
     let error_of = error(Format::Arc, b"7 65536 0 0\n");
     assert!(error_of.starts_with("t:1: there are more than 10 different keys: read a part"), "{error_of}");
 }
+
+#[test]
+fn sample_of_numbered_keys_is_the_one_that_is_left_of_the_whole_trace() {
+    let records: Vec<u8> = (0..200).flat_map(|at| record(at, u64::from(at) << (at % 50), 7)).collect();
+    let blocks = b"0 200 0 0\n18446744073709551615 1 0 1\n";
+    for (format, bytes) in [(Format::OracleGeneral, &records[..]), (Format::Arc, blocks)] {
+        let options = |sample| ReadOptions { format: Some(format), sample, ..ReadOptions::default() };
+        let whole = Trace::parse_with("t", bytes, &options(None)).unwrap();
+        let sampled = Trace::parse_with("t", bytes, &options(Some(0.3))).unwrap();
+        assert!(
+            sampled.is_same_as(&whole.reduced(&options(Some(0.3))).unwrap()) && sampled.len() < 120,
+            "{format}"
+        );
+    }
+}
