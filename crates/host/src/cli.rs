@@ -133,6 +133,64 @@ fn wrong_usage(error: &dyn Display) -> ! {
 mod tests {
     use super::*;
 
+    /// Each command with each of its arguments, and some values: an argument of the command line to a NUL, which none can have.
+    #[cfg(unix)]
+    fn command_lines() -> Vec<Vec<u8>> {
+        let command = Cli::command();
+        let mut all = vec![b"--version".to_vec(), b"--help".to_vec()];
+        for sub in command.get_subcommands() {
+            let name = sub.get_name();
+            all.push(format!("{name}\0a.lean\0b.tsv").into_bytes());
+            for long in sub.get_arguments().filter_map(clap::Arg::get_long) {
+                all.extend(
+                    ["1", "1G", "key=2"].map(|value| format!("{name}\0x\0--{long}\0{value}").into_bytes()),
+                );
+            }
+        }
+        all
+    }
+
+    // Risk: arguments end the command in another way than with an error in words, or with one that goes on for ever.
+    #[cfg(unix)]
+    fuzz::target!(
+        command_lines_of_any_bytes,
+        command_lines,
+        &[
+            "\0",
+            "\0--",
+            "=",
+            "--timeout=",
+            "1e400",
+            "NaN",
+            "-1",
+            "18446744073709551616G",
+            "\0--policy\0tiny-lfu:over=tiny-lfu:over=lru",
+            "\0--synthetic\0zipf:0.9:n=100",
+            "%",
+            "..",
+            "1%..50%",
+            ",",
+            "\0-j\0",
+            "time=1,key=2",
+            "\0--capacity\0"
+        ],
+        600,
+        |bytes: &[u8]| {
+            use std::os::unix::ffi::OsStringExt as _;
+            let args = bytes.split(|&byte| byte == 0).map(|arg| OsString::from_vec(arg.to_vec()));
+            let args = arguments([OsString::from("leanpool")].into_iter().chain(args));
+            match Cli::try_parse_from(args) {
+                Ok(_) => "right".to_owned(),
+                Err(error) => {
+                    let words = error.to_string();
+                    assert!(!words.is_empty() && (error.exit_code() == 2 || error.exit_code() == 0));
+                    assert!(words.len() < 20_000 + 8 * bytes.len(), "an error of {} bytes", words.len());
+                    format!("{:?}", error.kind())
+                }
+            }
+        }
+    );
+
     #[test]
     fn program_s_name_says_what_it_is() {
         let of = |args: &[&str]| arguments(args.iter().map(OsString::from));

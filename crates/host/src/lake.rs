@@ -4,12 +4,12 @@ mod ask;
 mod library;
 mod state;
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::bounded;
 pub use ask::{Answers, AskError, Asking, FileSetup};
 pub(crate) use library::name_parts;
 
@@ -60,7 +60,7 @@ impl LakeProject {
         }
         let path = root.join("lake-manifest.json");
         let mut roots = vec![root.to_owned()];
-        match fs::read_to_string(&path) {
+        match bounded::plain_file(&path).and_then(bounded::text) {
             Ok(text) => {
                 let manifest: Manifest = serde_json::from_str(&text)
                     .map_err(|error| LakeError::BadManifest { path: path.clone(), error })?;
@@ -97,8 +97,8 @@ impl LakeProject {
     /// The Lean that the project is built with, as its `lean-toolchain` says: `leanprover/lean4:v4.27.0`.
     #[must_use]
     pub fn toolchain(&self) -> Option<String> {
-        let text = fs::read_to_string(self.roots[0].join("lean-toolchain")).ok()?;
-        Some(text.trim().to_owned())
+        let bytes = bounded::plain_file(&self.roots[0].join("lean-toolchain")).ok()?;
+        Some(bounded::text(bytes).ok()?.trim().to_owned())
     }
 
     /// Where Lake puts the compiled modules of each package, whether they are built or not: what `Lean.importModules` searches.
@@ -145,6 +145,8 @@ impl Package {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn project(manifest: Option<&str>) -> tempfile::TempDir {
@@ -182,6 +184,23 @@ mod tests {
     fn project_without_a_manifest_depends_on_nothing() {
         let folder = project(None);
         assert_eq!(LakeProject::open(folder.path()).unwrap().roots(), [folder.path()]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn manifest_that_does_not_end_or_is_too_large_is_an_error_and_a_toolchain_file_like_that_says_nothing() {
+        let folder = project(None);
+        let manifest = folder.path().join("lake-manifest.json");
+        for name in ["lake-manifest.json", "lean-toolchain"] {
+            std::os::unix::fs::symlink("/dev/zero", folder.path().join(name)).unwrap();
+        }
+        let error = LakeProject::open(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("lake-manifest.json can't be read (it is no plain file)"), "{error}");
+        fs::remove_file(&manifest).unwrap();
+        assert_eq!(LakeProject::open(folder.path()).unwrap().toolchain(), None);
+        fs::File::create(&manifest).unwrap().set_len(bounded::LARGEST + 1).unwrap();
+        let error = LakeProject::open(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("it has more than 16 MiB"), "{error}");
     }
 
     #[test]

@@ -26,6 +26,7 @@
 //! - [`pool_core`], [`mock_backend`]: the pool and the backend, for users of this crate.
 #![forbid(unsafe_code)]
 
+mod bounded;
 #[cfg(feature = "lean")]
 pub mod checker;
 pub mod compare;

@@ -123,8 +123,28 @@ with or without dashes:
 impl FromStr for Policy {
     type Err = String;
 
-    /// Reads `NAME`, or `NAME:PARAMETER=VALUE…`.
+    /// Reads `NAME`, or `NAME:PARAMETER=VALUE…`: at most 4096 bytes, and 8 policies that are over each other and another.
     fn from_str(text: &str) -> Result<Self, String> {
+        if text.len() > LONGEST {
+            return Err(format!("a policy of {} bytes: at most {LONGEST} are read", text.len()));
+        }
+        Self::nested(text, 0)
+    }
+}
+
+/// Bytes of a policy's text.
+const LONGEST: usize = 4096;
+/// How many policies one may be over that are over each other.
+const DEEPEST: usize = 8;
+
+impl Policy {
+    /// Reads one that so many others are over.
+    fn nested(text: &str, above: usize) -> Result<Self, String> {
+        if above > DEEPEST {
+            return Err(format!(
+                "a policy is over {above} others here: at most {DEEPEST} may lie over each other"
+            ));
+        }
         let (name, parameters) = text.split_once(':').unwrap_or((text, ""));
         if name.eq_ignore_ascii_case(DEFAULT) && parameters.is_empty() {
             return Ok(Self::default_policy());
@@ -136,7 +156,7 @@ impl FromStr for Policy {
         };
         let names: Vec<&str> = [DEFAULT].into_iter().chain(eviction::NAMES.iter().copied()).collect();
         let name = known.ok_or_else(|| no_such("policy", name, &names))?;
-        let mut given = Parameters::new(name, parameters)?;
+        let mut given = Parameters { above, ..Parameters::new(name, parameters)? };
         let (make, stack) = maker(name, &mut given)?;
         given.end()?;
         Ok(Self { name: given.canonical.into(), make, stack })
@@ -256,6 +276,8 @@ struct Parameters<'t> {
     known: Vec<&'static str>,
     /// The name with what was taken.
     canonical: String,
+    /// How many policies are over this one.
+    above: usize,
 }
 
 impl<'t> Parameters<'t> {
@@ -269,11 +291,12 @@ impl<'t> Parameters<'t> {
                 format!("'{}': expected PARAMETER=VALUE, such as worth:half-life=0.3", part.escape_debug())
             })?;
             if rest.iter().any(|(before, _)| *before == name) {
+                let (part, name) = (part.escape_debug(), name.escape_debug());
                 return Err(format!("'{part}': {name} is given twice"));
             }
             rest.push((name, value));
         }
-        Ok(Self { policy, rest, known: Vec::new(), canonical: policy.to_owned() })
+        Ok(Self { policy, rest, known: Vec::new(), canonical: policy.to_owned(), above: 0 })
     }
 
     fn take(&mut self, name: &'static str) -> Option<&'t str> {
@@ -325,7 +348,7 @@ impl<'t> Parameters<'t> {
 
     fn policy(&mut self, name: &'static str) -> Result<Option<Policy>, String> {
         let Some(text) = self.take(name) else { return Ok(None) };
-        let policy: Policy = text.parse()?;
+        let policy = Policy::nested(text, self.above + 1)?;
         self.accept(name, policy.name());
         Ok(Some(policy))
     }
@@ -386,6 +409,16 @@ mod tests {
             let error = named(text).unwrap_err();
             assert!(error.starts_with(says), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn text_that_nests_policies_without_end_is_an_error_that_names_the_limit() {
+        let over = |depth: usize| format!("{}lru", "tiny-lfu:over=".repeat(depth));
+        assert!(named(&over(8)).is_ok());
+        let error = named(&over(9)).unwrap_err();
+        assert!(error.contains("at most 8 may lie over each other"), "{error}");
+        let error = named(&over(10_000)).unwrap_err();
+        assert!(error.contains("at most 4096 are read"), "{error}");
     }
 
     #[test]

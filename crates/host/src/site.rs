@@ -1,7 +1,6 @@
 //! Where a file is checked: in which project, with which Lean, in which set-up, under which module's name.
 
 use std::collections::HashMap;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,6 +8,7 @@ use std::time::Instant;
 use lean_worker::building::BuildError;
 use lean_worker::{Header, Places, Surroundings, Toolchain, ToolchainError};
 
+use crate::bounded;
 use crate::lake::{Answers, AskError, Asking, LakeError, LakeProject, name_parts};
 
 /// Which project files belong to.
@@ -253,7 +253,9 @@ impl<'p> Sites<'p> {
 /// What a file with a set-up says, and the parts of the name that it has for the module.
 fn read_setup(path: &Path) -> Result<(String, Vec<String>), SiteError> {
     let wrong = |error: String| SiteError::Setup { path: path.to_owned(), error };
-    let text = std::fs::read_to_string(path).map_err(|error: io::Error| wrong(error.to_string()))?;
+    // A pipe may be meant: `--setup <(lake setup-file …)`.
+    let bytes = std::fs::File::open(path).and_then(|file| bounded::all_of(file, bounded::LARGEST));
+    let text = bytes.and_then(bounded::text).map_err(|error| wrong(error.to_string()))?;
     let value: serde_json::Value =
         serde_json::from_str(&text).map_err(|error| wrong(format!("it is no JSON ({error})")))?;
     let Some(name) = value["name"].as_str() else {

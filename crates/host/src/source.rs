@@ -1,7 +1,13 @@
 //! Reading a file that is to be checked.
 
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
+
+use crate::bounded;
+
+/// Bytes of a file that is checked, at most. The largest of Mathlib has a few hundred thousand.
+const LARGEST: u64 = 64 << 20;
 
 /// Why a file can't be checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,11 +30,21 @@ impl Failure {
 /// What the file holds.
 ///
 /// # Errors
-/// If it can't be read, or is not UTF-8: then with the place of the first byte that begins no character.
+/// If it can't be read, has more than 64 MiB, or is not UTF-8: then with the place of the first byte that begins no character.
 pub fn read(file: &Path) -> Result<String, Failure> {
     let bytes =
-        fs::read(file).map_err(|error| Failure::of_file(format!("the file can't be read: {error}")))?;
+        File::open(file).map_err(|error| Failure::of_file(format!("the file can't be read: {error}")));
+    let bytes = bytes.and_then(bytes_of)?;
     String::from_utf8(bytes).map_err(|error| not_utf8(error.as_bytes(), error.utf8_error()))
+}
+
+/// All bytes of a file that is to be checked.
+///
+/// # Errors
+/// If it can't be read, or has more than 64 MiB.
+pub fn bytes_of(input: impl Read) -> Result<Vec<u8>, Failure> {
+    bounded::all_of(input, LARGEST)
+        .map_err(|error| Failure::of_file(format!("the file can't be read: {error}")))
 }
 
 fn not_utf8(bytes: &[u8], error: std::str::Utf8Error) -> Failure {

@@ -136,6 +136,9 @@ pub enum TraceError {
 impl Trace {
     /// Reads a file, or standard input where `path` is `-`, in whichever [`Format`] it is, as it is or compressed by gzip or Zstandard.
     ///
+    /// A line has at most 1 MiB, what is kept at most 2^31 requests and 2^27 different keys, and a compressed file grows at most 2000-fold (above 16 MiB): more is an
+    /// error that says so.
+    ///
     /// # Errors
     /// See [`TraceError`]; nothing of a bad trace is used.
     pub fn read(path: &Path) -> Result<Self, TraceError> {

@@ -4,6 +4,8 @@
 //! there is a zygote of its own. Then Lean's own parser says what is wrong. And a child that finds another header in
 //! its file than its zygote has says so: then the file gets a zygote of its own, too. So a mistake made here costs time, never an answer.
 
+use std::path::{Component, Path, PathBuf};
+
 use crate::protocol::Position;
 
 /// What a file begins with, as a key.
@@ -62,8 +64,30 @@ impl Header {
 
     /// The modules that are imported by name, as the file has them; none of [`Whole`](Self::Whole).
     pub fn modules(&self) -> impl Iterator<Item = &str> {
-        self.words().iter().filter_map(|word| word.rsplit_once(' ').map(|(_, name)| name))
+        // Not what is behind the last space: a name may have spaces in «».
+        self.words().iter().filter_map(|word| {
+            let (_, rest) = word.split_once("import ")?;
+            Some(rest.strip_prefix("all ").unwrap_or(rest))
+        })
     }
+}
+
+/// The path of a module's file below a folder that is searched, without its ending; `None` if it would not lie below it.
+pub(crate) fn path_of(module: &str) -> Option<PathBuf> {
+    let (mut parts, mut is_quoted) = (vec![String::new()], false);
+    for c in module.chars() {
+        match c {
+            '«' if !is_quoted => is_quoted = true,
+            '»' if is_quoted => is_quoted = false,
+            '.' if !is_quoted => parts.push(String::new()),
+            c => parts.last_mut()?.push(c),
+        }
+    }
+    let is_plain = |part: &String| {
+        let mut components = Path::new(part).components();
+        matches!((components.next(), components.next()), (Some(Component::Normal(name)), None) if name == part.as_str())
+    };
+    parts.iter().all(is_plain).then(|| parts.iter().collect())
 }
 
 /// As a text that has the same words.
@@ -272,10 +296,28 @@ mod tests {
             ("module.x", &[]),
             ("import A(B)", &["import A"]),
             ("import Über.α₁", &["import Über.α₁"]),
+            (
+                "public import all «a b».C import «import x»",
+                &["public import all «a b».C", "import «import x»"],
+            ),
         ];
         for (text, expected) in cases {
             assert_eq!(words(text).unwrap(), *expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn modules_are_named_whole_and_their_files_lie_below_the_folder_that_is_searched() {
+        let header =
+            Header::of("module\npublic import all «a b».C import «import x» import «../x y» meta import A");
+        let modules: Vec<&str> = header.modules().collect();
+        assert_eq!(modules, ["«a b».C", "«import x»", "«../x y»", "A"]);
+        assert_eq!(path_of("A.«b.c».D'"), Some(PathBuf::from("A/b.c/D'")));
+        for out in ["«..».x", "«../x y»", "«/etc/x»", "A.«.»", "A.«b/c»", "«»", "A.«./b»", "A.«b/»"]
+        {
+            assert_eq!(path_of(out), None, "{out}");
+        }
+        assert_eq!(path_of("««..»"), Some(PathBuf::from("«..")), "one part, that begins so");
     }
 
     #[test]

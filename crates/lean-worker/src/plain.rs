@@ -75,7 +75,7 @@ impl Plain {
     fn save(&self, around: &Surroundings, header: &str, to: &Path, cancel: &CancelToken) -> bool {
         let mut command = self.command(around);
         command.arg(argument("--incr-header-save=", to)).arg("--stdin");
-        let run = Running::start(command, Some(header), cancel);
+        let run = Running::start(command, Some(header), self.limits.said, cancel);
         let Ok(run) = run else { return false };
         while run.lines.recv().is_ok() {}
         run.wait(None).is_some_and(|status| status.success())
@@ -141,7 +141,7 @@ impl Plain {
             command.arg("--stdin");
         }
         let until = times.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let run = match Running::start(command, source, cancel) {
+        let run = match Running::start(command, source, self.limits.said, cancel) {
             Ok(run) => run,
             Err(error) => {
                 let words = format!("`lean` can't be started: {error}");
@@ -156,11 +156,13 @@ impl Plain {
                 Some(until) => run.lines.recv_timeout(until.saturating_duration_since(Instant::now())),
             };
             let line = match line {
-                Ok(line) => String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(&line)).into_owned(),
+                Ok(line) => {
+                    kept += line.len() as u64;
+                    String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(&line)).into_owned()
+                }
                 Err(RecvTimeoutError::Disconnected) => break None,
                 Err(RecvTimeoutError::Timeout) => break Some(Ending::TimedOut { killed: true }),
             };
-            kept += line.len() as u64;
             if kept > self.limits.said {
                 break Some(Ending::Died(Death::without_words(Cause::Flood)));
             }

@@ -285,4 +285,6 @@ pub(crate) fn line<T: Serialize>(key: Option<&str>, value: &T) -> Vec<u8> {
 }
 
 #[cfg(test)]
+mod fuzzed;
+#[cfg(test)]
 mod tests;

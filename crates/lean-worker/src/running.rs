@@ -1,6 +1,6 @@
 //! A program that runs: what it says, and that it and what it has started end with those who asked for it.
 
-use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::io::{BufRead as _, BufReader, Error, ErrorKind, Read, Write as _};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,15 +10,17 @@ use crate::cancel::CancelToken;
 
 /// How much of what is written to standard error is kept, in bytes.
 const LAST_WORDS: u64 = 16 << 10;
+/// How much a program may answer by [`output`], in bytes.
+const LONGEST_ANSWER: u64 = 64 << 20;
 
 /// Runs a program to its end. Of what it writes to standard error the first 16 KiB are kept. `None` if it was not done within `limit`, or was cancelled: then it was
 /// killed, with its process group.
 ///
 /// # Errors
-/// It can't be started.
+/// It can't be started, or writes more than 64 MiB to standard output (`FileTooLarge`), of which it was ended.
 pub fn output(command: Command, limit: Duration, cancel: &CancelToken) -> std::io::Result<Option<Output>> {
     let until = Instant::now().checked_add(limit);
-    let run = Running::start(command, None, cancel)?;
+    let run = Running::start(command, None, LONGEST_ANSWER, cancel)?;
     let mut stdout = Vec::new();
     loop {
         let line = match until {
@@ -26,7 +28,13 @@ pub fn output(command: Command, limit: Duration, cancel: &CancelToken) -> std::i
             Some(until) => run.lines.recv_timeout(until.saturating_duration_since(Instant::now())),
         };
         match line {
-            Ok(line) => stdout.extend(line),
+            Ok(line) => {
+                stdout.extend(line);
+                if stdout.len() as u64 > LONGEST_ANSWER {
+                    let words = format!("it says more than {} MiB", LONGEST_ANSWER >> 20);
+                    return Err(Error::new(ErrorKind::FileTooLarge, words));
+                }
+            }
             Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => return Ok(None),
         }
@@ -38,7 +46,7 @@ pub fn output(command: Command, limit: Duration, cancel: &CancelToken) -> std::i
 /// A process that runs. Dropped, it is killed.
 pub(crate) struct Running {
     process: Arc<Mutex<Child>>,
-    /// What it writes to standard output: lines with their ends, which the last may lack.
+    /// What it writes to standard output: lines with their ends, which the last may lack. One byte more than the most that was wanted, and no more.
     pub(crate) lines: Receiver<Vec<u8>>,
     last: Receiver<Vec<u8>>,
     _call: crate::cancel::Call,
@@ -48,6 +56,7 @@ impl Running {
     pub(crate) fn start(
         mut command: Command,
         stdin: Option<&str>,
+        most: u64,
         cancel: &CancelToken,
     ) -> std::io::Result<Self> {
         command.stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() });
@@ -71,7 +80,7 @@ impl Running {
         }
         if let Some(stdout) = stdout {
             thread(move || {
-                let mut stdout = BufReader::new(stdout);
+                let mut stdout = BufReader::new(stdout.take(most.saturating_add(1)));
                 loop {
                     let mut line = Vec::new();
                     let read = stdout.read_until(b'\n', &mut line);
@@ -79,6 +88,9 @@ impl Running {
                         break;
                     }
                 }
+                drop(say);
+                // It must not wait because nobody reads.
+                let _ = std::io::copy(&mut stdout.into_inner().into_inner(), &mut std::io::sink());
             })?;
         }
         if let Some(mut stderr) = stderr {
@@ -147,4 +159,30 @@ fn kill(process: &Mutex<Child>) {
 
 fn thread(work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
     std::thread::Builder::new().spawn(work).map(drop)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn program_that_says_too_much_in_one_line_is_ended_and_told_so() {
+        let mut command = Command::new("cat");
+        command.arg("/dev/zero");
+        let error = output(command, Duration::from_secs(240), &CancelToken::new()).unwrap_err();
+        assert_eq!(
+            (error.kind(), error.to_string().as_str()),
+            (ErrorKind::FileTooLarge, "it says more than 64 MiB")
+        );
+    }
+
+    #[test]
+    fn of_one_that_says_more_than_is_wanted_one_byte_more_is_kept_and_it_runs_to_its_end() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "head -c 300000 /dev/zero; echo; echo done >&2"]);
+        let run = Running::start(command, None, 1000, &CancelToken::new()).unwrap();
+        assert_eq!(run.lines.iter().map(|line| line.len()).sum::<usize>(), 1001);
+        assert!(run.wait(None).is_some_and(|status| status.success()));
+        assert_eq!(run.last_words(), "done\n");
+    }
 }

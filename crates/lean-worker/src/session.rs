@@ -3,6 +3,8 @@
 //! A session has a child for each header that comes up in it. A child keeps the states that it has numbered; when it ends, they are gone, and
 //! nothing else is.
 
+#[cfg(test)]
+mod fuzzed;
 mod requests;
 mod routes;
 mod wants;
@@ -110,6 +112,11 @@ impl Session {
     /// Answers a request: text in, text out, in the layout of the REPL and without the blank line behind it. Whatever comes of it, there is an answer.
     pub fn answer(&mut self, request: &str) -> String {
         self.interrupt.begin();
+        if request.len() > requests::LONGEST {
+            self.interrupt.end();
+            let most = requests::LONGEST >> 20;
+            return words::message(&format!("Could not parse the request: it has more than {most} MiB"));
+        }
         let answer = match serde_json::from_str::<Value>(request) {
             Ok(request) if request.is_object() => self.ask(&request),
             Ok(_) => Err("Could not parse the request: it is no JSON object".to_owned()),

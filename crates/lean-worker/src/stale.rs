@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::header::Header;
+use crate::header::{self, Header};
 
 /// Files are looked at no more often than this: a stale zygote may serve for so long.
 const EVERY: Duration = Duration::from_millis(100);
@@ -66,10 +66,11 @@ impl RestsOn {
 pub(crate) fn of_import(header: &Header, search_path: &[String], project: Option<&Path>) -> Vec<PathBuf> {
     let names = ["lakefile.lean", "lakefile.toml", "lake-manifest.json", "lean-toolchain"];
     let mut files: Vec<PathBuf> = project.iter().flat_map(|root| names.map(|name| root.join(name))).collect();
-    for module in header.modules() {
-        let below: PathBuf = module.split('.').map(|part| part.trim_matches(['«', '»'])).collect();
+    for below in header.modules().filter_map(header::path_of) {
         for folder in search_path {
-            let file = Path::new(folder).join(&below).with_extension("olean");
+            let mut file = Path::new(folder).join(&below).into_os_string();
+            file.push(".olean");
+            let file = PathBuf::from(file);
             let is_there = file.is_file();
             files.push(file);
             if is_there {
@@ -93,10 +94,11 @@ mod tests {
         }
         std::fs::write(path("two/A/B.olean"), "1").unwrap();
         std::fs::write(path("two/C.olean"), "1").unwrap();
-        let header = crate::header::read("x", "import A.B import C").header;
+        let header = crate::header::read("x", "import A.B import C import «D.e f»").header;
         let search = ["one", "two"].map(|name| path(name).to_str().unwrap().to_owned());
         let look = || RestsOn::files(of_import(&header, &search, Some(&path("project"))));
-        let changes: [(&str, &str); 5] = [
+        let changes: [(&str, &str); 6] = [
+            ("two/D.e f.olean", "new"),
             ("two/A/B.olean", "22"),
             ("two/C.olean", "22"),
             ("one/A/B.olean", "new"),

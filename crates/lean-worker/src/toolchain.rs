@@ -1,6 +1,7 @@
 //! Which Lean is used: a project names one, and it lies where elan has put it, where `LEAN_SYSROOT` says, or where `lean` is.
 
 use std::ffi::OsString;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -121,11 +122,20 @@ impl Places {
 
 /// What the `lean-toolchain` of a project says.
 fn named_by(project: &Path) -> Option<String> {
-    let text = std::fs::read_to_string(project.join("lean-toolchain")).ok()?;
-    Some(text.trim().to_owned()).filter(|name| !name.is_empty())
+    let path = project.join("lean-toolchain");
+    // What is no plain file may never end.
+    if !path.metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut text = String::new();
+    std::fs::File::open(path).ok()?.take(LONGEST_NAME).read_to_string(&mut text).ok()?;
+    Some(text.trim().to_owned()).filter(|name| !name.is_empty() && !name.contains(char::is_control))
 }
 
-/// The names of the folders in which elan may have what a `lean-toolchain` names.
+/// Bytes of a `lean-toolchain` that are read.
+const LONGEST_NAME: u64 = 4096;
+
+/// The names of the folders in which elan may have what a `lean-toolchain` names; none that leads out of where they are.
 fn folder_names(name: &str) -> Vec<String> {
     let folder = |name: &str| name.replace('/', "--").replace(':', "---");
     let mut names = vec![folder(name)];
@@ -134,6 +144,7 @@ fn folder_names(name: &str) -> Vec<String> {
             if name.starts_with(|c: char| c.is_ascii_digit()) { format!("v{name}") } else { name.to_owned() };
         names.push(folder(&format!("leanprover/lean4:{version}")));
     }
+    names.retain(|name| !matches!(name.as_str(), "." | ".."));
     names
 }
 
@@ -262,6 +273,19 @@ mod tests {
         assert_eq!(path.toolchain(Some(&machine.project("v4.1.0"))).unwrap().version, "4.31.0");
         let all: Vec<String> = path.all().into_iter().map(|toolchain| toolchain.version).collect();
         assert_eq!(all, ["4.31.0", "4.27.0"]);
+    }
+
+    #[test]
+    fn name_that_leads_out_of_elan_s_folder_or_does_not_end_is_none() {
+        let machine = Machine::new(&[ELAN[0], ("elan", "4.1.0"), ("outside", "4.2.0")]);
+        let path = Places { lean: "/nowhere/lean".into(), ..machine.places() };
+        for name in ["..", ".", "../../outside", "/outside", "a\0b", "a\u{1b}[31m", &"x".repeat(10_000)] {
+            assert!(path.toolchain(Some(&machine.project(name))).is_err(), "{name:?}");
+        }
+        let project = machine.project("x");
+        std::fs::remove_file(project.join("lean-toolchain")).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", project.join("lean-toolchain")).unwrap();
+        assert!(matches!(path.toolchain(Some(&project)), Err(ToolchainError::None { .. })));
     }
 
     #[test]

@@ -75,6 +75,8 @@ mod tests {
             "import\t«../x»",
             "import A.«x\u{0}y»",
             "import A.«../x",
+            "import «../x y»",
+            "public import all «/etc/x y».A",
         ] {
             assert!(checked(text).is_err(), "{text:?}");
         }

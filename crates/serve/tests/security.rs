@@ -98,11 +98,57 @@ async fn header_that_only_lean_reads_so_is_looked_at_too() {
 async fn header_that_names_a_path_is_refused_before_lean_sees_it() {
     let _watchdog = watchdog();
     let service = service(|_| ()).await;
-    for text in ["import «../../x»", "import A.«/etc/x»\n", "import\t«../x»", "module\nimport A\nimport «..»"]
-    {
+    for text in [
+        "import «../../x»",
+        "import A.«/etc/x»\n",
+        "import\t«../x»",
+        "module\nimport A\nimport «..»",
+        "import «../../x y»",
+    ] {
         let result = &service.check(&[text]).await[0];
         assert_eq!(result["ending"], "failed", "{text}: {result}");
     }
     assert!(service.engine.worker_stats().zygotes == 0 && service.processes().is_empty());
+    service.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn name_of_a_file_is_a_name_and_no_path_that_is_read() {
+    let _watchdog = watchdog();
+    let service = service(|_| ()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret.lean");
+    std::fs::write(&secret, "-- say secret").unwrap();
+    let secret = secret.to_str().unwrap().to_owned();
+    for name in
+        [secret.clone(), format!("../../../../../../../../..{secret}"), "..".to_owned(), "x/".repeat(500)]
+    {
+        let body = json!({"files": [{"name": name, "text": "-- say mine"}]}).to_string();
+        let (status, text) =
+            read(service.send(service.request(Method::POST, "/v1/check", body.as_bytes())).await).await;
+        assert!(status == 200 && text.contains("mine") && !text.contains("\"secret\""), "{name}: {text}");
+    }
+    for name in ["a\0b".to_owned(), "x".repeat(1001), "a\nb".to_owned()] {
+        let body = json!({"files": [{"name": name, "text": ""}]}).to_string();
+        let (status, text) =
+            read(service.send(service.request(Method::POST, "/v1/check", body.as_bytes())).await).await;
+        assert!(status == 422 && text.contains("at most 1000 bytes"), "{text}");
+    }
+    // Nor is a path of a request one of a file.
+    for path in
+        ["/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/page.css/../../x", "/a%00b", "//etc/passwd"]
+    {
+        let (status, text) = service.get(path).await;
+        assert!(status == 404 && text.contains("there is nothing here"), "{path}: {status} {text}");
+    }
+    let long = format!("/{}", "x".repeat(60_000));
+    assert!(matches!(service.get(&long).await.0, 404 | 414 | 431));
+    let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+    for path in ["/v1/check", "/api/check", "/verify", "/v1/pool/evict"] {
+        let body = format!("{{\"files\": {deep}, \"snippets\": {deep}, \"codes\": {deep}, \"key\": {deep}}}");
+        let (status, text) =
+            read(service.send(service.request(Method::POST, path, body.as_bytes())).await).await;
+        assert!(status == 422 && text.len() < 2000, "{path}: {status} {text:.300}");
+    }
     service.end().await;
 }

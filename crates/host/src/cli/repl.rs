@@ -4,7 +4,7 @@ mod place;
 mod serving;
 
 use std::error::Error;
-use std::io::{self, BufRead as _, Write as _};
+use std::io::{self, BufRead, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -99,8 +99,8 @@ fn answer_all(mut serving: Serving) -> Result<ExitCode, Box<dyn Error>> {
     let mut input = io::stdin().lock();
     let mut requests = Requests::new();
     loop {
-        let mut line = Vec::new();
-        let is_end = input.read_until(b'\n', &mut line)? == 0;
+        let line = next_line(&mut input, LONGEST_LINE)?;
+        let is_end = line.is_empty();
         let request = if is_end { requests.end() } else { requests.line(&line) };
         if let Some(request) = request {
             let answer = match std::str::from_utf8(&request) {
@@ -122,6 +122,19 @@ fn answer_all(mut serving: Serving) -> Result<ExitCode, Box<dyn Error>> {
             return Ok(ExitCode::SUCCESS);
         }
     }
+}
+
+/// Bytes of a line that are kept: more than a request may have, so that the session knows it.
+const LONGEST_LINE: u64 = 65 << 20;
+
+/// A line with its end, which the last may lack; nothing at the end of all. What is behind `most` bytes of it is passed over.
+fn next_line(input: &mut impl BufRead, most: u64) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    input.by_ref().take(most).read_until(b'\n', &mut line)?;
+    if line.len() as u64 == most && !line.ends_with(b"\n") {
+        input.skip_until(b'\n')?;
+    }
+    Ok(line)
 }
 
 fn workers(args: &Args) -> Workers {
@@ -149,4 +162,17 @@ fn lend(args: &Args, path: Option<PathBuf>) -> Result<ExitCode, Box<dyn Error>> 
     let _ = asked.recv();
     drop(lender);
     Ok(interrupt::exit_code())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_line_without_an_end_no_more_is_kept_than_tells_that_it_is_too_long() {
+        let mut input = io::Cursor::new("abcdefg\nabcd\nabc\n\nx");
+        let lines: Vec<String> =
+            (0..6).map(|_| String::from_utf8(next_line(&mut input, 4).unwrap()).unwrap()).collect();
+        assert_eq!(lines, ["abcd", "abcd", "abc\n", "\n", "x", ""]);
+    }
 }

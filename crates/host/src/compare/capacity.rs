@@ -23,6 +23,9 @@ impl From<u64> for Capacity {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Capacities(pub Vec<Capacity>);
 
+/// The least share, in percent: a billionth of the keys. One that is as good as none is never doubled up to another.
+const LEAST: f64 = 1e-7;
+
 /// A capacity of a trace's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Point {
@@ -80,14 +83,13 @@ impl FromStr for Capacity {
     fn from_str(text: &str) -> Result<Self, String> {
         let expected = || {
             format!(
-                "'{}': expected a number such as 8, or a share of the keys such as 10%",
+                "'{}': expected a number such as 8, or a share of the keys such as 10%, from {LEAST}% on",
                 text.escape_debug()
             )
         };
         match text.strip_suffix('%') {
             Some(percent) => {
-                let percent =
-                    percent.parse::<f64>().ok().filter(|percent| *percent > 0.0 && *percent <= 100.0);
+                let percent = percent.parse().ok().filter(|percent| (LEAST..=100.0).contains(percent));
                 percent.map(|percent| Self::Share(percent / 100.0)).ok_or_else(expected)
             }
             None => text.parse().map(Self::Count).map_err(|_| expected()),
@@ -125,7 +127,8 @@ impl FromStr for Capacities {
             }
             _ => {
                 return Err(format!(
-                    "'{text}': expected a range from small to large, such as 2..64 or 1%..50%"
+                    "'{}': expected a range from small to large, such as 2..64 or 1%..50%",
+                    text.escape_debug()
                 ));
             }
         };
@@ -163,6 +166,11 @@ mod tests {
             ("x", "'x': expected a number such as 8"),
             ("0%", "'0%': expected"),
             ("101%", "'101%': expected"),
+            (
+                "5e-324%",
+                "'5e-324%': expected a number such as 8, or a share of the keys such as 10%, from 0.0000001% on",
+            ),
+            ("1e-320%..50%", "'1e-320%': expected"),
             ("8..2", "expected a range from small to large"),
             ("2..50%", "expected a range from small to large"),
             ("-1", "'-1': expected"),

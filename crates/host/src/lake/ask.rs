@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 use super::LakeProject;
 use super::library::{Library, Setup, source_folder};
 use super::state::{lakefiles, precompiles, state};
+use crate::bounded;
 
 /// How long Lake may take for an answer if nobody says so. It elaborates a lakefile, and builds nothing.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
@@ -136,7 +137,8 @@ impl Answers {
         let root = project.roots()[0].clone();
         let lake = toolchain.sysroot.join("bin").join(format!("lake{}", std::env::consts::EXE_SUFFIX));
         let kept = cache.map(|cache| cache.join(state(project, toolchain)).with_extension("json"));
-        let known = kept.as_ref().and_then(|kept| serde_json::from_slice(&fs::read(kept).ok()?).ok());
+        let known =
+            kept.as_ref().and_then(|kept| serde_json::from_slice(&bounded::plain_file(kept).ok()?).ok());
         let lakefiles = lakefiles(&root);
         let precompiles = project.roots().iter().any(|root| precompiles(&super::state::lakefiles(root)));
         let mut answers = Self {
@@ -337,8 +339,13 @@ impl Answers {
         // A launcher would say it in other words.
         fs::metadata(&self.lake).map_err(no_lake)?;
         let limit = self.asking.limit;
-        let output = lean_worker::launch::output(command, limit, &CancelToken::new()).map_err(no_lake)?;
-        output.ok_or_else(|| AskError::Late { root: self.root.clone(), asked, limit })
+        match lean_worker::launch::output(command, limit, &CancelToken::new()) {
+            Ok(output) => output.ok_or_else(|| AskError::Late { root: self.root.clone(), asked, limit }),
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                Err(AskError::Unknown { root: self.root.clone(), asked, error: error.to_string() })
+            }
+            Err(error) => Err(no_lake(error)),
+        }
     }
 
     fn refused(&self, output: &Output) -> AskError {

@@ -110,7 +110,8 @@ pub(crate) fn name_parts(name: &str) -> Vec<String> {
     let (mut parts, mut part, mut is_quoted) = (Vec::new(), String::new(), false);
     for c in name.chars() {
         match c {
-            '«' => is_quoted = true,
+            // Inside of another it is a character as any other.
+            '«' if !is_quoted => is_quoted = true,
             '»' => is_quoted = false,
             '.' if !is_quoted => parts.push(std::mem::take(&mut part)),
             c => part.push(c),
@@ -124,10 +125,65 @@ pub(crate) fn name_parts(name: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
+    // Risk: what Lake says of a file makes another file's set-up of it, or a name that leads elsewhere.
+    fuzz::target!(
+        lake_libraries,
+        || {
+            let setup = r#"{"name":"A.B","importArts":{"A":["/p/lib/A.olean",["/lean/x"]]},"dynlibs":[],"options":{"x":1}}"#;
+            ["A.B\n", "A.«b.c».D\n", "«\n", "..\n"]
+                .iter()
+                .map(|name| format!("{name}{setup}").into_bytes())
+                .collect()
+        },
+        &[
+            "«",
+            "»",
+            ".",
+            "/",
+            "..",
+            "\n",
+            "{",
+            "}",
+            "[",
+            "]",
+            "\"",
+            "\"name\":",
+            "\"dynlibs\":",
+            "\"importArts\":",
+            "null"
+        ],
+        6000,
+        |bytes: &[u8]| {
+            let text = String::from_utf8_lossy(bytes);
+            let (name, rest) = text.split_once('\n').unwrap_or((&text, ""));
+            let parts = fuzz::within(name.len(), 200, 4000, || name_parts(name));
+            assert!(!parts.is_empty() && parts.iter().map(String::len).sum::<usize>() <= name.len());
+            let file = Path::new("/p/src/A/B.lean");
+            if let Some((folder, first)) = source_folder(file, name) {
+                assert!(file.starts_with(&folder) && folder.join(&first) != folder, "{folder:?} {first:?}");
+                let setup = Setup(Map::new());
+                let below = folder.join(first);
+                let library =
+                    Library { below, source_folder: Some(folder), setup, is_plain: true, is_half: false };
+                assert!(library.has(file, false));
+                assert_eq!(library.module(file), Some(parts), "its files are named as Lake names this one");
+            }
+            let Ok(fields) = serde_json::from_str::<Map<String, Value>>(rest) else {
+                return "no JSON".to_owned();
+            };
+            let setup = Setup(fields);
+            let written: Map<String, Value> = serde_json::from_str(&setup.text()).unwrap();
+            assert!(setup.0.iter().all(|(name, value)| written.get(name) == Some(value)), "all is kept");
+            let is_plain = setup.is_plain(&["/p/lib".to_owned()], Some(Path::new("/lean")));
+            format!("{is_plain} {}", setup.module().is_some())
+        }
+    );
+
     #[test]
     fn module_names_are_read_as_lean_writes_them() {
         assert_eq!(name_parts("A.B"), ["A", "B"]);
         assert_eq!(name_parts("A.«1080».«b.c»"), ["A", "1080", "b.c"]);
+        assert_eq!(name_parts("««..»"), ["«.."], "no part that leads upwards");
     }
 
     #[test]

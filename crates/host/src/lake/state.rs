@@ -1,16 +1,16 @@
 //! What a Lake project is like now, as far as Lake's answers rest on it.
 
-use std::fs;
 use std::path::Path;
 
 use lean_worker::Toolchain;
 use sha2::{Digest as _, Sha256};
 
 use super::LakeProject;
+use crate::bounded;
 
 /// What the lakefiles of a package say.
 pub(super) fn lakefiles(root: &Path) -> String {
-    let read = |name| fs::read(root.join(name)).unwrap_or_default();
+    let read = |name| bounded::plain_file(&root.join(name)).unwrap_or_default();
     String::from_utf8_lossy(&["lakefile.toml", "lakefile.lean"].map(read).concat()).into_owned()
 }
 
@@ -34,7 +34,7 @@ pub(super) fn state(project: &LakeProject, toolchain: &Toolchain) -> String {
     for root in project.roots() {
         for name in ["lakefile.toml", "lakefile.lean", "lake-manifest.json", "lean-toolchain"] {
             add(root.join(name).to_string_lossy().as_bytes());
-            add(&fs::read(root.join(name)).unwrap_or_default());
+            add(&bounded::plain_file(&root.join(name)).unwrap_or_default());
         }
     }
     hash.finalize().iter().take(12).map(|byte| format!("{byte:02x}")).collect()

@@ -17,7 +17,7 @@ pub enum Format {
     /// is next asked for (i64), which is not read.
     OracleGeneral,
     /// The text in which the traces of Megiddo and Modha, "ARC: a self-tuning, low overhead replacement cache" (FAST 2003) are given: lines
-    /// `FIRST_BLOCK BLOCKS IGNORED REQUEST`, each a request for every block of a run.
+    /// `FIRST_BLOCK BLOCKS IGNORED REQUEST`, each a request for every block of a run, of 65536 at most.
     Arc,
 }
 
@@ -138,14 +138,15 @@ impl FromStr for Columns {
         for part in text.split(',') {
             let (name, number) = part
                 .split_once('=')
-                .ok_or_else(|| format!("'{part}': expected NAME=NUMBER, such as key=2"))?;
+                .ok_or_else(|| format!("'{}': expected NAME=NUMBER, such as key=2", part.escape_debug()))?;
             let place = NAMES.iter().position(|known| *known == name.trim());
             let place = place.ok_or_else(|| nearest::no_such("column", name.trim(), &NAMES))?;
             let number = number.trim().parse().ok().filter(|number| (1..=1000).contains(number));
-            let number: usize =
-                number.ok_or_else(|| format!("'{part}': expected a column's number, from 1 to 1000"))?;
+            let number: usize = number.ok_or_else(|| {
+                format!("'{}': expected a column's number, from 1 to 1000", part.escape_debug())
+            })?;
             if found[place].replace(number).is_some() {
-                return Err(format!("'{part}': {name} is named twice"));
+                return Err(format!("'{}': {} is named twice", part.escape_debug(), name.trim()));
             }
         }
         let key = found[1].ok_or("no column is the key; name it, such as key=2")?;

@@ -1,7 +1,9 @@
 //! Reading a trace, record by record, in each format: what is kept of it in memory is numbers.
 
-use std::io::{self, BufRead};
+use std::cell::Cell;
+use std::io::{self, BufRead, Read};
 use std::ops::ControlFlow;
+use std::rc::Rc;
 use std::str::from_utf8;
 
 use pool_core::Names as Imports;
@@ -15,12 +17,36 @@ use super::{ReadOptions, Trace, TraceError};
 /// As much of a beginning as tells a format.
 const HEAD: u64 = 4096;
 
+/// How much a trace may be: what is more is no trace, or one that would take all memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Bytes of a line.
+    pub(super) line: usize,
+    /// Requests that are kept: twelve bytes each at most.
+    pub(super) requests: usize,
+    /// Different keys: some hundred bytes each.
+    pub(super) keys: usize,
+}
+
+impl Bounds {
+    pub(super) const USUAL: Self = Self { line: 1 << 20, requests: 1 << 31, keys: 1 << 27 };
+}
+
 /// Reads all of `input`, which is not compressed.
 pub(super) fn read(name: &str, input: impl BufRead, options: &ReadOptions) -> Result<Trace, TraceError> {
+    read_within(name, input, options, Bounds::USUAL)
+}
+
+fn read_within(
+    name: &str,
+    input: impl BufRead,
+    options: &ReadOptions,
+    bounds: Bounds,
+) -> Result<Trace, TraceError> {
     let unreadable = |source| TraceError::Unreadable { name: name.to_owned(), source };
     let (head, input) = peek(input, HEAD).map_err(unreadable)?;
     let format = options.format.unwrap_or_else(|| Format::seen_from(&head));
-    let mut builder = Builder::new(format, options);
+    let mut builder = Builder::new(format, options, bounds);
     let mut place = Place::Line(0);
     let read = match format {
         Format::Leanpool => lines(input, &mut builder, &mut place),
@@ -73,6 +99,7 @@ impl From<&str> for Wrong {
 /// What has been read.
 struct Builder<'o> {
     options: &'o ReadOptions,
+    bounds: Bounds,
     format: Format,
     interner: Interner,
     requests: Vec<u32>,
@@ -94,9 +121,10 @@ struct Record<'a> {
 }
 
 impl<'o> Builder<'o> {
-    fn new(format: Format, options: &'o ReadOptions) -> Self {
+    fn new(format: Format, options: &'o ReadOptions, bounds: Bounds) -> Self {
         Self {
             options,
+            bounds,
             format,
             interner: Interner::default(),
             requests: Vec::new(),
@@ -126,10 +154,24 @@ impl<'o> Builder<'o> {
         if self.seen <= self.options.skip {
             return Ok(ControlFlow::Continue(()));
         }
-        if self.options.sample.is_some_and(|rate| !is_sampled(record.key, rate)) {
+        if self.options.sample.is_some_and(|rate| !self.is_sampled(record.key, rate)) {
             return Ok(ControlFlow::Continue(()));
         }
         let (key, is_new) = self.interner.number(record.key).ok_or("there are more than 2^32 keys")?;
+        if self.requests.len() >= self.bounds.requests {
+            return Err(format!(
+                "there are more than {} requests: read a part (--skip, --limit), or a sample of the keys (--sample)",
+                self.bounds.requests
+            )
+            .into());
+        }
+        if key as usize >= self.bounds.keys {
+            return Err(format!(
+                "there are more than {} different keys: read a part (--skip, --limit), or a sample of them (--sample)",
+                self.bounds.keys
+            )
+            .into());
+        }
         if is_new {
             check_key(record.key, self.format)?;
             self.sizes.push(record.size);
@@ -140,6 +182,24 @@ impl<'o> Builder<'o> {
         self.requests.push(key);
         self.times.push(nanos);
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// By the text of a key, as [`Trace::reduced`] does, however it is written.
+    fn is_sampled(&self, key: &[u8], rate: f64) -> bool {
+        match self.format {
+            Format::OracleGeneral | Format::Arc => {
+                // Without an allocation for each request.
+                let (mut text, mut begin) = ([0; 20], 20);
+                let mut number = key.try_into().map(u64::from_le_bytes).unwrap_or_default();
+                while number > 0 || begin == text.len() {
+                    begin -= 1;
+                    text[begin] = b'0' + (number % 10) as u8;
+                    number /= 10;
+                }
+                is_sampled(&text[begin..], rate)
+            }
+            Format::Leanpool | Format::Csv => is_sampled(key, rate),
+        }
     }
 
     fn build(self, name: &str, format: Format) -> Result<Trace, TraceError> {
@@ -198,7 +258,7 @@ fn lines(mut input: impl BufRead, builder: &mut Builder<'_>, place: &mut Place) 
     let (mut line, mut count) = (Vec::new(), 0);
     let mut columns = builder.options.columns;
     let mut is_first = true;
-    while next_line(&mut input, &mut line, &mut count, place)? {
+    while next_line(&mut input, &mut line, &mut count, place, builder.bounds.line)? {
         let fields = |line| <[u8]>::split(line, |&byte: &u8| byte == b'\t');
         if std::mem::take(&mut is_first) {
             let names: Vec<&str> = fields(&line[..]).filter_map(|field| from_utf8(field).ok()).collect();
@@ -233,14 +293,18 @@ fn next_line(
     line: &mut Vec<u8>,
     count: &mut u64,
     place: &mut Place,
-) -> io::Result<bool> {
+    longest: usize,
+) -> Result<bool, Wrong> {
     loop {
         line.clear();
-        if input.read_until(b'\n', line)? == 0 {
+        if input.by_ref().take(longest as u64 + 1).read_until(b'\n', line)? == 0 {
             return Ok(false);
         }
         *count += 1;
         *place = Place::Line(*count);
+        if line.len() > longest {
+            return Err(too_long(longest));
+        }
         if line.ends_with(b"\n") {
             line.pop();
         }
@@ -253,6 +317,29 @@ fn next_line(
     }
 }
 
+fn too_long(longest: usize) -> Wrong {
+    Wrong::Problem(format!(
+        "this line has more than {longest} bytes: this is no trace, or no line ends in it"
+    ))
+}
+
+/// Gives no more bytes than are left, so that a line without an end is not kept for ever.
+struct Rationed<R> {
+    input: R,
+    left: Rc<Cell<usize>>,
+}
+
+impl<R: Read> Read for Rationed<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.left.get() == 0 {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let count = self.input.read(out)?;
+        self.left.set(self.left.get().saturating_sub(count));
+        Ok(count)
+    }
+}
+
 /// Whether a field of the first line is the name of a column, and no number.
 fn is_name(field: &str) -> bool {
     field.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
@@ -260,6 +347,9 @@ fn is_name(field: &str) -> bool {
 
 /// The format `csv`.
 fn comma_separated(input: impl BufRead, builder: &mut Builder<'_>, place: &mut Place) -> Result<(), Wrong> {
+    let longest = builder.bounds.line;
+    let left = Rc::new(Cell::new(longest));
+    let input = Rationed { input, left: left.clone() };
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
@@ -270,13 +360,20 @@ fn comma_separated(input: impl BufRead, builder: &mut Builder<'_>, place: &mut P
     let mut columns = builder.options.columns;
     let mut is_first = true;
     loop {
+        // The reader itself has read a little further.
+        left.set(longest);
+        *place = Place::Line(reader.position().line());
         let more = reader.read_byte_record(&mut record).map_err(|error| match error.into_kind() {
+            csv::ErrorKind::Io(_) if left.get() == 0 => too_long(longest),
             csv::ErrorKind::Io(error) => Wrong::Unreadable(error),
             _ => Wrong::Problem("this is not CSV".to_owned()),
         })?;
         *place = Place::Line(record.position().map_or(0, csv::Position::line));
         if !more {
             return Ok(());
+        }
+        if record.as_slice().len() > longest {
+            return Err(too_long(longest));
         }
         if std::mem::take(&mut is_first) {
             let names: Vec<&str> = record.iter().filter_map(|field| from_utf8(field).ok()).collect();
@@ -352,12 +449,12 @@ fn records(mut input: impl BufRead, builder: &mut Builder<'_>, place: &mut Place
 }
 
 /// Most blocks of a line of an ARC trace: more is no request that anybody made.
-const MOST_BLOCKS: u64 = 1 << 24;
+const MOST_BLOCKS: u64 = 1 << 16;
 
 /// The format `arc`.
 fn runs(mut input: impl BufRead, builder: &mut Builder<'_>, place: &mut Place) -> Result<(), Wrong> {
     let (mut line, mut count) = (Vec::new(), 0);
-    while next_line(&mut input, &mut line, &mut count, place)? {
+    while next_line(&mut input, &mut line, &mut count, place, builder.bounds.line)? {
         let text = from_utf8(&line).map_err(|_| "this is not UTF-8 text")?;
         let fields: Option<Vec<u64>> =
             text.split_ascii_whitespace().map(|field| field.parse().ok()).collect();

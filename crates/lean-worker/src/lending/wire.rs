@@ -67,7 +67,78 @@ pub(super) fn read_line<T: DeserializeOwned>(
     stream.take(LONGEST).read_until(b'\n', &mut line)?;
     match line.last() {
         Some(b'\n') => Ok(Some(serde_json::from_slice(&line)?)),
-        _ if line.len() as u64 >= LONGEST => Err(std::io::Error::other("a line without an end")),
+        _ if line.len() as u64 >= LONGEST => {
+            Err(std::io::Error::other(format!("a line of more than {} MiB", LONGEST >> 20)))
+        }
         _ => Ok(None),
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Both ends, with what lies between them.
+    fn said<T: DeserializeOwned>(bytes: &[u8]) -> Vec<std::io::Result<Option<T>>> {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let bytes = bytes.to_vec();
+        let writer = std::thread::spawn(move || drop((&theirs).write_all(&bytes)));
+        let mut lines = BufReader::new(ours);
+        let mut all = Vec::new();
+        loop {
+            all.push(read_line(&mut lines));
+            if !matches!(all.last(), Some(Ok(Some(_)))) {
+                break;
+            }
+        }
+        drop(lines);
+        writer.join().unwrap();
+        all
+    }
+
+    // Risk: the other end of a connection ends this one, or half a line is taken for one.
+    fuzz::target!(
+        lending,
+        || {
+            let hello = r#"{"version":"0","hello":{"around":{"sysroot":"/","worker":"/w","search_path":[],"setup":null,"options":[],"project":null,"stack_size":null,"saves_headers":false},"folder":"/","timeout":{"secs":1,"nanos":0},"grace":{"secs":1,"nanos":999999999}}}"#;
+            [
+                hello,
+                "{\"request\":\"x\"}\n\"interrupt\"\n",
+                "\"ready\"\n{\"refused\":\"no\"}\n{\"answer\":\"{}\"}\n",
+            ]
+            .iter()
+            .map(|text| text.as_bytes().to_vec())
+            .collect()
+        },
+        &[
+            "{",
+            "}",
+            "\"",
+            "\n",
+            "\"interrupt\"",
+            "{\"request\":",
+            "\"secs\":",
+            "18446744073709551615",
+            "null",
+            "\"nanos\":4294967295"
+        ],
+        1500,
+        |bytes: &[u8]| {
+            let mut kinds = String::new();
+            let asks = said::<Ask>(bytes);
+            let lines = bytes.iter().filter(|&&byte| byte == b'\n').count();
+            assert!(asks.len() <= lines + 1, "what has no end is no line");
+            kinds += &format!("{}", asks.len().min(3));
+            kinds += &format!("{}", said::<Say>(bytes).len().min(3));
+            if let Ok(Some(first)) = &said::<First>(&[bytes, b"\n"].concat())[0] {
+                let hello: Result<Hello, _> = serde_json::from_value(first.hello.clone());
+                if let Ok(hello) = &hello {
+                    let again: Hello = serde_json::from_value(serde_json::to_value(hello).unwrap()).unwrap();
+                    assert_eq!(&again, hello);
+                }
+                kinds += if hello.is_ok() { "hello" } else { "first" };
+            }
+            kinds
+        }
+    );
 }

@@ -1,6 +1,9 @@
 //! Requests as they come on a stream: a blank line ends each.
 
-/// Puts requests together from lines. The ends of lines are dropped, as the REPL does: a line break inside a text of JSON is none.
+/// Bytes of a request, at most. Of a longer one so many and one more are kept, by which it is known.
+pub(super) const LONGEST: usize = 64 << 20;
+
+/// Puts requests together from lines, of 64 MiB at most: a [`Session`](crate::Session) answers what has more with that. The ends of lines are dropped, as the REPL does: a line break inside a text of JSON is none.
 #[derive(Clone, Debug, Default)]
 pub struct Requests(Vec<u8>);
 
@@ -17,7 +20,9 @@ impl Requests {
             return self.end();
         }
         let line = line.strip_suffix(b"\n").unwrap_or(line);
-        self.0.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let room = LONGEST + 1 - self.0.len();
+        self.0.extend_from_slice(&line[..line.len().min(room)]);
         None
     }
 
@@ -42,6 +47,10 @@ mod tests {
         };
         assert_eq!(requests("{\"a\":\n 1}\n\n{}\n"), ["{\"a\": 1}", "{}"]);
         assert_eq!(requests("\n\n{\"a\": \"x\\n\n  y\"}  \r\n \r\n\n\n{}"), ["{\"a\": \"x\\n  y\"}  ", "{}"]);
+        let line = vec![b'x'; LONGEST / 4];
+        let mut long = Requests::new();
+        assert!((0..9).all(|_| long.line(&line).is_none()));
+        assert_eq!(long.end().map(|request| request.len()), Some(LONGEST + 1), "enough to know it");
         assert_eq!(requests("\n \n"), [""; 0]);
         assert_eq!(requests(""), [""; 0]);
     }

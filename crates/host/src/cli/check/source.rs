@@ -1,9 +1,10 @@
 //! Reading what is to be checked, as `lean` reads it.
 
-use std::io::{self, Read as _};
+use std::fs::File;
+use std::io;
 use std::path::Path;
 
-use leanpool::source::Failure;
+use leanpool::source::{Failure, bytes_of};
 
 /// The name that `lean` gives to what it reads from standard input.
 pub(in crate::cli) const STDIN: &str = "<stdin>";
@@ -13,18 +14,18 @@ pub(in crate::cli) fn read(file: &Path) -> Result<(String, &str), Failure> {
     let name = file.to_str().ok_or_else(|| {
         Failure::of_file("the file's name is not UTF-8, which Lean needs: rename it, or its folder")
     })?;
-    Ok((content(std::fs::read(file))?, name))
+    let file = File::open(file);
+    let file = file.map_err(|error| Failure::of_file(format!("the file can't be read: {error}")))?;
+    Ok((content(&bytes_of(file)?)?, name))
 }
 
 /// What comes from standard input.
 pub(in crate::cli) fn read_stdin() -> Result<String, Failure> {
-    let mut bytes = Vec::new();
-    content(io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes))
+    content(&bytes_of(io::stdin().lock())?)
 }
 
-fn content(read: io::Result<Vec<u8>>) -> Result<String, Failure> {
-    let bytes = read.map_err(|error| Failure::of_file(format!("the file can't be read: {error}")))?;
-    language(text(&bytes))
+fn content(bytes: &[u8]) -> Result<String, Failure> {
+    language(text(bytes))
 }
 
 /// As Lean makes a text of bytes that are not UTF-8 (`lean_mk_string_lossy_recover`): a byte that begins no character stands, with those behind it that can begin none,
@@ -63,6 +64,30 @@ fn language(text: String) -> Result<String, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    // Risk: bytes that are no text move what follows, or are lost.
+    fuzz::target!(
+        texts,
+        || [&b"#lang lean4\nimport A"[..], b"a\xffb", "∀é".as_bytes(), b"\xe2\x88a"]
+            .map(<[u8]>::to_vec)
+            .to_vec(),
+        &["#lang", "lean4", "\n", "∀", "é", "\r\n"],
+        3000,
+        |bytes: &[u8]| {
+            let read = fuzz::within(bytes.len(), 16, 4000, || text(bytes));
+            let lines = |bytes: &[u8]| bytes.iter().filter(|&&byte| byte == b'\n').count();
+            assert_eq!(lines(read.as_bytes()), lines(bytes), "lines keep their numbers");
+            match std::str::from_utf8(bytes) {
+                Ok(good) => assert_eq!(read, good),
+                Err(_) => assert!(read.contains(char::REPLACEMENT_CHARACTER)),
+            }
+            match content(bytes) {
+                Ok(content) => assert_eq!(lines(content.as_bytes()), lines(bytes)),
+                Err(failure) => assert!(failure.message.starts_with("unknown language")),
+            }
+            read.contains(char::REPLACEMENT_CHARACTER).to_string()
+        }
+    );
 
     #[test]
     fn first_line_that_names_the_language_is_skipped_and_lines_keep_their_numbers() {

@@ -136,7 +136,7 @@ fn arc_traces_are_runs_of_blocks() {
     let error = with(Format::Arc, b"1 2 0 0\n5 x\n").unwrap_err().to_string();
     assert!(error.starts_with("t:2: '5 x' are no numbers of blocks"), "{error}");
     let error = with(Format::Arc, b"1 99999999999 0 0\n").unwrap_err().to_string();
-    assert!(error.starts_with("t:1: 99999999999 blocks are more than 16777216"), "{error}");
+    assert!(error.starts_with("t:1: 99999999999 blocks are more than 65536"), "{error}");
 }
 
 #[test]
@@ -185,5 +185,48 @@ fn formats_and_columns_that_there_are_not_are_answered_with_what_there_is() {
     ] {
         let error = text.parse::<Columns>().unwrap_err();
         assert!(error.starts_with(says), "{error}");
+    }
+}
+
+#[test]
+fn line_that_does_not_end_and_more_than_memory_holds_are_errors_that_name_the_limit() {
+    let bounds = Bounds { line: 20_000, requests: 100, keys: 10 };
+    let error = |format, bytes: &[u8]| {
+        let options = ReadOptions { format: Some(format), ..ReadOptions::default() };
+        read_within("t", bytes, &options, bounds).unwrap_err().to_string()
+    };
+    let long = "x".repeat(50_000);
+    for (format, bytes) in [
+        (Format::Leanpool, format!("0\tInit\n1\t{long}")),
+        (Format::Leanpool, format!("0\tInit\n#{long}")),
+        (Format::Arc, format!("1 1 0 0\n{long}")),
+        (Format::Csv, format!("0,a\n1,{long}")),
+        (Format::Csv, format!("0,a\n\"{}", "x\n".repeat(25_000))),
+        (Format::Csv, format!("0,a\n#{long}")),
+    ] {
+        let error = error(format, bytes.as_bytes());
+        assert!(error.starts_with("t:2: this line has more than 20000 bytes"), "{format}: {error}");
+    }
+    let just = format!("0\t{}\n", "x".repeat(19_997));
+    let options = ReadOptions::default();
+    assert_eq!(read_within("t", just.as_bytes(), &options, bounds).unwrap().len(), 1, "with its end");
+    let error_of = error(Format::Arc, b"7 5 0 0\n".repeat(21).as_slice());
+    assert!(error_of.starts_with("t:21: there are more than 100 requests: read a part"), "{error_of}");
+    let error_of = error(Format::Arc, b"7 65536 0 0\n");
+    assert!(error_of.starts_with("t:1: there are more than 10 different keys: read a part"), "{error_of}");
+}
+
+#[test]
+fn sample_of_numbered_keys_is_the_one_that_is_left_of_the_whole_trace() {
+    let records: Vec<u8> = (0..200).flat_map(|at| record(at, u64::from(at) << (at % 50), 7)).collect();
+    let blocks = b"0 200 0 0\n18446744073709551615 1 0 1\n";
+    for (format, bytes) in [(Format::OracleGeneral, &records[..]), (Format::Arc, blocks)] {
+        let options = |sample| ReadOptions { format: Some(format), sample, ..ReadOptions::default() };
+        let whole = Trace::parse_with("t", bytes, &options(None)).unwrap();
+        let sampled = Trace::parse_with("t", bytes, &options(Some(0.3))).unwrap();
+        assert!(
+            sampled.is_same_as(&whole.reduced(&options(Some(0.3))).unwrap()) && sampled.len() < 120,
+            "{format}"
+        );
     }
 }
