@@ -75,6 +75,8 @@ fn try_acquire_does_not_wait_and_says_what_the_pool_holds() {
         assert!(matches!(error, AcquireError::Exhausted { by: "MaxLive", .. }), "{error}");
         let usage = error.usage();
         assert_eq!((usage.idle, usage.leased, usage.opening, usage.waiting), (0, 1, 0, 1));
+        let who = pool.describe();
+        assert!(who.contains("waits for key 0: Room"), "{who}");
         drop(lease);
     });
 }
