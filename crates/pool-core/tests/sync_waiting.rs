@@ -11,7 +11,7 @@ use pool_core::capacity::{Both, MaxIdle, MaxLive, MaxLiveWeight};
 use pool_core::eviction::{IdleTimeout, Lru};
 use pool_core::pool::LeaseOf;
 use pool_core::sync::{CancellationToken, OpenNow, Pool, WaitIfCheaper};
-use pool_core::{AcquireError, Capacity, Health, MissReason, Resource, Step};
+use pool_core::{AcquireError, AcquireOptions, Capacity, Health, MissReason, Resource, Step};
 use threads::{Exclusive, Ledger, Time, builder, pool, until, watchdog};
 
 fn waiting(pool: &Exclusive, number: u64) {
@@ -140,6 +140,30 @@ fn one_token_cancels_all_who_wait_with_it_and_nobody_else() {
     });
     assert_eq!(pool.stats().waits.cancelled_waiting, 3);
     pool.assert_sound();
+}
+
+#[test]
+fn one_who_is_served_leaves_the_others_of_its_token_to_be_woken() {
+    let _watchdog = watchdog();
+    let (pool, ledger): (Exclusive, _) = (pool(MaxLiveWeight(10)), Ledger::default());
+    ledger.weigh(5);
+    let [one, two] = [1, 2].map(|key| pool.acquire(&key, |_| ledger.open()).unwrap());
+    let token = CancellationToken::new();
+    thread::scope(|scope| {
+        let heavy = scope.spawn(|| {
+            let options = AcquireOptions::new().until_cancelled(&token).expect_weight(10);
+            assert!(pool.acquire_with(&3, &options, |_| ledger.open()).is_err());
+        });
+        waiting(&pool, 1);
+        let light = scope.spawn(|| drop(pool.acquire_cancellable(&2, &token, |_| ledger.open()).unwrap()));
+        waiting(&pool, 2);
+        drop(two);
+        light.join().unwrap();
+        token.cancel();
+        heavy.join().unwrap();
+    });
+    drop(one);
+    assert_eq!((pool.stats().waits.hand_offs, pool.stats().waits.cancelled_waiting), (1, 1));
 }
 
 #[test]
