@@ -122,6 +122,7 @@ fn len_is_empty_capacity_and_debug_say_what_is_there() {
     fill(&pool, &ledger, &[1, 2]);
     let lease = pool.acquire(&1, no_open).unwrap();
     assert_eq!((pool.len(), pool.is_empty()), (1, false));
+    assert_eq!(pool.usage().idle_of_key, 0, "none is in question");
     assert_eq!(
         format!("{pool:?}"),
         "Pool { capacity: Some(3), idle: 1, leased: 1, opening: 0, dropping: 0, waiting: 0, closed: false }"
