@@ -95,4 +95,14 @@ mod tests {
         assert_eq!(WaitIfCheaper.wait(&queue(u64::MAX, 1, Some(u64::MAX))), None);
         assert_eq!(OpenNow.wait(&queue(1, 1, Some(1))), None);
     }
+
+    #[test]
+    fn a_box_answers_as_what_is_in_it() {
+        let queue = Queue { place: 1, busy: 1, cost_nanos: 100, mean_hold_nanos: Some(99) };
+        let policies: [Box<dyn CreateOrWait>; 2] = [Box::new(WaitIfCheaper), Box::new(OpenNow)];
+        let answer = |policy: &Box<dyn CreateOrWait>| {
+            (CreateOrWait::wait(policy, &queue), CreateOrWait::needs_hold_times(policy))
+        };
+        assert_eq!(policies.each_ref().map(answer), [(Some(100), true), (None, false)]);
+    }
 }

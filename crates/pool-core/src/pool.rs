@@ -238,6 +238,11 @@ impl<T: Types> Pool<T> {
         self.shell.look(|core| core.assert_served(gives_up));
     }
 
+    #[cfg(test)]
+    pub(crate) fn tamper(&self, with: impl FnOnce(&mut Inner<T>)) {
+        with(&mut self.shell.entered());
+    }
+
     /// Who waits for what, a line each.
     #[doc(hidden)]
     pub fn describe(&self) -> String {

@@ -68,3 +68,15 @@ fn a_hit_on_a_shared_resource_and_its_return_allocate_nothing() {
     assert_eq!(allocated.count_total, 0);
     assert_eq!(pool.stats().reused, 3);
 }
+
+#[test]
+fn a_drain_gives_back_the_memory_of_what_is_gone() {
+    let pool: Pool<u32, Exclusive> =
+        Pool::builder().capacity(MaxIdle(10_000)).eviction(eviction::Lru::new()).remembered_keys(0).build();
+    let kept = measure(|| {
+        let leases: Vec<_> = (0..4_096).map(|key| pool.acquire(&key, |_| Ok(Exclusive)).unwrap()).collect();
+        drop(leases);
+        assert_eq!(pool.drain(), 4_096);
+    });
+    assert!(kept.bytes_max > 100_000 && kept.bytes_current < 10_000, "{kept:?}");
+}

@@ -329,6 +329,7 @@ fn handles_are_the_same_pool_and_what_is_idle_goes_with_the_last_of_them() {
     drop(pool.acquire(&1, |_| ledger.open()).unwrap());
     let lease = other.acquire(&1, |_| ledger.open()).unwrap();
     assert!(LeaseOf::was_hit(&lease) && pool.ptr_eq(&other) && LeaseOf::pool(&lease).ptr_eq(&pool));
+    assert!(!pool.ptr_eq(&self::pool(MaxLive(2))));
     drop((pool, other));
     assert_eq!(ledger.live(), 1, "the lease keeps it");
     drop(lease);

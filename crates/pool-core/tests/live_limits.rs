@@ -104,6 +104,30 @@ fn max_live_weight_admits_on_what_the_key_took_last_else_on_what_is_typical() {
     assert_usable(&pool, &ledger, &1);
 }
 
+/// What a key that is not known is expected to weigh is halved where nothing but that kept it out of an empty pool.
+#[test]
+fn a_refusal_for_another_reason_leaves_what_is_expected_alone() {
+    let (pool, ledger) = setting(MaxLiveWeight(100));
+    put(&pool, &ledger, &[(1, 40)]);
+    let refused = |key: u32, options: &AcquireOptions| {
+        assert_eq!(by(pool.acquire_with(&key, options, no_open).unwrap_err()).0, "refused");
+    };
+    let options = AcquireOptions::new();
+    pool.set_capacity(Box::new(MaxOpens(1)));
+    refused(2, &options); // not by its weight, and something is idle
+    pool.drain();
+    pool.set_capacity(Box::new(MaxLiveWeight(30)));
+    refused(1, &options); // it is known what that takes
+    refused(2, &options.expect_weight(40)); // its caller says what it takes
+    pool.set_capacity(Box::new(MaxLiveWeight(100)));
+    let lease = pool.acquire(&2, |_| {
+        assert_eq!(pool.usage().opening_weight, 40);
+        Ok(ledger.thing())
+    });
+    drop(lease.unwrap());
+    assert_usable(&pool, &ledger, &1);
+}
+
 #[test]
 fn open_that_turns_out_heavier_than_expected_evicts_idle_ones_at_once() {
     let (pool, ledger) = setting(MaxLiveWeight(100));

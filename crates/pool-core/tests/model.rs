@@ -13,6 +13,9 @@
 //! 7. The high-water marks are the largest sums that there were.
 //! 8. The books agree with what is there (`assert_sound`).
 
+#[path = "support/watchdog.rs"]
+mod watchdog;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -482,6 +485,7 @@ proptest! {
 
     #[test]
     fn a_pool_does_what_the_naive_model_does(rules in rules(), ops in prop::collection::vec(op(), 1..80)) {
+        let _watchdog = watchdog::watchdog();
         Run::new(rules).run(&ops)?;
     }
 }

@@ -9,8 +9,9 @@ use std::time::Duration;
 use pool_core::capacity::{MaxIdle, MaxLive, MaxOpens, Unbounded};
 use pool_core::eviction::{IdleTimeout, Lru, RejectIncoming};
 use pool_core::local::{Lease, Pool};
-use pool_core::pool::LeaseOf;
-use pool_core::{AcquireError, DropReason, Health, MissReason, Names, Stats};
+use pool_core::pool::{Granted, LeaseOf};
+use pool_core::sync::{CancellationToken, CreateOrWait, OpenNow};
+use pool_core::{AcquireError, DropReason, Health, MissReason, Names, Resource, Stats};
 use support::{Ledger, Thing, Things, assert_sums, assert_usable, caught, fill, hit, no_open, panic_of};
 
 type ByImports = Pool<Names, Thing>;
@@ -121,6 +122,7 @@ fn len_is_empty_capacity_and_debug_say_what_is_there() {
     fill(&pool, &ledger, &[1, 2]);
     let lease = pool.acquire(&1, no_open).unwrap();
     assert_eq!((pool.len(), pool.is_empty()), (1, false));
+    assert_eq!(pool.usage().idle_of_key, 0, "none is in question");
     assert_eq!(
         format!("{pool:?}"),
         "Pool { capacity: Some(3), idle: 1, leased: 1, opening: 0, dropping: 0, waiting: 0, closed: false }"
@@ -131,6 +133,36 @@ fn len_is_empty_capacity_and_debug_say_what_is_there() {
     let unbounded: Things = Pool::builder().capacity(Unbounded).build();
     assert_eq!((live.bounds().entries, unbounded.bounds().entries), (Some(3), None));
     assert_usable(&pool, &ledger, &1);
+}
+
+#[test]
+fn what_is_printed_for_debugging_says_what_it_is_of() {
+    let (pool, ledger) = (Things::with_max_idle(3), Ledger::default());
+    let builder =
+        "Builder { max_opening: 18446744073709551615, max_wait: Some(30s), remembered_keys: 4096, .. }";
+    assert_eq!(format!("{:?}", Things::builder()), builder);
+    let done = pool.prewarm([1, 2], |key| if *key == 1 { ledger.open()(key) } else { Err("no") });
+    assert_eq!(format!("{done:?}"), "Prewarmed { opened: [1], skipped: [], failed: [2], lost: [] }");
+    let request = pool.request(&1);
+    assert_eq!(format!("{request:?}"), "Request { .. }");
+    assert_eq!(format!("{:?}", pollster::block_on(request).unwrap()), "Lease");
+    let granted = pollster::block_on(pool.request(&3)).unwrap();
+    assert_eq!(format!("{granted:?}"), "Place");
+    let Granted::Place(place) = granted else { unreachable!() };
+    assert_eq!(format!("{place:?}"), "Place { key: 3, .. }");
+    let token = CancellationToken::new();
+    assert_eq!(format!("{token:?}"), "CancellationToken { is_cancelled: false }");
+    let policy: Box<dyn CreateOrWait> = Box::new(OpenNow);
+    assert_eq!(format!("{policy:?}"), "CreateOrWait");
+    let shared_by_threads: pool_core::sync::Pool<u32, Plain> = pool_core::sync::Pool::new(1);
+    let prewarming = shared_by_threads.prewarm_on([], |_| Ok(Plain), 1, drop);
+    assert_eq!(format!("{prewarming:?}"), "Prewarming { .. }");
+}
+
+struct Plain;
+
+impl Resource for Plain {
+    type Error = ();
 }
 
 /// Steps of all kinds in an order that looks random, with everything counted once more beside the pool.

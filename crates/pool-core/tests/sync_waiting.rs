@@ -10,8 +10,8 @@ use std::time::Duration;
 use pool_core::capacity::{Both, MaxIdle, MaxLive, MaxLiveWeight};
 use pool_core::eviction::{IdleTimeout, Lru};
 use pool_core::pool::LeaseOf;
-use pool_core::sync::{CancellationToken, OpenNow, WaitIfCheaper};
-use pool_core::{AcquireError, Capacity, Step};
+use pool_core::sync::{CancellationToken, OpenNow, Pool, WaitIfCheaper};
+use pool_core::{AcquireError, AcquireOptions, Capacity, Health, MissReason, Resource, Step};
 use threads::{Exclusive, Ledger, Time, builder, pool, until, watchdog};
 
 fn waiting(pool: &Exclusive, number: u64) {
@@ -75,6 +75,8 @@ fn try_acquire_does_not_wait_and_says_what_the_pool_holds() {
         assert!(matches!(error, AcquireError::Exhausted { by: "MaxLive", .. }), "{error}");
         let usage = error.usage();
         assert_eq!((usage.idle, usage.leased, usage.opening, usage.waiting), (0, 1, 0, 1));
+        let who = pool.describe();
+        assert!(who.contains("waits for key 0: Room"), "{who}");
         drop(lease);
     });
 }
@@ -83,6 +85,7 @@ fn try_acquire_does_not_wait_and_says_what_the_pool_holds() {
 fn who_times_out_hands_its_turn_on() {
     let _watchdog = watchdog();
     let (time, ledger) = (Time::default(), Ledger::default());
+    time.advance(1 << 62); // A clock may have begun long ago: one who sleeps does so for what is left.
     let pool: Exclusive = builder(MaxLive(1), &time).build();
     let lease = pool.acquire(&1, |_| ledger.open()).unwrap();
     let Err(error) = pool.acquire_timeout(&1, Duration::ZERO, |_| ledger.open()) else {
@@ -137,6 +140,30 @@ fn one_token_cancels_all_who_wait_with_it_and_nobody_else() {
     });
     assert_eq!(pool.stats().waits.cancelled_waiting, 3);
     pool.assert_sound();
+}
+
+#[test]
+fn one_who_is_served_leaves_the_others_of_its_token_to_be_woken() {
+    let _watchdog = watchdog();
+    let (pool, ledger): (Exclusive, _) = (pool(MaxLiveWeight(10)), Ledger::default());
+    ledger.weigh(5);
+    let [one, two] = [1, 2].map(|key| pool.acquire(&key, |_| ledger.open()).unwrap());
+    let token = CancellationToken::new();
+    thread::scope(|scope| {
+        let heavy = scope.spawn(|| {
+            let options = AcquireOptions::new().until_cancelled(&token).expect_weight(10);
+            assert!(pool.acquire_with(&3, &options, |_| ledger.open()).is_err());
+        });
+        waiting(&pool, 1);
+        let light = scope.spawn(|| drop(pool.acquire_cancellable(&2, &token, |_| ledger.open()).unwrap()));
+        waiting(&pool, 2);
+        drop(two);
+        light.join().unwrap();
+        token.cancel();
+        heavy.join().unwrap();
+    });
+    drop(one);
+    assert_eq!((pool.stats().waits.hand_offs, pool.stats().waits.cancelled_waiting), (1, 1));
 }
 
 #[test]
@@ -237,6 +264,40 @@ fn waits_for_a_lease_where_that_is_cheaper_and_no_longer_than_an_open_costs() {
     use_it(&pool);
     let _lease = pool.acquire(&1, open).unwrap();
     assert!(!LeaseOf::was_hit(&pool.acquire(&1, open).unwrap()));
+}
+
+/// Else one could wait for one lease after the other, and longer than twice what an open costs.
+#[test]
+fn who_waited_for_a_lease_and_found_it_unfit_opens() {
+    let _watchdog = watchdog();
+    /// Its health is asked at each return and at each hit: it is bad the fourth time.
+    struct Solver(u32);
+    impl Resource for Solver {
+        type Error = ();
+        fn health(&mut self) -> Health {
+            self.0 += 1;
+            if self.0 == 4 { Health::Stale } else { Health::Reusable }
+        }
+    }
+    let time = Time::default();
+    let pool: Pool<u32, Solver> =
+        Pool::builder().capacity(MaxLive(9)).clock(time.clone()).create_or_wait(WaitIfCheaper).build();
+    let open = |_: &u32| {
+        time.advance(100);
+        Ok(Solver(0))
+    };
+    let lease = pool.acquire(&1, open).unwrap();
+    time.advance(10);
+    drop(lease);
+    let lease = pool.acquire(&1, open).unwrap();
+    let _another = pool.try_acquire(&1, open).unwrap();
+    thread::scope(|scope| {
+        let patient = scope.spawn(|| LeaseOf::was_hit(&pool.acquire(&1, open).unwrap()));
+        until(|| pool.usage().waiting == 1);
+        drop(lease);
+        assert!(!patient.join().unwrap());
+    });
+    assert_eq!((pool.stats().misses.get(MissReason::Stale), pool.stats().waits.waited), (1, 1));
 }
 
 #[test]

@@ -23,12 +23,12 @@ struct Sorted(Vec<u64>);
 
 impl Sorted {
     fn insert(&mut self, figure: u64) {
-        let place = self.0.partition_point(|&other| other < figure);
+        let (Ok(place) | Err(place)) = self.0.binary_search(&figure);
         self.0.insert(place, figure);
     }
 
     fn remove(&mut self, figure: u64) {
-        let place = self.0.partition_point(|&other| other < figure);
+        let (Ok(place) | Err(place)) = self.0.binary_search(&figure);
         self.0.remove(place);
     }
 

@@ -2,7 +2,11 @@
 //!
 //! A treap (Seidel and Aragon, "Randomized search trees", Algorithmica 1996) by arrival, in which each node knows the least
 //! and the most that is needed below it. "First fit" is Johnson's (1973), who finds the first bin with room in a tree
-//! of this kind. Its priorities come from the order of arrival by a fixed mixing function, so that nothing here is random.
+//! of this kind. Its priorities are hashes of the order of arrival, by a fixed seed, so that nothing here is random.
+
+use std::hash::BuildHasher;
+
+use foldhash::quality::FixedState;
 
 use super::queue::WaiterId;
 use crate::usage::Opened;
@@ -51,11 +55,7 @@ struct Node {
 
 impl Node {
     fn priority(&self) -> u64 {
-        // The finalizer of splitmix64.
-        let mut x = self.arrival.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^ (x >> 31)
+        FixedState::with_seed(0).hash_one(self.arrival)
     }
 }
 
@@ -232,6 +232,7 @@ mod tests {
     fn it_finds_what_a_walk_through_all_finds() {
         let mut seed = 0x2545_f491_4f6c_dd1d;
         let (mut queue, mut naive) = (FirstFit::new(), BTreeMap::new());
+        assert!(queue.is_empty());
         for _ in 0..20_000 {
             let arrival = xorshift(&mut seed, 200);
             if xorshift(&mut seed, 5) < 2 {

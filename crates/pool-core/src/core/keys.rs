@@ -220,3 +220,24 @@ impl<K> std::ops::IndexMut<KeyId> for Keys<K> {
         &mut self.records[id.index()]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_dormant_keys_are_remembered_and_the_longest_dormant_one_is_forgotten_first() {
+        let mut keys = Keys::new(2);
+        let ids: Vec<KeyId> = (0..3).map(|name| keys.insert(name, name)).collect();
+        let mut forgotten = Vec::new();
+        for &id in &ids {
+            assert!(keys.retire(id).is_none() && !keys.is_dormant(id), "it is pinned");
+            keys[id].pins = 0;
+            keys[id].opened = Some(Opened::default());
+            forgotten.extend(keys.retire(id));
+        }
+        assert_eq!(forgotten, [(ids[0], 0)]);
+        assert_eq!((keys.dormant(), keys.max_dormant(), keys.len()), (2, 2, 2));
+        assert!(!keys.knows(ids[0]) && keys.is_dormant(ids[1]) && keys.is_dormant(ids[2]));
+    }
+}

@@ -201,3 +201,63 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::capacity::{MaxIdle, MostOpening};
+    use crate::core::Who;
+    use crate::local::Pool;
+    use crate::resource::Resource;
+
+    struct Thing;
+
+    impl Resource for Thing {
+        type Error = ();
+    }
+
+    type Inner = Core<u32, Thing, Arc<()>, MostOpening<Box<dyn Capacity>>, Box<dyn Eviction<u32>>>;
+
+    /// One that is gone, but remembered, and one of which something is idle.
+    fn keys() -> [KeyId; 2] {
+        [0, 1].map(KeyId::from_index)
+    }
+
+    /// A check that finds nothing proves nothing.
+    #[test]
+    fn mistakes_in_the_books_are_found() {
+        let mistakes: [(&str, fn(&mut Inner)); 6] = [
+            ("idle", |core| core.usage.idle += 1),
+            ("left: 2", |core| core.keys[keys()[1]].idle += 1),
+            ("pinned by those who wait", |core| core.keys[keys()[1]].pins += 1),
+            ("dormant is a key", |core| {
+                core.keys.pin(keys()[0]);
+                core.keys[keys()[0]].pins = 0;
+            }),
+            ("threads do nothing", |core| core.threads.opens(Who(7))),
+            ("EvictAny", |core| core.capacity.capacity = Box::new(MaxIdle(0))),
+        ];
+        for (said, mistake) in mistakes {
+            let pool: Pool<u32, Thing> = Pool::with_max_idle(1);
+            drop(pool.acquire(&1, |_| Ok(Thing)).unwrap());
+            pool.drain();
+            drop(pool.acquire(&2, |_| Ok(Thing)).unwrap());
+            pool.assert_sound();
+            pool.assert_served(true);
+            pool.tamper(mistake);
+            let found = catch_unwind(AssertUnwindSafe(|| {
+                pool.assert_sound();
+                pool.assert_served(true);
+            }));
+            let found = found.expect_err(said);
+            let text = found.downcast_ref::<&str>().copied();
+            let found = text.or(found.downcast_ref::<String>().map(String::as_str)).unwrap_or_default();
+            assert!(found.contains(said), "{said}: {found}");
+            // Its own end would stumble over the mistake.
+            std::mem::forget(pool);
+        }
+    }
+}

@@ -21,7 +21,6 @@ pub(crate) use std::sync::atomic::AtomicBool;
 #[cfg(not(any(pool_loom, pool_shuttle)))]
 pub(super) use std::sync::{Condvar, Mutex};
 
-use std::fmt;
 use std::ops::{Deref, DerefMut};
 #[cfg(any(pool_loom, pool_shuttle))]
 use std::sync::PoisonError;
@@ -60,12 +59,6 @@ impl<T> Guard<T> for Lock<T> {
     #[inline]
     fn is_entered(&self) -> bool {
         self.holder.is_me()
-    }
-}
-
-impl<T> fmt::Debug for Lock<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lock").finish_non_exhaustive()
     }
 }
 
@@ -146,33 +139,9 @@ mod holder {
     }
 }
 
-/// Models don't call the pool from inside itself.
 #[cfg(any(pool_loom, pool_shuttle))]
-mod holder {
-    #[cfg(pool_loom)]
-    use loom::thread::current;
-    #[cfg(pool_shuttle)]
-    use shuttle::thread::current;
-
-    /// This thread, as a number that is its own.
-    pub(crate) fn me() -> usize {
-        use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
-        BuildHasherDefault::<DefaultHasher>::default().hash_one(current().id()) as usize | 1
-    }
-
-    #[derive(Default)]
-    pub(super) struct Holder(());
-
-    impl Holder {
-        pub(super) fn is_me(&self) -> bool {
-            false
-        }
-
-        pub(super) fn set(&self) {}
-
-        pub(super) fn clear(&self) {}
-    }
-}
+#[path = "holder_in_models.rs"]
+mod holder;
 
 use holder::Holder;
 pub(super) use holder::me;

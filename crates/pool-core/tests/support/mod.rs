@@ -3,6 +3,7 @@
 
 pub(crate) mod faulty;
 pub(crate) mod keys;
+mod watchdog;
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -15,6 +16,7 @@ use std::sync::Once;
 use pool_core::local::{Lease, Pool};
 use pool_core::pool::LeaseOf;
 use pool_core::{Capacity, DropReason, Eviction, Health, Own, Query, Resource, Stats};
+use watchdog::{Watchdog, watchdog};
 
 /// Something to do when the thing of that name is asked or called.
 pub(crate) type Act = Rc<dyn Fn(&'static str)>;
@@ -22,9 +24,21 @@ pub(crate) type Act = Rc<dyn Fn(&'static str)>;
 /// A pool as most tests want it.
 pub(crate) type Things = Pool<u32, Thing>;
 
-/// All things that one test opened: what was dropped, in which order.
-#[derive(Clone, Default)]
+thread_local! {
+    static WATCHDOG: Cell<Option<Watchdog>> = const { Cell::new(None) };
+}
+
+/// All things that one test opened: what was dropped, in which order. Made, it sets a watchdog: until the thread makes another, or ends.
+#[derive(Clone)]
 pub(crate) struct Ledger(Rc<Books>);
+
+impl Default for Ledger {
+    #[track_caller]
+    fn default() -> Self {
+        WATCHDOG.set(Some(watchdog()));
+        Self(Rc::default())
+    }
+}
 
 #[derive(Default)]
 struct Books {

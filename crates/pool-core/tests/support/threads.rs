@@ -2,13 +2,16 @@
 //! moved by hand, and a way to wait for another thread without a clock.
 #![allow(dead_code, reason = "each test target uses a part of it")]
 
+mod watchdog;
+
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, mpsc};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
 use pool_core::sync::{Builder, Pool};
 use pool_core::{Capacity, Clock, Health, Resource};
+#[allow(unused_imports, reason = "not each test target runs threads")]
+pub(crate) use watchdog::{watchdog, watchdog_that_says};
 
 pub(crate) type Error = &'static str;
 pub(crate) type Exclusive = Pool<u32, Thing<false>>;
@@ -29,29 +32,6 @@ pub(crate) fn builder<const SHARED: bool>(
 
 pub(crate) fn pool<const SHARED: bool>(capacity: impl Capacity + Send + 'static) -> Pool<u32, Thing<SHARED>> {
     builder(capacity, &Time::default()).build()
-}
-
-/// Ends the process if it is not dropped within half a minute: a test that hangs fails.
-#[must_use]
-pub(crate) struct Watchdog(Option<mpsc::Sender<()>>);
-
-#[track_caller]
-pub(crate) fn watchdog() -> Watchdog {
-    watchdog_that_says(String::new)
-}
-
-/// The same, and prints what `says` says then.
-#[track_caller]
-pub(crate) fn watchdog_that_says(says: impl FnOnce() -> String + Send + 'static) -> Watchdog {
-    let (alive, gone) = mpsc::channel();
-    let test = std::panic::Location::caller();
-    std::thread::spawn(move || {
-        if gone.recv_timeout(Duration::from_secs(30)) == Err(mpsc::RecvTimeoutError::Timeout) {
-            eprintln!("{test}: nothing has moved for 30 s. {}", says());
-            std::process::exit(101);
-        }
-    });
-    Watchdog(Some(alive))
 }
 
 /// Returns when `there` is: other threads run meanwhile.
