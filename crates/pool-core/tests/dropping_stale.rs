@@ -1,5 +1,8 @@
 //! Risk: dropping what has become stale takes what has not, runs destructors under the lock, or is upset by a panic.
 
+#[path = "support/watchdog.rs"]
+mod watchdog;
+
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -9,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use pool_core::capacity::{Both, MaxIdle, MaxLive};
 use pool_core::pool::LeaseOf;
 use pool_core::{DropReason, MissReason, Resource, local, sync};
+use watchdog::watchdog;
 
 struct Solver {
     epoch: u32,
@@ -33,6 +37,7 @@ fn solver(epoch: u32) -> Result<Solver, ()> {
 
 #[test]
 fn only_what_is_idle_and_stale_goes_and_is_counted_so() {
+    let _watchdog = watchdog();
     let pool: local::Pool<u32, Solver> = local::Pool::with_max_idle(8);
     let held = pool.acquire(&0, |_| solver(1)).unwrap();
     for key in 1..5 {
@@ -56,6 +61,7 @@ fn only_what_is_idle_and_stale_goes_and_is_counted_so() {
 
 #[test]
 fn destructors_may_use_the_pool() {
+    let _watchdog = watchdog();
     let pool: Arc<sync::Pool<u32, Solver>> = Arc::new(sync::Pool::with_max_idle(8));
     let seen = Arc::new(Mutex::new(Vec::new()));
     for key in 0..3 {
@@ -73,6 +79,7 @@ fn destructors_may_use_the_pool() {
 
 #[test]
 fn panic_of_the_question_loses_nothing() {
+    let _watchdog = watchdog();
     let pool: Rc<local::Pool<u32, Solver>> = Rc::new(local::Pool::with_max_idle(8));
     for key in 0..4 {
         drop(pool.acquire(&key, |_| solver(key)).unwrap());
@@ -96,6 +103,7 @@ fn panic_of_the_question_loses_nothing() {
 
 #[test]
 fn room_that_it_makes_goes_to_who_waits() {
+    let _watchdog = watchdog();
     let pool: sync::Pool<u32, Solver> = sync::Pool::builder().capacity(Both(MaxLive(1), MaxIdle(1))).build();
     let opened = AtomicU32::new(0);
     let open = |_: &u32| {

@@ -2,6 +2,9 @@
 //!
 //! The resources here are exclusive by their type (`SHAREABLE` is false), which is what makes the way short.
 
+#[path = "support/watchdog.rs"]
+mod watchdog;
+
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -16,6 +19,7 @@ use pool_core::{
     DropReason, EntryId, Eviction, Health, Id, KeyId, MissReason, Now, Opened, Removal, Resource, Returned,
     Victim, local, sync,
 };
+use watchdog::watchdog;
 
 /// Exclusive, by its type as well.
 struct Thing {
@@ -101,6 +105,7 @@ impl<K: ?Sized, E: Eviction<K>> Eviction<K> for Once<E> {
 
 #[test]
 fn exclusive_resource_whose_open_its_policy_missed_goes_with_its_lease() {
+    let _watchdog = watchdog();
     let (made, trips) = (Made::new(), Rc::new(Cell::new(true)));
     let pool: local::Pool<u32, Thing> =
         local::Pool::builder().eviction(Once(Lru::new(), "on_open", trips)).build();
@@ -111,6 +116,7 @@ fn exclusive_resource_whose_open_its_policy_missed_goes_with_its_lease() {
 
 #[test]
 fn unfit_resource_is_asked_once_at_a_hit() {
+    let _watchdog = watchdog();
     let made = Made::new();
     let pool: local::Pool<u32, Thing> = local::Pool::with_max_idle(2);
     drop(pool.acquire(&1, made.open()).unwrap());
@@ -122,6 +128,7 @@ fn unfit_resource_is_asked_once_at_a_hit() {
 
 #[test]
 fn sync_unfit_resource_is_asked_once_and_is_why_the_next_is_opened() {
+    let _watchdog = watchdog();
     let made = Made::new();
     let pool: sync::Pool<u32, Thing> = sync::Pool::with_max_idle(2);
     let _busy = pool.acquire(&1, made.open()).unwrap();
@@ -135,6 +142,7 @@ fn sync_unfit_resource_is_asked_once_and_is_why_the_next_is_opened() {
 
 #[test]
 fn of_a_key_that_is_named_the_one_that_is_idle_for_longest_goes() {
+    let _watchdog = watchdog();
     let made = Made::new();
     let pool: local::Pool<u32, Thing> = local::Pool::with_max_idle(2);
     let (a, b) = (pool.acquire(&1, made.open()).unwrap(), pool.acquire(&1, made.open()).unwrap());
@@ -159,6 +167,7 @@ impl Eviction<u32> for Invents {
 
 #[test]
 fn key_that_is_not_known_is_no_victim() {
+    let _watchdog = watchdog();
     let made = Made::new();
     let pool: local::Pool<u32, Thing> = local::Pool::builder().capacity(MaxIdle(1)).eviction(Invents).build();
     for key in 0..3 {
@@ -170,6 +179,7 @@ fn key_that_is_not_known_is_no_victim() {
 
 #[test]
 fn exclusive_hit_counts_what_it_saved() {
+    let _watchdog = watchdog();
     let (made, time) = (Made::new(), Rc::new(Cell::new(0)));
     let now = Rc::clone(&time);
     let pool: local::Pool<u32, Thing> = local::Pool::builder().clock(move || now.get()).build();
@@ -187,6 +197,7 @@ fn exclusive_hit_counts_what_it_saved() {
 
 #[test]
 fn sync_lease_made_and_dropped_while_unwinding_comes_back() {
+    let _watchdog = watchdog();
     struct InDrop<'a>(&'a sync::Pool<u32, Thing>, &'a Made);
     impl Drop for InDrop<'_> {
         fn drop(&mut self) {
@@ -225,6 +236,7 @@ macro_rules! postponed {
     ($name:ident, $pool:ident) => {
         #[test]
         fn $name() {
+            let _watchdog = watchdog();
             let made = Made::new();
             let pool: &'static $pool::Pool<Drops, Thing> = Box::leak(Box::new($pool::Pool::with_max_idle(4)));
             let other = pool.acquire(&Drops(2), made.open()).unwrap();
@@ -248,6 +260,7 @@ macro_rules! postponed_in_time {
     ($name:ident, $pool:ident) => {
         #[test]
         fn $name() {
+            let _watchdog = watchdog();
             let made = Made::new();
             let late = 1 << 40;
             let builder = $pool::Pool::builder().capacity(MaxIdle(4)).clock(move || late);
@@ -276,6 +289,7 @@ impl std::hash::Hash for Same {
 
 #[test]
 fn exclusive_resources_of_keys_with_one_hash_are_told_apart() {
+    let _watchdog = watchdog();
     let made = Made::new();
     let pool: local::Pool<Same, Thing> = local::Pool::with_max_idle(8);
     for _ in 0..2 {
@@ -300,6 +314,7 @@ impl Eviction<u32> for Ticks {
 }
 #[test]
 fn each_look_for_a_warm_resource_is_a_tick() {
+    let _watchdog = watchdog();
     let (made, ticks) = (Made::new(), Rc::<RefCell<Vec<u64>>>::default());
     let pool: local::Pool<u32, Thing> = local::Pool::builder().eviction(Ticks(ticks.clone())).build();
     for _ in 0..4 {
@@ -312,6 +327,7 @@ macro_rules! open_dropped {
     ($name:ident, $pool:ident) => {
         #[test]
         fn $name() {
+            let _watchdog = watchdog();
             struct Trips;
             impl Drop for Trips {
                 fn drop(&mut self) {
@@ -352,6 +368,7 @@ impl sync::CreateOrWait for Hears {
 /// So that a hit needs no clock.
 #[test]
 fn holds_are_counted_of_leases_that_began_with_an_open() {
+    let _watchdog = watchdog();
     let (made, time, heard) = (Made::new(), Arc::new(AtomicU64::new(1000)), Arc::<Mutex<Vec<_>>>::default());
     let now = Arc::clone(&time);
     let pool: sync::Pool<u32, Thing> = sync::Pool::builder()

@@ -11,7 +11,7 @@ use pool_core::capacity::MaxLive;
 use pool_core::metrics::Metrics;
 use pool_core::sync::Pool;
 use pool_core::{Event, Resource};
-use threads::Time;
+use threads::{Time, watchdog};
 
 struct Solver;
 
@@ -25,6 +25,7 @@ impl Resource for Solver {
 
 #[test]
 fn numbers_that_are_published_are_those_of_the_pool() {
+    let _watchdog = watchdog();
     let (recorder, time, metrics) = (DebuggingRecorder::new(), Time::default(), Metrics::named("solvers"));
     let snapshotter = recorder.snapshotter();
     metrics::with_local_recorder(&recorder, || {
@@ -71,6 +72,7 @@ fn numbers_that_are_published_are_those_of_the_pool() {
 
 #[test]
 fn stats_and_events_are_told_to_machines_by_stable_names() {
+    let _watchdog = watchdog();
     let heard = Arc::<Mutex<Vec<String>>>::default();
     let hears = Arc::clone(&heard);
     let pool: Pool<&'static str, Solver> = Pool::builder()

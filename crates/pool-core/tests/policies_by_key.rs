@@ -1,5 +1,8 @@
 //! Risk: a policy that ranks keys loses sight of one: after a hook that it missed, or when a key is worth less than before.
 
+#[path = "support/watchdog.rs"]
+mod watchdog;
+
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -8,6 +11,7 @@ use pool_core::capacity::MaxIdle;
 use pool_core::eviction::{Gdsf, Lfu, NAMES, TinyLfu, Worth, named};
 use pool_core::local::Pool;
 use pool_core::{EntryId, Eviction, Id, KeyId, Now, Opened, Removal, Resource, Returned, Victim};
+use watchdog::watchdog;
 
 struct Thing;
 
@@ -62,6 +66,7 @@ fn hits_after_an_eviction(name: &str, missed: bool) -> u64 {
 
 #[test]
 fn one_removal_that_was_missed_does_not_make_a_policy_reject_for_ever() {
+    let _watchdog = watchdog();
     // RejectIncoming does so anyway, and calls itself so.
     for name in NAMES.iter().filter(|name| **name != "RejectIncoming") {
         let (heard, missed) = (hits_after_an_eviction(name, false), hits_after_an_eviction(name, true));
@@ -81,6 +86,7 @@ fn returned(weight: u64, idle: u64) -> Returned {
 
 #[test]
 fn tiny_lfu_counts_the_requests_of_a_key_that_is_named() {
+    let _watchdog = watchdog();
     let mut policy = TinyLfu::new(Gdsf::new());
     let policy: &mut dyn Eviction<u32> = &mut policy;
     let now = Now::default();
@@ -113,15 +119,18 @@ fn names_what_has_grown(policy: &mut dyn Eviction<u32>) {
 }
 #[test]
 fn gdsf_sees_what_has_grown() {
+    let _watchdog = watchdog();
     names_what_has_grown(&mut Gdsf::new());
 }
 #[test]
 fn worth_sees_what_has_grown() {
+    let _watchdog = watchdog();
     names_what_has_grown(&mut Worth::new().per_byte().half_life(1e6));
 }
 
 #[test]
 fn key_id_that_is_used_again_has_no_worth_of_before() {
+    let _watchdog = watchdog();
     let mut policy = Lfu::new();
     let policy: &mut dyn Eviction<u32> = &mut policy;
     let now = Now::default();
@@ -148,6 +157,7 @@ fn key_id_that_is_used_again_has_no_worth_of_before() {
 
 #[test]
 fn idle_key_that_lost_worth_to_a_newer_one_goes_before_what_was_worth_less() {
+    let _watchdog = watchdog();
     let names = |key: &u32, each: &mut dyn FnMut(&str)| {
         ["x y", "a b", "a b c"][*key as usize].split_whitespace().for_each(each);
     };
@@ -166,6 +176,7 @@ fn idle_key_that_lost_worth_to_a_newer_one_goes_before_what_was_worth_less() {
 
 #[test]
 fn key_that_worth_never_heard_of_is_worth_nothing() {
+    let _watchdog = watchdog();
     let mut policy = Worth::new();
     let policy: &mut dyn Eviction<u32> = &mut policy;
     policy.on_release(id(0), id(5), &returned(1, 1), Now::default());

@@ -1,5 +1,8 @@
 //! Risk: a policy is not told what it decides by: the capacity, why an entry is gone, that memory may be given back.
 
+#[path = "support/watchdog.rs"]
+mod watchdog;
+
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -14,6 +17,7 @@ use pool_core::pool::LeaseOf;
 use pool_core::{
     Bounds, Capacity, EntryId, Eviction, Health, KeyId, Now, Removal, Resource, Returned, Victim,
 };
+use watchdog::watchdog;
 
 /// What a policy was told.
 #[derive(Default)]
@@ -70,6 +74,7 @@ impl Resource for Thing {
 
 #[test]
 fn why_an_entry_is_gone_is_told_for_each_way_to_go() {
+    let _watchdog = watchdog();
     let (told, rejects, time) = (Rc::new(Told::default()), Rc::new(Cell::new(false)), Rc::new(Cell::new(0)));
     let health = Rc::new(Cell::new(Health::Reusable));
     let inner = Listens { inner: Lru::new(), told: Rc::clone(&told), rejects: Rc::clone(&rejects) };
@@ -126,6 +131,7 @@ fn why_an_entry_is_gone_is_told_for_each_way_to_go() {
 
 #[test]
 fn a_key_is_told_again_when_it_has_an_entry_again_and_only_then() {
+    let _watchdog = watchdog();
     let told = Rc::new(Told::default());
     let inner = Listens { inner: Lru::new(), told: Rc::clone(&told), rejects: Rc::default() };
     let hour = Duration::from_secs(3600);
@@ -148,6 +154,7 @@ fn a_key_is_told_again_when_it_has_an_entry_again_and_only_then() {
 
 #[test]
 fn capacity_is_told_once_when_the_pool_is_built_through_every_filter() {
+    let _watchdog = watchdog();
     let told = Rc::new(Told::default());
     let inner = Listens { inner: Lru::new(), told: Rc::clone(&told), rejects: Rc::default() };
     let hour = Duration::from_secs(3600);
@@ -161,6 +168,7 @@ fn capacity_is_told_once_when_the_pool_is_built_through_every_filter() {
 
 #[test]
 fn each_capacity_policy_says_what_it_bounds() {
+    let _watchdog = watchdog();
     let of = |capacity: &dyn Capacity| {
         let bounds = capacity.bounds();
         (bounds.entries, bounds.bytes)
@@ -212,6 +220,7 @@ impl<K: ?Sized> Eviction<K> for Trips {
 
 #[test]
 fn a_policy_that_panics_when_it_is_told_again_or_asked_for_memory_leaves_the_pool_whole() {
+    let _watchdog = watchdog();
     for hook in ["on_reopen", "shrink_to_fit"] {
         let pool: Pool<u32, Thing> =
             Pool::builder().capacity(MaxIdle(2)).eviction(Trips(Lru::new(), hook)).build();

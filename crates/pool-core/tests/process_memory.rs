@@ -1,5 +1,8 @@
 //! The limit on the process's memory: measured once an open, never on a hit, and never guessed.
 
+#[path = "support/watchdog.rs"]
+mod watchdog;
+
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -9,6 +12,7 @@ use pool_core::eviction::Lru;
 use pool_core::local::Pool;
 use pool_core::pool::LeaseOf;
 use pool_core::{AcquireError, Capacity, ProcessMemoryError, Resource, Usage, Verdict};
+use watchdog::watchdog;
 
 /// A process whose memory is what the resources in it weigh, and what a test sets.
 #[derive(Default)]
@@ -57,6 +61,7 @@ fn open(process: &Rc<Process>, weight: u64) -> impl Fn(&u32) -> Opened {
 
 #[test]
 fn a_hit_measures_nothing_and_a_miss_measures_once() {
+    let _watchdog = watchdog();
     let process = Rc::<Process>::default();
     let pool = pool(&process, ProcessMemory::evict_above(100));
     for key in [1, 2, 3] {
@@ -72,6 +77,7 @@ fn a_hit_measures_nothing_and_a_miss_measures_once() {
 
 #[test]
 fn a_pool_without_the_limit_never_measures() {
+    let _watchdog = watchdog();
     let process = Rc::<Process>::default();
     let pool = pool(&process, MaxIdle(1));
     drop(pool.acquire(&1, open(&process, 10)).unwrap());
@@ -80,6 +86,7 @@ fn a_pool_without_the_limit_never_measures() {
 
 #[test]
 fn evict_above_drops_as_many_as_it_must_before_the_open_and_no_more() {
+    let _watchdog = watchdog();
     let process = Rc::<Process>::default();
     process.bytes.set(1000);
     let pool = pool(&process, ProcessMemory::evict_above(1045));
@@ -100,6 +107,7 @@ fn evict_above_drops_as_many_as_it_must_before_the_open_and_no_more() {
 
 #[test]
 fn nothing_is_evicted_if_all_of_it_would_not_help() {
+    let _watchdog = watchdog();
     let process = Rc::<Process>::default();
     let pool = pool(&process, ProcessMemory::evict_above(100));
     drop(pool.acquire(&1, open(&process, 10)).unwrap());
@@ -120,6 +128,7 @@ fn nothing_is_evicted_if_all_of_it_would_not_help() {
 
 #[test]
 fn refuse_above_keeps_what_is_warm() {
+    let _watchdog = watchdog();
     let process = Rc::<Process>::default();
     let pool = pool(&process, ProcessMemory::refuse_above(25));
     for key in [1, 2] {
@@ -136,6 +145,7 @@ fn refuse_above_keeps_what_is_warm() {
 
 #[test]
 fn opens_that_run_are_expected_to_grow() {
+    let _watchdog = watchdog();
     let process = Rc::<Process>::default();
     let pool = pool(&process, ProcessMemory::refuse_above(25));
     drop(pool.acquire(&1, open(&process, 10)).unwrap());
@@ -150,6 +160,7 @@ fn opens_that_run_are_expected_to_grow() {
 
 #[test]
 fn memory_that_is_not_known_opens_nothing_evicts_nothing_and_says_what_to_do() {
+    let _watchdog = watchdog();
     let known = Rc::new(Cell::new(true));
     let process = Rc::<Process>::default();
     let reader = Rc::clone(&known);
@@ -175,6 +186,7 @@ fn memory_that_is_not_known_opens_nothing_evicts_nothing_and_says_what_to_do() {
 
 #[test]
 fn a_reader_may_use_the_pool_and_its_panic_leaves_it_whole() {
+    let _watchdog = watchdog();
     let act = Rc::new(Cell::new(0));
     let slot: Rc<std::cell::OnceCell<Rc<Pool<u32, Heavy>>>> = Rc::default();
     let (reader_act, reader_slot) = (Rc::clone(&act), Rc::clone(&slot));
@@ -208,6 +220,7 @@ fn a_reader_may_use_the_pool_and_its_panic_leaves_it_whole() {
 
 #[test]
 fn a_policy_around_it_passes_the_wish_on_or_is_told_what_is_missing() {
+    let _watchdog = watchdog();
     let both = Both(MaxIdle(8), ProcessMemory::refuse_above(1));
     assert!(both.needs_process_memory() && Box::new(both).needs_process_memory());
     let verdict = both.admit(&Usage::default(), &pool_core::Opened::default());

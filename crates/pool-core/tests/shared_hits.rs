@@ -1,5 +1,8 @@
 //! Risk: when user code panics around a shared resource, its handle is dropped inside the pool's borrow, or not at all.
 
+#[path = "support/watchdog.rs"]
+mod watchdog;
+
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -8,6 +11,7 @@ use pool_core::eviction::Lru;
 use pool_core::local::Pool;
 use pool_core::pool::LeaseOf;
 use pool_core::{EntryId, Eviction, KeyId, Now, Removal, Resource, Returned, Victim};
+use watchdog::watchdog;
 
 thread_local! {
     static CLONE_PANICS: Cell<bool> = const { Cell::new(false) };
@@ -74,6 +78,7 @@ fn message(result: std::thread::Result<()>) -> &'static str {
 
 #[test]
 fn key_that_no_lease_came_of_is_dropped_outside_the_borrow() {
+    let _watchdog = watchdog();
     let pool: &'static Pool<Key, Handle> = Box::leak(Box::new(Pool::builder().shared().build()));
     drop(pool.acquire(&Key(1), |_| Ok(Handle(Rc::new(())))).unwrap());
     let seen = Rc::new(Cell::new(None));
@@ -89,6 +94,7 @@ fn key_that_no_lease_came_of_is_dropped_outside_the_borrow() {
 
 #[test]
 fn key_that_panics_when_cloned_keeps_no_resource_from_others() {
+    let _watchdog = watchdog();
     let pool: Pool<Key, Handle> = Pool::builder().shared().build();
     let all = Rc::new(());
     drop(pool.acquire(&Key(1), |_| Ok(Handle(Rc::clone(&all)))).unwrap());
@@ -102,6 +108,7 @@ fn key_that_panics_when_cloned_keeps_no_resource_from_others() {
 
 #[test]
 fn key_that_panics_when_dropped_keeps_no_handle_and_no_place() {
+    let _watchdog = watchdog();
     let trips = Rc::new(Cell::new(false));
     let pool = Pool::builder().eviction(Trips(Lru::new(), Rc::clone(&trips))).shared().build();
     let all = Rc::new(());

@@ -1,5 +1,8 @@
 //! Risk: the pool for many threads decides otherwise than the pool for one, which the naive model of `tests/model.rs` vouches for.
 
+#[path = "support/watchdog.rs"]
+mod watchdog;
+
 use std::cell::Cell;
 
 use pool_core::capacity::{Both, MaxIdleWeight, MaxLive};
@@ -7,6 +10,7 @@ use pool_core::eviction::Worth;
 use pool_core::pool::LeaseOf;
 use pool_core::{AcquireError, Clock, Health, Resource, Stats, Usage, Waits, local, sync};
 use proptest::prelude::*;
+use watchdog::watchdog;
 
 /// Each look is a nanosecond later, in both pools alike.
 #[derive(Default)]
@@ -122,6 +126,7 @@ proptest! {
 
     #[test]
     fn one_thread_sees_no_difference(ops in prop::collection::vec(op(), 1..80)) {
+        let _watchdog = watchdog();
         let (one, many) = (run!(local, acquire, false, &ops), run!(sync, try_acquire, false, &ops));
         for (step, (one, many)) in one.iter().zip(&many).enumerate() {
             prop_assert_eq!(one, many, "exclusive, step {}", step);

@@ -203,6 +203,10 @@ where
 }
 
 #[cfg(test)]
+#[path = "../../tests/support/watchdog.rs"]
+mod watchdog;
+
+#[cfg(test)]
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::Arc;
@@ -229,6 +233,7 @@ mod tests {
     /// A check that finds nothing proves nothing.
     #[test]
     fn mistakes_in_the_books_are_found() {
+        let _watchdog = super::watchdog::watchdog();
         let mistakes: [(&str, fn(&mut Inner)); 6] = [
             ("idle", |core| core.usage.idle += 1),
             ("left: 2", |core| core.keys[keys()[1]].idle += 1),
