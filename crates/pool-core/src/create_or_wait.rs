@@ -100,9 +100,9 @@ mod tests {
     fn a_box_answers_as_what_is_in_it() {
         let queue = Queue { place: 1, busy: 1, cost_nanos: 100, mean_hold_nanos: Some(99) };
         let policies: [Box<dyn CreateOrWait>; 2] = [Box::new(WaitIfCheaper), Box::new(OpenNow)];
-        let answer = |policy: &Box<dyn CreateOrWait>| {
-            (CreateOrWait::wait(policy, &queue), CreateOrWait::needs_hold_times(policy))
-        };
-        assert_eq!(policies.each_ref().map(answer), [(Some(100), true), (None, false)]);
+        fn answer(policy: &impl CreateOrWait, queue: &Queue) -> (Option<u64>, bool) {
+            (policy.wait(queue), policy.needs_hold_times())
+        }
+        assert_eq!(policies.map(|policy| answer(&policy, &queue)), [(Some(100), true), (None, false)]);
     }
 }

@@ -234,7 +234,8 @@ mod tests {
     #[test]
     fn mistakes_in_the_books_are_found() {
         let _watchdog = super::watchdog::watchdog();
-        let mistakes: [(&str, fn(&mut Inner)); 6] = [
+        type Mistake = (&'static str, fn(&mut Inner));
+        let mistakes: [Mistake; 6] = [
             ("idle", |core| core.usage.idle += 1),
             ("left: 2", |core| core.keys[keys()[1]].idle += 1),
             ("pinned by those who wait", |core| core.keys[keys()[1]].pins += 1),
