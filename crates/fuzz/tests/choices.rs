@@ -116,7 +116,7 @@ fn used(policy: &Policy, now: Circumstances) {
     use leanpool::pool_core::{Hooks, Names};
 
     let pool: Pool<Names, u32, Hooks<u32, std::io::Error>> =
-        Pool::with_hooks(Hooks::new()).capacity(MaxIdle(3)).eviction(policy.make(now)).build();
+        Pool::hooks_builder(Hooks::new()).capacity(MaxIdle(3)).eviction(policy.make(now)).build();
     let mut random = 7_u64;
     for _ in 0..60 {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);

@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             _ => Health::Broken, // closed, or something is left to read
         }
     };
-    let pool: Streams = Pool::with_hooks(Hooks::new().health(is_open)).build();
+    let pool: Streams = Pool::hooks_builder(Hooks::new().health(is_open)).build();
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     let server = std::thread::spawn(move || -> std::io::Result<()> {

@@ -54,13 +54,14 @@ pub trait Capacity {
     /// out heavier than expected.
     fn keep(&self, usage: &Usage, weight: u64) -> Verdict;
 
-    /// The most that can be idle, where this policy bounds it. Asked when the pool is built; the eviction policy is
+    /// The most that can be idle, where this policy bounds it. Asked when the pool is built, and after
+    /// [`set_capacity`](crate::pool::Pool::set_capacity); the eviction policy is
     /// [told](crate::Eviction::on_capacity).
     fn bounds(&self) -> Bounds {
         Bounds::default()
     }
 
-    /// Whether [`Usage::process_bytes`] is wanted in [`admit`](Capacity::admit). Asked once, when the pool is built; if
+    /// Whether [`Usage::process_bytes`] is wanted in [`admit`](Capacity::admit). Asked when the pool is built, and after `set_capacity`; if
     /// so, the pool measures on each miss, never on a hit. Pass it on in a policy around another.
     fn needs_process_memory(&self) -> bool {
         false

@@ -13,7 +13,7 @@ use crate::usage::Usage;
 /// Each is one line: what happened, for which key, under which limit, what the pool held, and what to do. What caused it is
 /// [`source`](std::error::Error::source) alone. After any of them the pool is as it was, but that idle resources stay dropped which made room for an
 /// open that then failed, or for one that was exhausted after all because the eviction policy gave up some and then no more.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AcquireError<E> {
     /// The open itself failed. The next acquire of that key tries again.
@@ -105,6 +105,22 @@ pub enum AcquireError<E> {
         /// For what, and what the pool held.
         at: Box<Situation>,
     },
+}
+
+/// Whatever an open fails with: its error is shared.
+impl<E> Clone for AcquireError<E> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Open { error, at } => Self::Open { error: Arc::clone(error), at: at.clone() },
+            Self::Exhausted { by, at } => Self::Exhausted { by, at: at.clone() },
+            Self::Refused { by, at } => Self::Refused { by, at: at.clone() },
+            Self::TimedOut { step, at } => Self::TimedOut { step: *step, at: at.clone() },
+            Self::Cancelled { step, at } => Self::Cancelled { step: *step, at: at.clone() },
+            Self::Closed { at } => Self::Closed { at: at.clone() },
+            Self::Deadlock { at } => Self::Deadlock { at: at.clone() },
+            Self::Memory { error, at } => Self::Memory { error: error.clone(), at: at.clone() },
+        }
+    }
 }
 
 /// For what an acquire failed, and what the pool held. Boxed, so that a [`Result`] of a lease stays small.

@@ -81,7 +81,7 @@ where
 
 impl<K: Clone + fmt::Debug, R, X> Pool<K, R, Hooks<R, X>> {
     /// A [`builder`](Pool::builder) for resources whose type is another's: `hooks` answer for them.
-    pub fn with_hooks(hooks: Hooks<R, X>) -> Builder<K, R, Hooks<R, X>> {
+    pub fn hooks_builder(hooks: Hooks<R, X>) -> Builder<K, R, Hooks<R, X>> {
         builder(hooks, Recall::new())
     }
 }

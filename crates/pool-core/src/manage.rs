@@ -81,7 +81,7 @@ type Tells<R> = Option<Box<dyn Fn(&R) -> u64 + Send + Sync>>;
 ///     Ok(None) => Health::Reusable,
 ///     _ => Health::Broken,
 /// });
-/// let pool: Pool<String, TcpStream, Hooks<TcpStream, std::io::Error>> = Pool::with_hooks(hooks).build();
+/// let pool: Pool<String, TcpStream, Hooks<TcpStream, std::io::Error>> = Pool::hooks_builder(hooks).build();
 /// let listener = TcpListener::bind("127.0.0.1:0")?;
 /// let stream = pool.acquire(&listener.local_addr()?.to_string(), |address| TcpStream::connect(address))?;
 /// # drop(stream);

@@ -4,6 +4,8 @@ use crate::reason::{DropReason, MissReason};
 use crate::usage::Opened;
 
 /// Something that happened in a pool. Hits and returns are not events: they are counted in [`Stats`](crate::Stats).
+///
+/// `Copy`, whatever the key is: for two who observe, `move |event: Event<'_, K>| { metrics.observe(event); log(event) }`.
 #[derive(Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(tag = "event", rename_all = "snake_case"))]
 #[non_exhaustive]
@@ -37,6 +39,14 @@ pub enum Event<'a, K> {
         reason: DropReason,
     },
 }
+
+impl<K> Clone for Event<'_, K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K> Copy for Event<'_, K> {}
 
 /// Hears of [`Event`]s; any `Fn(Event<'_, K>)` does. Called on the thread where they happen, outside the pool's borrow or lock, when the pool is
 /// consistent: it may use the pool. A panic goes on to the caller of the pool once everything else is done.

@@ -15,7 +15,7 @@ use crate::reason::DropReason;
 #[diagnostic::on_unimplemented(
     message = "a pool does not know how to manage resources of type `{Self}`",
     note = "if the type is yours, write `impl pool_core::Resource for {Self} {{ type Error = …; }}`",
-    note = "if it is another's, name what its open fails with: `Pool<K, {Self}, pool_core::Hooks<{Self}, TheError>>`, made by `Pool::with_hooks`"
+    note = "if it is another's, name what its open fails with: `Pool<K, {Self}, pool_core::Hooks<{Self}, TheError>>`, made by `Pool::hooks_builder`"
 )]
 pub trait Resource: Sized {
     /// Why an open failed. One fixed type, so that a failure can be handed to all who waited for that open. With an

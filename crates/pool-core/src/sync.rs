@@ -1,11 +1,12 @@
 //! The pool for many threads: the sequential core behind one lock, and those who wait for it.
 //!
-//! Resources must be `Send`. All user code runs outside the lock, but policies, key equality, and the `Clone` of a shared resource and
+//! A pool is `Send` and `Sync` where keys and resources are `Send` and the error of an open is `Send + Sync`. All user code runs outside the lock, but policies, key equality, and the `Clone` of a shared resource and
 //! its key; what leaves the pool is dropped outside as well. See [`Pool`] for what it can do.
 //!
 //! # Who is served when
-//! An acquire that finds nothing warm and no room to open waits, as long as its [`AcquireOptions`] allow;
-//! [`acquire`](Pool::acquire) as long as it takes.
+//! An acquire that finds nothing warm and no room to open waits: as long as its [`AcquireOptions`] allow, else as
+//! [`Builder::max_wait`] says (30 seconds). [`acquire_async`](Pool::acquire_async) and [`request`](Pool::request) have no timer, and wait
+//! for as long as it takes.
 //!
 //! 1. What becomes free is given by name to the first of those who wait and can take it: first come, first served. It may be a
 //!    resource of its key, or room to open one; room is made by eviction where that helps.
@@ -123,7 +124,7 @@ where
 
 impl<K: Clone + fmt::Debug, R, X> Pool<K, R, Hooks<R, X>> {
     /// A [`builder`](Pool::builder) for resources whose type is another's: `hooks` answer for them.
-    pub fn with_hooks(hooks: Hooks<R, X>) -> Builder<K, R, Hooks<R, X>> {
+    pub fn hooks_builder(hooks: Hooks<R, X>) -> Builder<K, R, Hooks<R, X>> {
         builder(hooks, Recall::new())
     }
 }

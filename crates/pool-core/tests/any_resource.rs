@@ -14,7 +14,7 @@ use pool_core::capacity::{
 use pool_core::eviction::{Lru, RejectIncoming};
 use pool_core::pool::{Granted, LeaseOf};
 use pool_core::sync::Pool;
-use pool_core::{AcquireError, Capacity, DropReason, Health, Hooks, MissReason, Resource};
+use pool_core::{AcquireError, Capacity, DropReason, Event, Health, Hooks, MissReason, Resource};
 use threads::{Ledger, Thing, pool, until, watchdog};
 
 /// A type that is another's.
@@ -39,7 +39,7 @@ fn hooks_of_another_s_type_are_asked_and_heeded() {
         })
         .weight(|connection| connection.len() as u64)
         .residue(|_| 3);
-    let pool: Connections = Pool::with_hooks(hooks).build();
+    let pool: Connections = Pool::hooks_builder(hooks).build();
     let mut lease = pool.acquire("a", connect).unwrap();
     lease.push("transaction");
     drop(lease);
@@ -59,7 +59,7 @@ fn hooks_of_another_s_type_are_asked_and_heeded() {
 fn lease_that_ends_by_a_panic_is_kept_where_the_hooks_say_so() {
     for (survives, live) in [(false, 0), (true, 1)] {
         let hooks = if survives { hooked().survives_panic() } else { hooked() };
-        let pool: Connections = Pool::with_hooks(hooks).build();
+        let pool: Connections = Pool::hooks_builder(hooks).build();
         assert!(threads::panicked(|| {
             let _lease = pool.acquire("a", connect);
             std::panic::resume_unwind(Box::new(threads::Expected));
@@ -339,7 +339,7 @@ fn handles_are_the_same_pool_and_what_is_idle_goes_with_the_last_of_them() {
 #[test]
 fn an_error_is_one_line_with_key_limit_and_what_to_do_and_its_cause_is_apart() {
     let pool: Pool<String, Connection, Hooks<Connection, std::fmt::Error>> =
-        Pool::with_hooks(Hooks::new()).capacity(MaxLive(1)).build();
+        Pool::hooks_builder(Hooks::new()).capacity(MaxLive(1)).build();
     let error = pool.acquire("arrays", |_| Err(std::fmt::Error)).err().unwrap();
     assert_eq!(
         error.to_string(),
@@ -359,4 +359,32 @@ fn an_error_is_one_line_with_key_limit_and_what_to_do_and_its_cause_is_apart() {
         "{said}"
     );
     assert!(error.situation().key.as_ref().unwrap().len() < 210);
+}
+
+#[test]
+fn two_can_hear_of_one_event_and_an_error_can_be_kept_whatever_it_is_made_of() {
+    /// As `std::io::Error`, no `Clone`.
+    #[derive(Debug)]
+    struct Failure;
+
+    #[derive(Debug)]
+    struct Thing;
+    impl Resource for Thing {
+        type Error = Failure;
+    }
+
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let (one, two) = (Arc::clone(&heard), Arc::clone(&heard));
+    let first = move |event: Event<'_, u32>| one.lock().unwrap().push(format!("{event:?}"));
+    let second = move |event: Event<'_, u32>| two.lock().unwrap().push(format!("{event:?}"));
+    let both = move |event: Event<'_, u32>| {
+        first(event);
+        second(event);
+    };
+    let pool: Pool<u32, Thing> = Pool::builder().observer(both).build();
+    let error = pool.acquire(&1, |_| Err(Failure)).unwrap_err();
+    assert!(error.clone().open_error().is_some());
+    assert_eq!(error.to_string(), error.clone().to_string());
+    let heard = heard.lock().unwrap();
+    assert!(heard.len() == 2 && heard[0] == heard[1], "{heard:?}");
 }

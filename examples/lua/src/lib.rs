@@ -22,7 +22,7 @@ pub type Compiled = sync::Pool<Key, Arc<[u8]>, Hooks<Arc<[u8]>, Error>>;
 #[must_use]
 pub fn compiled(most: u64) -> Compiled {
     let hooks = Hooks::new().weight(|code: &Arc<[u8]>| code.len() as u64);
-    sync::Pool::with_hooks(hooks).capacity(MaxLive(most)).shared().build()
+    sync::Pool::hooks_builder(hooks).capacity(MaxLive(most)).shared().build()
 }
 
 fn compile(path: &Key) -> Result<Arc<[u8]>, Error> {
@@ -40,7 +40,7 @@ pub type States = local::Pool<Key, Lua, Hooks<Lua, Error>>;
 #[must_use]
 pub fn states(most: u64, idle_bytes: u64) -> States {
     let hooks = Hooks::new().reset(reset).weight(|lua: &Lua| lua.used_memory() as u64);
-    local::Pool::with_hooks(hooks).capacity(Both(MaxLive(most), MaxIdleWeight(idle_bytes))).build()
+    local::Pool::hooks_builder(hooks).capacity(Both(MaxLive(most), MaxIdleWeight(idle_bytes))).build()
 }
 
 /// A state that has run its script. A lease uses it through `&Lua`: what outlives the lease (a clone of the state, a function)

@@ -23,7 +23,7 @@ pub type Connections = Pool<Key, Connection, Hooks<Connection, rusqlite::Error>>
 #[must_use]
 pub fn pool(most: u64, idle_bytes: u64) -> Connections {
     let hooks = Hooks::new().reset(reset).health(health).weight(weight);
-    Pool::with_hooks(hooks).capacity(Both(MaxLive(most), MaxIdleWeight(idle_bytes))).build()
+    Pool::hooks_builder(hooks).capacity(Both(MaxLive(most), MaxIdleWeight(idle_bytes))).build()
 }
 
 /// At each return: rolls back what the lease left open. What else it changed stays (temporary tables, `ATTACH`, most

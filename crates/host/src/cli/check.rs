@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::ValueEnum as _;
-use leanpool::lean_worker::{Asked, Record};
+use leanpool::lean_worker::{Asked, Limits, Record};
 
 use super::site::SiteArgs;
 use format::Format;
@@ -34,7 +34,8 @@ Examples:
   cat Example.lean | leanpool check -
       from standard input
 
-Files are checked by Lean in processes of its own: what a file runs can hurt no other. An import that many files ask for is done once. The first
+Files are checked by Lean in processes of its own, up to 20 with the same imports one after the other in one (--isolate file: each in its own). A crash
+is an error of that file alone. An import that many files ask for is done once. The first
 check with a Lean builds a worker for it, which takes some ten seconds: see `leanpool worker`.
 
 That a file is checked means that Lean elaborated it. A file can run programs while it is, and make Lean say what it likes. Against files of those
@@ -62,7 +63,7 @@ pub(super) struct Args {
     #[arg(long)]
     stdin: bool,
 
-    /// How many files to check at the same time, each in a process of its own [default: as many as processors]
+    /// How many files to check at the same time [default: as many as processors]
     #[arg(short, long, value_name = "N", value_parser = jobs, allow_negative_numbers = true)]
     jobs: Option<NonZero<usize>>,
 
@@ -138,8 +139,9 @@ pub(super) struct Args {
     engine: Engine,
 
     /// How far files are kept apart: some files with the same imports share a process, one after the other, or each has one of its own
-    #[arg(long, value_enum, default_value_t = Isolate::Some, help_heading = "Processes")]
-    isolate: Isolate,
+    /// [default: some; with --sandbox: file]
+    #[arg(long, value_enum, help_heading = "Processes")]
+    isolate: Option<Isolate>,
 
     /// Keep files from writing files and from the network, where the kernel can (--stats says what it could)
     #[arg(long, help_heading = "Processes")]
@@ -259,11 +261,21 @@ impl Default for Engine {
 
 /// How far files are kept apart.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Isolate {
+pub(super) enum Isolate {
     /// Some files, one after the other, share a process
     Some,
     /// Each file has a process of its own
     File,
+}
+
+impl Isolate {
+    /// How many files a process checks. Without a word, those that are kept from the rest of the machine are kept from each other.
+    pub(super) fn files_a_child(said: Option<Self>, sandbox: bool) -> u32 {
+        match said.unwrap_or(if sandbox { Self::File } else { Self::Some }) {
+            Self::File => 1,
+            Self::Some => Limits::default().files_a_child,
+        }
+    }
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
@@ -302,4 +314,23 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let expected = || "expected a positive number of seconds, such as 10 or 0.5".to_owned();
     let seconds: f64 = text.parse().map_err(|_| expected())?;
     Duration::try_from_secs_f64(seconds).ok().filter(|duration| !duration.is_zero()).ok_or_else(expected)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_from_the_machine_is_kept_from_other_files() {
+        let shared = Limits::default().files_a_child;
+        assert!(shared > 1);
+        for (said, sandbox, files) in [
+            (None, false, shared),
+            (None, true, 1),
+            (Some(Isolate::Some), true, shared),
+            (Some(Isolate::File), false, 1),
+        ] {
+            assert_eq!(Isolate::files_a_child(said, sandbox), files);
+        }
+    }
 }

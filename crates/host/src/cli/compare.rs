@@ -19,7 +19,7 @@ use super::{EXIT_CODES, interrupt};
 const EXAMPLES: &str = "\
 Examples:
   leanpool compare benches/traces/*.tsv
-      every policy on four histories of real work, beside the offline optimum
+      every policy on nine histories of real work, beside the offline optimum
   leanpool compare benches/traces/*.tsv --csv grid.csv --plot charts
       the same, as CSV, and as a chart for each trace
   leanpool compare benches/traces/pfr.tsv --by-weight --policy default --policy gdsf

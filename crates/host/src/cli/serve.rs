@@ -15,7 +15,7 @@ use leanpool_serve::sessions::Sessions;
 use leanpool_serve::settings::{Bounds, Settings};
 use leanpool_serve::{auth, log, run};
 
-use super::check::{bytes, jobs, seconds};
+use super::check::{Isolate, bytes, jobs, seconds};
 use super::service_site::{self, ServiceSiteArgs};
 use super::worker::launcher;
 use super::wrong_usage;
@@ -137,6 +137,11 @@ pub(super) struct PoolArgs {
     #[arg(long, value_name = "SECONDS", default_value = "0.05", value_parser = seconds)]
     kill_after: Duration,
 
+    /// How far checks are kept apart: some with the same imports share a process, one after the other, or each has one of its own
+    /// [default: some; with the sandbox: file]
+    #[arg(long, value_enum)]
+    isolate: Option<Isolate>,
+
     /// Most processes with imports to keep
     #[arg(long, value_name = "N", default_value_t = 8)]
     capacity: u64,
@@ -172,6 +177,7 @@ impl PoolArgs {
             memory: Some(kept.memory / (jobs as u64 + 1)),
             said: settings.bounds.output,
             sandbox,
+            files_a_child: Isolate::files_a_child(self.isolate, sandbox),
             ..Limits::default()
         };
         let workers = Workers::new(kept, limits, launcher());

@@ -72,7 +72,7 @@ pub(crate) fn ours(most: u64) -> Connections {
 }
 
 pub(crate) fn unhooked(most: u64) -> Builder<Key, Connection, Hooks<Connection, rusqlite::Error>> {
-    Pool::with_hooks(Hooks::new()).capacity(MaxLive(most))
+    Pool::hooks_builder(Hooks::new()).capacity(MaxLive(most))
 }
 
 /// Its threads are shared by all pools.

@@ -203,7 +203,7 @@ impl Engines {
             memory: memory.map(|bytes| bytes / (args.jobs().get() as u64 + 1)),
             cpu: args.max_processor,
             file_size: args.max_file_size,
-            files_a_child: if args.isolate == Isolate::File { 1 } else { Limits::default().files_a_child },
+            files_a_child: Isolate::files_a_child(args.isolate, args.sandbox),
             sandbox: args.sandbox,
             ..Limits::default()
         };
