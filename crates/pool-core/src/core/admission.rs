@@ -98,7 +98,6 @@ where
         let (mut could_fit, mut evicted) = (false, false);
         loop {
             let usage = Usage {
-                idle_of_key: key.map_or(0, |key| u64::from(self.keys[key].idle)),
                 dropping: stays.drops,
                 dropping_weight: stays.weight,
                 process_bytes,

@@ -187,10 +187,8 @@ where
         let (key, need) = (self.queue[waiter].key, self.queue[waiter].need);
         match self.admit(Some(key), &need, self.threads.stuck(), incoming, now) {
             Admission::Now => self.give_reserved(waiter),
-            Admission::OnceVictimsAreGone(process_bytes) => {
-                let need = Need { process_bytes, ..need };
-                self.queue.change(waiter, WaitsFor::Victims, need);
-            }
+            // Where memory is measured, who waits measures, and then asks by itself.
+            Admission::OnceVictimsAreGone(_) => self.queue.change(waiter, WaitsFor::Victims, need),
             Admission::No(Denied::Exhausted { .. }) => return false,
             Admission::No(denied) => {
                 self.count_refused();
