@@ -80,3 +80,14 @@ fn a_drain_gives_back_the_memory_of_what_is_gone() {
     });
     assert!(kept.bytes_max > 100_000 && kept.bytes_current < 10_000, "{kept:?}");
 }
+
+#[test]
+fn waits_for_a_closed_pool_that_were_given_up_keep_nothing() {
+    let pool: pool_core::sync::Pool<u32, Exclusive> = pool_core::sync::Pool::new(1);
+    let lease = pool.acquire(&1, |_| Ok(Exclusive)).unwrap();
+    let wait = || assert!(pool.close_and_wait(std::time::Duration::ZERO).is_err());
+    wait();
+    let kept = measure(|| (0..100).for_each(|_| wait()));
+    assert_eq!(kept.bytes_current, 0, "{kept:?}");
+    drop(lease);
+}

@@ -139,6 +139,7 @@ fn rule_3_newcomers_wait_once_64_were_served_before_the_first_who_waits_for_room
         assert!(pool.usage().idle > 0, "even what is warm has to wait");
         let after = scope.spawn(|| pool.acquire(&2, |_| ledger.open()).unwrap().id());
         waiting(&pool, 2);
+        pool.assert_sound();
         drop(first);
         assert_eq!(pool.usage().waiting, 2, "3 bytes are out");
         drop(held);
@@ -147,6 +148,29 @@ fn rule_3_newcomers_wait_once_64_were_served_before_the_first_who_waits_for_room
     });
     assert_eq!(pool.usage().waiting, 0);
     assert!(newcomer(&pool, &ledger, 8).is_ok(), "newcomers come in again");
+    pool.assert_sound();
+}
+
+#[test]
+fn rule_3_who_came_later_and_waited_has_overtaken_too() {
+    let _watchdog = watchdog();
+    let ledger = Ledger::default();
+    let pool = ten_bytes(&ledger);
+    let [mut one, two, three] = [1, 2, 3].map(|key| newcomer(&pool, &ledger, key).unwrap());
+    thread::scope(|scope| {
+        let heavy = scope.spawn(|| drop(pool.acquire(&8, |_| ledger.open()).unwrap()));
+        waiting(&pool, 1);
+        for _ in 0..MOST_OVERTAKEN {
+            let next = scope.spawn(|| pool.acquire(&1, |_| ledger.open()).unwrap());
+            waiting(&pool, 2);
+            drop(one);
+            one = next.join().unwrap();
+        }
+        drop(one);
+        assert!(newcomer(&pool, &ledger, 1).is_err(), "now newcomers wait");
+        drop((two, three));
+        heavy.join().unwrap();
+    });
     pool.assert_sound();
 }
 

@@ -2,6 +2,12 @@
 
 mod support;
 
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Waker};
+
 use pool_core::capacity::{
     Both, MaxIdle, MaxIdlePerKey, MaxIdleWeight, MaxLive, MaxLiveWeight, MaxOpens, MaxResidue, Unbounded,
 };
@@ -102,6 +108,36 @@ fn max_live_weight_admits_on_what_the_key_took_last_else_on_what_is_typical() {
     assert_eq!((pool.usage().live_weight(), warm(&pool)), (30, vec![4]), "50 were expected");
     drop(ten);
     assert_usable(&pool, &ledger, &1);
+}
+
+/// What was returned last has no part in what is asked about another key.
+#[test]
+fn a_limit_is_asked_with_what_is_idle_of_the_key_in_question_only() {
+    struct Asked(MaxLive, Rc<Cell<u64>>);
+    impl Capacity for Asked {
+        fn admit(&self, usage: &Usage, expected: &Opened) -> Verdict {
+            self.1.set(self.1.get().max(usage.idle_of_key));
+            self.0.admit(usage, expected)
+        }
+        fn keep(&self, usage: &Usage, weight: u64) -> Verdict {
+            self.0.keep(usage, weight)
+        }
+    }
+    let most = Rc::<Cell<u64>>::default();
+    let (pool, ledger) = setting(Asked(MaxLive(1), Rc::clone(&most)));
+    put(&pool, &ledger, &[(1, 0), (2, 0)]); // 1 goes for 2, which waits until it is gone
+    // Where the eviction policy gives up nothing, who waits is asked about with all that is idle.
+    let pool: Things =
+        Pool::builder().capacity(Asked(MaxLive(2), Rc::clone(&most))).eviction(RejectIncoming).build();
+    put(&pool, &ledger, &[(1, 0)]);
+    let _lease = open(&pool, &ledger, 2, 0).unwrap();
+    let mut waiting = [&3, &4].map(|key| pool.request(key));
+    for request in &mut waiting {
+        assert!(Pin::new(request).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+    let [_stays, leaves] = waiting;
+    drop(leaves);
+    assert_eq!((most.get(), pool.usage().waiting), (0, 1));
 }
 
 /// What a key that is not known is expected to weigh is halved where nothing but that kept it out of an empty pool.

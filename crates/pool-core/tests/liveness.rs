@@ -12,8 +12,8 @@ use std::time::Duration;
 use pool_core::capacity::{MaxIdle, MaxLive, MaxLiveWeight, ProcessMemory};
 use pool_core::eviction::{IdleTimeout, Lru, MaxAge, RejectIncoming};
 use pool_core::pool::LeaseOf;
-use pool_core::sync::{CancellationToken, Lease, Pool, WaitIfCheaper};
-use pool_core::{AcquireError, AcquireOptions, ProcessMemoryError, Resource, local};
+use pool_core::sync::{CancellationToken, CreateOrWait, Lease, Pool, Queue, WaitIfCheaper};
+use pool_core::{AcquireError, AcquireOptions, Capacity, ProcessMemoryError, Resource, local};
 use threads::{Expected, Time, panicked, until, watchdog};
 
 #[derive(Debug)]
@@ -370,6 +370,68 @@ fn no_more_exists_than_max_live_while_a_victim_is_being_dropped() {
     });
     assert_eq!(MOST.load(SeqCst), 1);
     pool.assert_sound();
+}
+
+#[test]
+fn who_needs_the_place_of_a_victim_that_another_drops_waits_for_it_and_nobody_else_does() {
+    let _watchdog = watchdog();
+    struct Slow(Arc<AtomicBool>);
+    impl Resource for Slow {
+        type Error = ();
+        fn weight(&self) -> u64 {
+            5
+        }
+    }
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            until(|| self.0.load(SeqCst));
+        }
+    }
+    type Limit = Box<dyn Capacity + Send>;
+    let limits: [(Limit, Limit); 3] = [
+        (Box::new(MaxLive(1)), Box::new(MaxLive(2))),
+        (Box::new(MaxLiveWeight(5)), Box::new(MaxLiveWeight(10))),
+        (Box::new(ProcessMemory::evict_above(14)), Box::new(ProcessMemory::evict_above(15))),
+    ];
+    let each = limits.into_iter().flat_map(|(tight, ample)| [(true, tight), (false, ample)]);
+    for (is_tight, limit) in each {
+        let go_on = Arc::new(AtomicBool::new(false));
+        let pool: Pool<u32, Slow> = Pool::builder().capacity(limit).process_memory(|| Ok(10)).build();
+        let open = |_: &u32| Ok(Slow(Arc::clone(&go_on)));
+        drop(pool.acquire(&1, open).unwrap());
+        thread::scope(|scope| {
+            scope.spawn(|| pool.drain());
+            until(|| pool.usage().dropping == 1);
+            assert!(!is_tight || pool.try_acquire(&3, open).is_err());
+            let other = scope.spawn(|| drop(pool.acquire(&2, open).unwrap()));
+            if is_tight {
+                until(|| pool.usage().waiting == 1);
+            } else {
+                until(|| other.is_finished());
+            }
+            go_on.store(true, SeqCst);
+            other.join().unwrap();
+        });
+        pool.assert_sound();
+    }
+}
+
+/// A shared resource that was discarded lives on with the leases that others have on it, and serves nobody else.
+#[test]
+fn nobody_waits_for_the_end_of_what_will_not_come_back() {
+    let _watchdog = watchdog();
+    struct Always;
+    impl CreateOrWait for Always {
+        fn wait(&self, _: &Queue) -> Option<u64> {
+            Some(u64::MAX)
+        }
+    }
+    let pool: Pool<u32, Handle> =
+        Pool::builder().capacity(MaxIdle(2)).shared().create_or_wait(Always).build();
+    let [one, _two] = [1, 2].map(|number| pool.acquire(&1, |_| handle(number)).unwrap());
+    LeaseOf::discard(one);
+    let three = pool.acquire(&1, |_| handle(3)).unwrap();
+    assert_eq!((LeaseOf::was_hit(&three), *three.0), (false, 3));
 }
 
 #[test]

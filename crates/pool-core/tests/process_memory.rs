@@ -137,6 +137,7 @@ fn refuse_above_keeps_what_is_warm() {
     let error = pool.acquire(&3, open(&process, 10)).err().unwrap();
     assert!(matches!(error, AcquireError::Refused { by: "ProcessMemory", .. }), "{error}");
     assert_eq!((pool.usage().idle, pool.stats().refused), (2, 1));
+    assert_eq!(error.usage().process_bytes, Some(20));
     assert!(
         LeaseOf::was_hit(&pool.acquire(&1, open(&process, 10)).unwrap()),
         "a warm key is still to be had"

@@ -118,6 +118,25 @@ fn closing_that_times_out_says_what_is_out_and_may_be_tried_again() {
 }
 
 #[test]
+fn one_who_gives_up_on_the_end_leaves_the_others_to_be_told() {
+    let _watchdog = watchdog();
+    let (time, ledger) = (Time::default(), Ledger::default());
+    let pool: Exclusive = builder(MaxLive(2), &time).build();
+    let lease = pool.acquire(&1, |_| ledger.open()).unwrap();
+    thread::scope(|scope| {
+        let patient = scope.spawn(|| pool.close_and_wait(Duration::from_secs(3600)));
+        // By then it is known who waits.
+        until(|| pool.is_closed());
+        for _ in 0..100 {
+            pool.close_and_wait(Duration::ZERO).unwrap_err();
+            thread::yield_now();
+        }
+        drop(lease);
+        patient.join().unwrap().unwrap();
+    });
+}
+
+#[test]
 fn pool_that_is_dropped_drops_what_is_idle() {
     let _watchdog = watchdog();
     let (pool, ledger) = (Arc::new(pool::<false>(MaxLive(2))), Ledger::default());

@@ -355,6 +355,33 @@ fn prewarm_opens_what_is_not_warm_and_says_what_failed() {
     assert!(matches!(done.failed[..], [(5, AcquireError::Exhausted { .. })]), "it never waits");
 }
 
+/// Between the look whether a key is warm and its open, another may have opened it.
+#[test]
+fn what_another_opened_just_now_is_skipped_and_not_said_to_be_opened() {
+    type Act = Box<dyn FnOnce()>;
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    struct Key;
+    thread_local! {
+        static WHEN_HASHED: std::cell::RefCell<Vec<Act>> = const { std::cell::RefCell::new(Vec::new()) };
+    }
+    impl std::hash::Hash for Key {
+        fn hash<H: std::hash::Hasher>(&self, _: &mut H) {
+            let act = WHEN_HASHED.with_borrow_mut(Vec::pop);
+            act.into_iter().for_each(|act| act());
+        }
+    }
+    struct Solver;
+    impl Resource for Solver {
+        type Error = ();
+    }
+    let pool: Pool<Key, Solver> = Pool::new(1);
+    let other = pool.clone();
+    let opens: Act = Box::new(move || drop(other.acquire(&Key, |_| Ok(Solver)).unwrap()));
+    WHEN_HASHED.set(vec![opens, Box::new(|| ())]); // the last comes first
+    let done = pool.prewarm([Key], |_| Ok(Solver));
+    assert_eq!((done.opened, done.skipped), (vec![], vec![Key]));
+}
+
 #[test]
 fn prewarm_on_opens_no_more_at_a_time_than_it_was_told() {
     let _watchdog = watchdog();
