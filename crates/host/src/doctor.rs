@@ -1,4 +1,4 @@
-//! Is everything there that Lean sessions need? Looks, changes nothing, and works with no Lean on the machine.
+//! Is everything there that checks, and sessions inside a program, need? Looks, changes nothing, and works with no Lean on the machine.
 
 mod machine;
 
@@ -117,6 +117,11 @@ pub fn examine(look: &Look) -> Vec<Finding> {
     findings
 }
 
+/// What only sessions inside a program need: a note where this command is built without them, as checks do without it.
+fn for_sessions(what: &'static str, found: String, to_do: impl Into<String>) -> Finding {
+    if cfg!(feature = "lean") { Finding::to_do(what, found, to_do) } else { Finding::note(what, found) }
+}
+
 fn get_lean() -> String {
     format!(
         "install elan (https://github.com/leanprover/elan), then `elan toolchain install leanprover/lean4:v{SUPPORTED}`; or \
@@ -152,7 +157,11 @@ fn version(sysroot: &Path) -> Finding {
     let found = said.split_once("version ").and_then(|(_, rest)| rest.split([',', ')']).next());
     match found.map(str::trim) {
         Some(SUPPORTED) => Finding::ok("version", SUPPORTED),
-        Some(found) => Finding::to_do("version", format!("{found}; supported is {SUPPORTED}"), get_lean()),
+        Some(found) => for_sessions(
+            "version",
+            format!("{found}; sessions inside a program need {SUPPORTED}"),
+            get_lean(),
+        ),
         None => Finding::to_do("version", format!("not understood: {said:?}"), get_lean()),
     }
 }
@@ -255,10 +264,14 @@ fn package(package: &Path) -> Finding {
         let to_do = format!(
             "run `lake build LeanpoolBackend:static` in {shown}; building with the feature `lean` does so, too"
         );
-        Finding::to_do("package", "not built", to_do)
+        for_sessions(
+            "package",
+            "not built, which matters to sessions inside a program alone".to_owned(),
+            to_do,
+        )
     } else {
-        let found = format!("no Lake package at {shown}");
-        Finding::to_do("package", found, "say with --package where the folder `lean` of a checkout is")
+        let found = format!("no Lake package at {shown}, which matters to sessions inside a program alone");
+        for_sessions("package", found, "say with --package where the folder `lean` of a checkout is")
     }
 }
 
@@ -303,11 +316,12 @@ fn project_path(project: &Path) -> Vec<Finding> {
         if toolchain.ends_with(&format!(":v{SUPPORTED}")) {
             Finding::ok("toolchain", format!("{toolchain} (of the project)"))
         } else {
-            let found =
-                format!("the project is built with {toolchain}, whose modules Lean {SUPPORTED} can't read");
+            let found = format!(
+                "the project is built with {toolchain}, whose modules sessions of Lean {SUPPORTED} can't read"
+            );
             let to_do =
                 format!("have leanprover/lean4:v{SUPPORTED} in its lean-toolchain, and run `lake build`");
-            Finding::to_do("toolchain", found, to_do)
+            for_sessions("toolchain", found, to_do)
         }
     });
     let look_at = |folder: PathBuf| {

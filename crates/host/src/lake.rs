@@ -11,7 +11,6 @@ use serde::Deserialize;
 
 use crate::bounded;
 pub use ask::{Answers, AskError, Asking, FileSetup};
-pub(crate) use library::name_parts;
 
 /// The packages whose modules a project can import: itself first, then those that its `lake-manifest.json` lists, in that order.
 #[derive(Clone, Debug, PartialEq, Eq)]

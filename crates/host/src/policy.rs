@@ -11,6 +11,8 @@
 //! # Ok::<(), String>(())
 //! ```
 
+mod parameters;
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -20,6 +22,7 @@ use pool_core::{Eviction, Names as Imports};
 
 use crate::nearest::no_such;
 use crate::replay::DEFAULT_POLICY;
+use parameters::Parameters;
 
 /// The name of the policy that a pool uses which is told no other: [`DEFAULT_POLICY`], in comparisons.
 pub const DEFAULT: &str = "default";
@@ -156,7 +159,7 @@ impl Policy {
         };
         let names: Vec<&str> = [DEFAULT].into_iter().chain(eviction::NAMES.iter().copied()).collect();
         let name = known.ok_or_else(|| no_such("policy", name, &names))?;
-        let mut given = Parameters { above, ..Parameters::new(name, parameters)? };
+        let mut given = Parameters::new(name, parameters, above)?;
         let (make, stack) = maker(name, &mut given)?;
         given.end()?;
         Ok(Self { name: given.canonical.into(), make, stack })
@@ -269,104 +272,6 @@ fn recall_settings(given: &mut Parameters<'_>) -> Result<RecallSettings, String>
     Ok(settings)
 }
 
-/// What is said after a policy's name.
-struct Parameters<'t> {
-    policy: &'static str,
-    rest: Vec<(&'t str, &'t str)>,
-    known: Vec<&'static str>,
-    /// The name with what was taken.
-    canonical: String,
-    /// How many policies are over this one.
-    above: usize,
-}
-
-impl<'t> Parameters<'t> {
-    fn new(policy: &'static str, text: &'t str) -> Result<Self, String> {
-        let (mut rest, mut text) = (Vec::new(), text);
-        while !text.is_empty() {
-            // What another policy is over is the rest, with parameters of its own.
-            let part = if text.starts_with("over=") { text } else { text.split(':').next().unwrap_or(text) };
-            text = text[part.len()..].trim_start_matches(':');
-            let (name, value) = part.split_once('=').ok_or_else(|| {
-                format!("'{}': expected PARAMETER=VALUE, such as worth:half-life=0.3", part.escape_debug())
-            })?;
-            if rest.iter().any(|(before, _)| *before == name) {
-                let (part, name) = (part.escape_debug(), name.escape_debug());
-                return Err(format!("'{part}': {name} is given twice"));
-            }
-            rest.push((name, value));
-        }
-        Ok(Self { policy, rest, known: Vec::new(), canonical: policy.to_owned(), above: 0 })
-    }
-
-    fn take(&mut self, name: &'static str) -> Option<&'t str> {
-        self.known.push(name);
-        let place = self.rest.iter().position(|(given, _)| *given == name)?;
-        Some(self.rest.remove(place).1)
-    }
-
-    fn accept(&mut self, name: &str, value: impl fmt::Display) {
-        self.canonical += &format!(":{name}={value}");
-    }
-
-    fn wrong<T>(&self, name: &str, value: &str, expected: &str) -> Result<T, String> {
-        Err(format!("'{}' can't be {name} of {}: expected {expected}", value.escape_debug(), self.policy))
-    }
-
-    fn number(&mut self, name: &'static str, is_right: impl Fn(f64) -> bool) -> Result<Option<f64>, String> {
-        let Some(text) = self.take(name) else { return Ok(None) };
-        match text.parse::<f64>().ok().filter(|&value| value.is_finite() && is_right(value)) {
-            Some(value) => {
-                self.accept(name, value);
-                Ok(Some(value))
-            }
-            None => self.wrong(name, text, "a number in its range; --help has an example"),
-        }
-    }
-
-    fn whole(&mut self, name: &'static str) -> Result<Option<u64>, String> {
-        let Some(text) = self.take(name) else { return Ok(None) };
-        match text.parse() {
-            Ok(value) => {
-                self.accept(name, value);
-                Ok(Some(value))
-            }
-            Err(_) => self.wrong(name, text, "a whole number"),
-        }
-    }
-
-    fn flag(&mut self, name: &'static str) -> Result<Option<bool>, String> {
-        let Some(text) = self.take(name) else { return Ok(None) };
-        match text.parse() {
-            Ok(value) => {
-                self.accept(name, value);
-                Ok(Some(value))
-            }
-            Err(_) => self.wrong(name, text, "true or false"),
-        }
-    }
-
-    fn policy(&mut self, name: &'static str) -> Result<Option<Policy>, String> {
-        let Some(text) = self.take(name) else { return Ok(None) };
-        let policy = Policy::nested(text, self.above + 1)?;
-        self.accept(name, policy.name());
-        Ok(Some(policy))
-    }
-
-    /// Nothing may be left.
-    fn end(&self) -> Result<(), String> {
-        let Some((name, _)) = self.rest.first() else { return Ok(()) };
-        if self.known.is_empty() {
-            return Err(format!(
-                "{} has no parameters; '{}' can't be given",
-                self.policy,
-                name.escape_debug()
-            ));
-        }
-        Err(no_such(&format!("parameter of {}", self.policy), name, &self.known))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -424,7 +329,7 @@ mod tests {
     #[test]
     fn help_names_every_parameter_that_a_policy_takes() {
         for name in eviction::NAMES {
-            let mut given = Parameters::new(name, "").unwrap();
+            let mut given = Parameters::new(name, "", 0).unwrap();
             assert!(maker(name, &mut given).is_ok());
             for parameter in given.known {
                 assert!(HELP.contains(&format!("{parameter}=")), "{name}: {parameter}");

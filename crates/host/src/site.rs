@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use lean_worker::building::BuildError;
-use lean_worker::{Header, Places, Surroundings, Toolchain, ToolchainError};
+use lean_worker::{Header, Places, Surroundings, Toolchain, ToolchainError, name_parts};
 
 use crate::bounded;
-use crate::lake::{Answers, AskError, Asking, LakeError, LakeProject, name_parts};
+use crate::lake::{Answers, AskError, Asking, LakeError, LakeProject};
 
 /// Which project files belong to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

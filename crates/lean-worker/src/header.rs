@@ -72,17 +72,25 @@ impl Header {
     }
 }
 
-/// The path of a module's file below a folder that is searched, without its ending; `None` if it would not lie below it.
-pub(crate) fn path_of(module: &str) -> Option<PathBuf> {
-    let (mut parts, mut is_quoted) = (vec![String::new()], false);
-    for c in module.chars() {
+/// The parts of a name as Lean writes it: `A.«b.c».D` has three. A `«` inside of «» is a character as any other.
+#[must_use]
+pub fn name_parts(name: &str) -> Vec<String> {
+    let (mut parts, mut part, mut is_quoted) = (Vec::new(), String::new(), false);
+    for c in name.chars() {
         match c {
             '«' if !is_quoted => is_quoted = true,
             '»' if is_quoted => is_quoted = false,
-            '.' if !is_quoted => parts.push(String::new()),
-            c => parts.last_mut()?.push(c),
+            '.' if !is_quoted => parts.push(std::mem::take(&mut part)),
+            c => part.push(c),
         }
     }
+    parts.push(part);
+    parts
+}
+
+/// The path of a module's file below a folder that is searched, without its ending; `None` if it would not lie below it.
+pub(crate) fn path_of(module: &str) -> Option<PathBuf> {
+    let parts = name_parts(module);
     let is_plain = |part: &String| {
         let mut components = Path::new(part).components();
         matches!((components.next(), components.next()), (Some(Component::Normal(name)), None) if name == part.as_str())
@@ -304,6 +312,13 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(words(text).unwrap(), *expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn module_names_are_read_as_lean_writes_them() {
+        assert_eq!(name_parts("A.B"), ["A", "B"]);
+        assert_eq!(name_parts("A.«1080».«b.c»"), ["A", "1080", "b.c"]);
+        assert_eq!(name_parts("««..»"), ["«.."], "no part that leads upwards");
     }
 
     #[test]

@@ -98,7 +98,7 @@ mod zygote;
 
 pub use cache::{Cache, CacheError};
 pub use cancel::CancelToken;
-pub use header::Header;
+pub use header::{Header, name_parts};
 #[cfg(target_os = "linux")]
 pub use interrupt::Interrupt;
 pub use limits::Limits;

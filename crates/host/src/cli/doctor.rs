@@ -16,7 +16,7 @@ Examples:
   leanpool doctor --project ../my-project --json
       whether a Lake project and all it depends on are built, for a machine to read";
 
-/// Say what Lean sessions need and whether it is there: each line ok, or what to do
+/// Say what checks, and sessions inside a program, need and whether it is there: each line ok, or what to do
 ///
 /// Looks for Lean (LEAN_SYSROOT, else `lean --print-prefix`), its version, library and solver, the Lake package of this project, whether imports
 /// share what they read, the folders in which modules are searched, memory, and the system's limits on mapped files and stacks. Changes

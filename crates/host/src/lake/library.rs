@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use lean_worker::name_parts;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -105,22 +106,6 @@ pub(super) fn source_folder(file: &Path, name: &str) -> Option<(PathBuf, String)
     (without.strip_prefix(folder).ok()? == path).then(|| (folder.to_owned(), parts[0].clone()))
 }
 
-/// The parts of a name as Lean writes it: `A.«b.c».D`.
-pub(crate) fn name_parts(name: &str) -> Vec<String> {
-    let (mut parts, mut part, mut is_quoted) = (Vec::new(), String::new(), false);
-    for c in name.chars() {
-        match c {
-            // Inside of another it is a character as any other.
-            '«' if !is_quoted => is_quoted = true,
-            '»' => is_quoted = false,
-            '.' if !is_quoted => parts.push(std::mem::take(&mut part)),
-            c => part.push(c),
-        }
-    }
-    parts.push(part);
-    parts
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,13 +163,6 @@ mod tests {
             format!("{is_plain} {}", setup.module().is_some())
         }
     );
-
-    #[test]
-    fn module_names_are_read_as_lean_writes_them() {
-        assert_eq!(name_parts("A.B"), ["A", "B"]);
-        assert_eq!(name_parts("A.«1080».«b.c»"), ["A", "1080", "b.c"]);
-        assert_eq!(name_parts("««..»"), ["«.."], "no part that leads upwards");
-    }
 
     #[test]
     fn folder_of_sources_is_where_the_path_is_the_name() {

@@ -1,9 +1,10 @@
 //! Reading a trace, record by record, in each format: what is kept of it in memory is numbers.
 
-use std::cell::Cell;
-use std::io::{self, BufRead, Read};
+mod bounds;
+mod columns;
+
+use std::io::{self, BufRead};
 use std::ops::ControlFlow;
-use std::rc::Rc;
 use std::str::from_utf8;
 
 use pool_core::Names as Imports;
@@ -13,24 +14,11 @@ use super::input::peek;
 use super::interner::{Interner, is_sampled};
 use super::times::{MOST_SECONDS, SECOND, Times, nanos_of};
 use super::{ReadOptions, Trace, TraceError};
+use bounds::{Bounds, next_line};
+use columns::{columned, comma_separated, is_name};
 
 /// As much of a beginning as tells a format.
 const HEAD: u64 = 4096;
-
-/// How much a trace may be: what is more is no trace, or one that would take all memory.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
-    /// Bytes of a line.
-    pub(super) line: usize,
-    /// Requests that are kept: twelve bytes each at most.
-    pub(super) requests: usize,
-    /// Different keys: some hundred bytes each.
-    pub(super) keys: usize,
-}
-
-impl Bounds {
-    pub(super) const USUAL: Self = Self { line: 1 << 20, requests: 1 << 31, keys: 1 << 27 };
-}
 
 /// Reads all of `input`, which is not compressed.
 pub(super) fn read(name: &str, input: impl BufRead, options: &ReadOptions) -> Result<Trace, TraceError> {
@@ -188,15 +176,8 @@ impl<'o> Builder<'o> {
     fn is_sampled(&self, key: &[u8], rate: f64) -> bool {
         match self.format {
             Format::OracleGeneral | Format::Arc => {
-                // Without an allocation for each request.
-                let (mut text, mut begin) = ([0; 20], 20);
-                let mut number = key.try_into().map(u64::from_le_bytes).unwrap_or_default();
-                while number > 0 || begin == text.len() {
-                    begin -= 1;
-                    text[begin] = b'0' + (number % 10) as u8;
-                    number /= 10;
-                }
-                is_sampled(&text[begin..], rate)
+                let number = key.try_into().map(u64::from_le_bytes).unwrap_or_default();
+                is_sampled(itoa::Buffer::new().format(number).as_bytes(), rate)
             }
             Format::Leanpool | Format::Csv => is_sampled(key, rate),
         }
@@ -285,131 +266,6 @@ fn lines(mut input: impl BufRead, builder: &mut Builder<'_>, place: &mut Place) 
         }
     }
     Ok(())
-}
-
-/// The next line that is neither blank nor a comment, without its end.
-fn next_line(
-    input: &mut impl BufRead,
-    line: &mut Vec<u8>,
-    count: &mut u64,
-    place: &mut Place,
-    longest: usize,
-) -> Result<bool, Wrong> {
-    loop {
-        line.clear();
-        if input.by_ref().take(longest as u64 + 1).read_until(b'\n', line)? == 0 {
-            return Ok(false);
-        }
-        *count += 1;
-        *place = Place::Line(*count);
-        if line.len() > longest {
-            return Err(too_long(longest));
-        }
-        if line.ends_with(b"\n") {
-            line.pop();
-        }
-        if line.ends_with(b"\r") {
-            line.pop();
-        }
-        if !line.is_empty() && !line.starts_with(b"#") {
-            return Ok(true);
-        }
-    }
-}
-
-fn too_long(longest: usize) -> Wrong {
-    Wrong::Problem(format!(
-        "this line has more than {longest} bytes: this is no trace, or no line ends in it"
-    ))
-}
-
-/// Gives no more bytes than are left, so that a line without an end is not kept for ever.
-struct Rationed<R> {
-    input: R,
-    left: Rc<Cell<usize>>,
-}
-
-impl<R: Read> Read for Rationed<R> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if self.left.get() == 0 {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        let count = self.input.read(out)?;
-        self.left.set(self.left.get().saturating_sub(count));
-        Ok(count)
-    }
-}
-
-/// Whether a field of the first line is the name of a column, and no number.
-fn is_name(field: &str) -> bool {
-    field.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-}
-
-/// The format `csv`.
-fn comma_separated(input: impl BufRead, builder: &mut Builder<'_>, place: &mut Place) -> Result<(), Wrong> {
-    let longest = builder.bounds.line;
-    let left = Rc::new(Cell::new(longest));
-    let input = Rationed { input, left: left.clone() };
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .comment(Some(b'#'))
-        .trim(csv::Trim::All)
-        .from_reader(input);
-    let mut record = csv::ByteRecord::new();
-    let mut columns = builder.options.columns;
-    let mut is_first = true;
-    loop {
-        // The reader itself has read a little further.
-        left.set(longest);
-        *place = Place::Line(reader.position().line());
-        let more = reader.read_byte_record(&mut record).map_err(|error| match error.into_kind() {
-            csv::ErrorKind::Io(_) if left.get() == 0 => too_long(longest),
-            csv::ErrorKind::Io(error) => Wrong::Unreadable(error),
-            _ => Wrong::Problem("this is not CSV".to_owned()),
-        })?;
-        *place = Place::Line(record.position().map_or(0, csv::Position::line));
-        if !more {
-            return Ok(());
-        }
-        if record.as_slice().len() > longest {
-            return Err(too_long(longest));
-        }
-        if std::mem::take(&mut is_first) {
-            let names: Vec<&str> = record.iter().filter_map(|field| from_utf8(field).ok()).collect();
-            let time = columns.map_or(Some(1), |columns| columns.time);
-            let is_header = time.and_then(|time| names.get(time - 1)).is_some_and(|name| is_name(name));
-            if is_header {
-                columns = columns.or_else(|| Columns::of_header(names.into_iter()));
-                continue;
-            }
-        }
-        let fields = Columns { size: (record.len() > 2).then_some(3), ..Columns::TIME_AND_KEY };
-        let columns = *columns.get_or_insert(fields);
-        if builder.request(&columned(|place| record.get(place), columns)?)?.is_break() {
-            return Ok(());
-        }
-    }
-}
-
-/// A record with columns of which some are named.
-fn columned<'a>(field: impl Fn(usize) -> Option<&'a [u8]>, columns: Columns) -> Result<Record<'a>, String> {
-    let of = |what: &str, column: usize| {
-        field(column - 1).ok_or_else(|| format!("there is no column {column}, which is to have the {what}"))
-    };
-    let seconds =
-        |what: &str, column: Option<usize>| column.map(|column| of(what, column).and_then(nanos)).transpose();
-    let size = |column| {
-        let text = of("size", column)?;
-        let number = from_utf8(text).ok().and_then(|text| text.parse::<u64>().ok());
-        number.ok_or_else(|| format!("the size '{}' is not a whole number of bytes", shortened(text)))
-    };
-    Ok(Record {
-        nanos: seconds("time", columns.time)?,
-        key: of("key", columns.key)?,
-        size: columns.size.map(size).transpose()?,
-        cost: seconds("cost", columns.cost)?,
-    })
 }
 
 fn nanos(field: &[u8]) -> Result<u64, String> {
