@@ -2,8 +2,20 @@
 
 use fastrand::Rng;
 
-/// Numbers at which something may go over.
-const NUMBERS: [&str; 14] = [
+/// What means something to many: numbers at which something may go over, and the signs of JSON.
+const COMMON: [&str; 26] = [
+    "{",
+    "}",
+    "[",
+    "]",
+    "\"",
+    ":",
+    ",",
+    "\n",
+    "null",
+    "true",
+    "\\u0000",
+    "\\ud800",
     "0",
     "-1",
     "1",
@@ -70,8 +82,8 @@ impl Changer {
             }
             7 => {
                 let digits = bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-                let number = NUMBERS[self.random.usize(..NUMBERS.len())];
-                drop(bytes.splice(at..at + digits, number.bytes()));
+                let common = COMMON[self.random.usize(..COMMON.len())];
+                drop(bytes.splice(at..at + digits, common.bytes()));
             }
             8 => {
                 let odd: [&[u8]; 8] =

@@ -120,23 +120,7 @@ mod tests {
                 .map(|name| format!("{name}{setup}").into_bytes())
                 .collect()
         },
-        &[
-            "«",
-            "»",
-            ".",
-            "/",
-            "..",
-            "\n",
-            "{",
-            "}",
-            "[",
-            "]",
-            "\"",
-            "\"name\":",
-            "\"dynlibs\":",
-            "\"importArts\":",
-            "null"
-        ],
+        &["«", "»", ".", "/", "..", "\"name\":", "\"dynlibs\":", "\"importArts\":",],
         6000,
         |bytes: &[u8]| {
             let text = String::from_utf8_lossy(bytes);

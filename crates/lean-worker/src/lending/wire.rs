@@ -110,18 +110,7 @@ mod tests {
             .map(|text| text.as_bytes().to_vec())
             .collect()
         },
-        &[
-            "{",
-            "}",
-            "\"",
-            "\n",
-            "\"interrupt\"",
-            "{\"request\":",
-            "\"secs\":",
-            "18446744073709551615",
-            "null",
-            "\"nanos\":4294967295"
-        ],
+        &["\"interrupt\"", "{\"request\":", "\"secs\":", "18446744073709551615", "\"nanos\":4294967295"],
         1500,
         |bytes: &[u8]| {
             let mut kinds = String::new();

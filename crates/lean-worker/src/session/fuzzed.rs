@@ -18,14 +18,6 @@ const SEEDS: [&str; 6] = [
     r#"{"cmd": "x", "setOptions": [[["Elab", "async"], true], [["pp", "all"], true]]}"#,
 ];
 const WORDS: &[&str] = &[
-    "{",
-    "}",
-    "[",
-    "]",
-    "\"",
-    ":",
-    ",",
-    "null",
     "\"env\":",
     "\"cmd\":",
     "\"path\":",
@@ -68,7 +60,6 @@ fuzz::target!(
         br#"{"record":"repl","header":"import A","next":[0,0]}"#.to_vec(),
     ],
     &[
-        "\n",
         "{\"record\":\"repl\",\"text\":\"{\\\"env\\\": 2}\",\"next\":[3,1]}",
         "\"next\":[",
         "\\\"proofState\\\": ",

@@ -6,7 +6,6 @@ pub(crate) mod repl;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use lean_worker::launch::Launcher;
@@ -17,21 +16,14 @@ use lean_worker::{
     Verdict, Workers, check_files,
 };
 
+#[path = "../../../pool-core/tests/support/watchdog.rs"]
+mod watched;
+pub(crate) use watched::Watchdog;
+
 /// Longer than anything here takes, also where everything is ten times slower: a hang is a failure.
-const WATCH: Duration = Duration::from_secs(300);
-
-/// Ends the test's process, with the children of it, if it is not dropped in time.
-pub(crate) struct Watchdog(#[expect(dead_code, reason = "its drop is what is looked for")] Sender<()>);
-
+#[track_caller]
 pub(crate) fn watchdog() -> Watchdog {
-    let (alive, ended) = channel::<()>();
-    std::thread::spawn(move || {
-        if ended.recv_timeout(WATCH) == Err(RecvTimeoutError::Timeout) {
-            eprintln!("a test hangs");
-            std::process::abort();
-        }
-    });
-    Watchdog(alive)
+    watched::watchdog_of(300, String::new)
 }
 
 pub(crate) fn scripted() -> PathBuf {

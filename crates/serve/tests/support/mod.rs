@@ -4,7 +4,6 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full};
@@ -24,21 +23,14 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+#[path = "../../../pool-core/tests/support/watchdog.rs"]
+mod watched;
+pub(crate) use watched::Watchdog;
+
 /// Longer than anything here takes, also where everything is ten times slower: a hang is a failure.
-const WATCH: Duration = Duration::from_secs(300);
-
-/// Ends the test's process, with the children of it, if it is not dropped in time.
-pub(crate) struct Watchdog(#[expect(dead_code, reason = "its drop is what is looked for")] Sender<()>);
-
+#[track_caller]
 pub(crate) fn watchdog() -> Watchdog {
-    let (alive, ended) = channel::<()>();
-    std::thread::spawn(move || {
-        if ended.recv_timeout(WATCH) == Err(RecvTimeoutError::Timeout) {
-            eprintln!("a test hangs");
-            std::process::abort();
-        }
-    });
-    Watchdog(alive)
+    watched::watchdog_of(300, String::new)
 }
 
 /// A program of another crate of the workspace, built where this test was.

@@ -2,27 +2,18 @@
 #![allow(dead_code, reason = "each test target uses a part of it")]
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 use sqlite_pool_example::Connections;
 
+#[path = "../../../../crates/pool-core/tests/support/watchdog.rs"]
+mod watched;
+pub(crate) use watched::Watchdog;
+
 /// Longer than anything here takes, also where everything is ten times slower: a hang is a failure.
-const WATCH: Duration = Duration::from_secs(300);
-
-/// Ends the test's process, if it is not dropped in time.
-pub(crate) struct Watchdog(#[expect(dead_code, reason = "its drop is what is looked for")] Sender<()>);
-
+#[track_caller]
 pub(crate) fn watchdog() -> Watchdog {
-    let (alive, ended) = channel::<()>();
-    std::thread::spawn(move || {
-        if ended.recv_timeout(WATCH) == Err(RecvTimeoutError::Timeout) {
-            eprintln!("a test hangs");
-            std::process::abort();
-        }
-    });
-    Watchdog(alive)
+    watched::watchdog_of(300, String::new)
 }
 
 pub(crate) const WRITE: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE;
