@@ -66,16 +66,7 @@ impl Borrowed {
             Ok(_) => return Err(refused("another user listens there".to_owned())),
             Err(error) => return Err(refused(error.to_string())),
         }
-        let begin = || {
-            let first = First { version: VERSION.to_owned(), hello: serde_json::to_value(hello)? };
-            stream.set_read_timeout(Some(TO_GET_READY))?;
-            write_line(&stream, &first)?;
-            let mut lines = BufReader::new(stream.try_clone()?);
-            let said = read_line(&mut lines)?;
-            stream.set_read_timeout(None)?;
-            std::io::Result::Ok((said, lines))
-        };
-        match begin() {
+        match introduce(&stream, hello) {
             Ok((Some(Say::Ready), lines)) => {
                 Ok(Self { lines, writer: Interruption(Arc::new(Mutex::new(stream))) })
             }
@@ -105,6 +96,22 @@ impl Borrowed {
     }
 }
 
+/// Says who asks, and reads the answer.
+fn introduce(stream: &UnixStream, hello: &Hello) -> std::io::Result<(Option<Say>, BufReader<UnixStream>)> {
+    let first = First { version: VERSION.to_owned(), hello: serde_json::to_value(hello)? };
+    stream.set_read_timeout(Some(TO_GET_READY))?;
+    let written = write_line(stream, &first);
+    let mut lines = BufReader::new(stream.try_clone()?);
+    // Who refuses at once reads nothing, so writing may fail: what it has said is there all the same.
+    let said = match read_line(&mut lines) {
+        Ok(Some(said)) => Some(said),
+        Ok(None) => written.map(|()| None)?,
+        Err(error) => return Err(written.err().unwrap_or(error)),
+    };
+    stream.set_read_timeout(None)?;
+    Ok((said, lines))
+}
+
 impl Interruption {
     /// Asks the request that runs to come back; does nothing where none runs.
     ///
@@ -116,5 +123,35 @@ impl Interruption {
 
     fn say(&self, ask: &Ask) -> std::io::Result<()> {
         write_line(&self.0.lock().unwrap_or_else(PoisonError::into_inner), ask)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::surroundings::Surroundings;
+
+    #[test]
+    fn refusal_of_one_who_has_closed_the_connection_is_heard() {
+        let around = Surroundings {
+            sysroot: "/".into(),
+            worker: "/nowhere".into(),
+            search_path: Vec::new(),
+            setup: None,
+            options: Vec::new(),
+            project: None,
+            stack_size: None,
+            saves_headers: false,
+        };
+        let hello = Hello { around, folder: "/".into(), timeout: None, grace: Duration::ZERO };
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        write_line(&theirs, &Say::Refused("not for you".to_owned())).unwrap();
+        drop(theirs);
+        let said = introduce(&ours, &hello).unwrap().0;
+        assert!(matches!(said, Some(Say::Refused(why)) if why == "not for you"));
+        // One who says nothing has ended the connection.
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        drop(theirs);
+        assert!(introduce(&ours, &hello).is_err());
     }
 }
