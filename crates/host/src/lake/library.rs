@@ -1,5 +1,6 @@
 //! Libraries of a Lake project: which files have one set-up, and what in it depends on a file's imports. No input and output but following links.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use lean_worker::name_parts;
@@ -100,10 +101,11 @@ impl Library {
 /// The folder in which `file` has the path that the name of its module says, and the first part of the name.
 pub(super) fn source_folder(file: &Path, name: &str) -> Option<(PathBuf, String)> {
     let parts = name_parts(name);
-    let path: PathBuf = parts.iter().collect();
     let without = file.with_extension("");
     let folder = without.ancestors().nth(parts.len())?;
-    (without.strip_prefix(folder).ok()? == path).then(|| (folder.to_owned(), parts[0].clone()))
+    // Part by part: as paths `B//` and `B` are one, and as names they are two.
+    let below = without.strip_prefix(folder).ok()?.iter();
+    below.eq(parts.iter().map(OsStr::new)).then(|| (folder.to_owned(), parts[0].clone()))
 }
 
 #[cfg(test)]
@@ -155,6 +157,8 @@ mod tests {
         assert_eq!(found("/p/A.lean", "A"), Some(("/p".into(), "A".into())));
         assert_eq!(found("/p/src/A/B.lean", "C.B"), None, "the path says something else");
         assert_eq!(found("/B.lean", "A.B"), None);
+        assert_eq!(found("/p/B.lean", "«B//»"), None, "a name that no file has");
+        assert_eq!(found("/p/A/B.lean", "«A/B»"), None);
     }
 
     #[test]
