@@ -1,9 +1,7 @@
 //! Every policy at every capacity, beside the best that could be done.
 //!
-//! There is no second implementation of a policy here. They run in the real pool, through [`replay`](mod@crate::replay), where leases overlap,
-//! pools are bounded in bytes, or a policy wants time; else they hear the same calls in the same order without one (`drive.rs`), which is
-//! several times as fast. What `Lru` and `RejectIncoming` do at all capacities is counted in one pass where leases don't overlap
-//! (`curve.rs`). The tests compare both with the pool.
+//! There is no second implementation of a policy here: each is replayed ([`replay`](mod@crate::replay)). What `Lru` and `RejectIncoming` do at all
+//! capacities is counted in one pass where leases don't overlap (`curve.rs`). The tests compare it with the pool.
 //!
 //! ```
 //! use leanpool::compare::{Options, compare};
@@ -21,7 +19,6 @@ mod capacity;
 pub mod chart;
 mod clairvoyant;
 mod curve;
-mod drive;
 mod fast;
 mod flow;
 mod optimum;
@@ -393,12 +390,7 @@ impl Job<'_> {
                 _ => {
                     let circumstances =
                         Circumstances { by_weight: options.by_weight, lists: trace.has_lists() };
-                    let made = policy.make(circumstances);
-                    if options.hold == 0 && !options.by_weight && !made.needs_clock() {
-                        drive::drive(made, trace.keys(), workload, places, options.remembered_keys, stop)?
-                    } else {
-                        self.replay(places, options, made, stop)?
-                    }
+                    self.replay(places, options, policy.make(circumstances), stop)?
                 }
             },
             Line::Optimum => optimum::least(workload, places, options.by_weight, options.optimum, stop)?,

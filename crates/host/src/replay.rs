@@ -1,32 +1,27 @@
 //! A trace through one pool, on virtual time.
+//!
+//! Where leases don't overlap and only their number is bounded, the policy is told what the pool would tell it, without a pool
+//! (`drive.rs`): the report is the same, several times as fast. The tests compare both.
 
+mod drive;
+mod pooled;
 mod report;
 
-use std::cell::Cell;
-use std::collections::VecDeque;
-use std::convert::Infallible;
-use std::error::Error;
-use std::hash::Hash;
 use std::ops::ControlFlow;
-use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
-use mock_backend::{Cost, CostModel, Journal, MockBackend, MockEnvironment, Regions};
-use pool_core::capacity::{Both, MaxIdle, MaxIdleWeight};
+use mock_backend::{Cost, Regions};
 use pool_core::eviction::{IdleTimeout, MaxAge};
-use pool_core::local::{Builder, Pool};
-use pool_core::pool::LeaseOf;
-use pool_core::{
-    Bounds, Clock, EntryId, Eviction, KeyId, Names as Imports, Now, Opened, Removal, Resource, Returned,
-    Victim,
-};
+use pool_core::{Eviction, Names as Imports};
 
+pub use pooled::replay_journaled;
 pub use report::{ByReason, Report, WarmUp};
 
 use crate::policy::{Circumstances, Policy};
 use crate::trace::Trace;
-use report::Counted;
+use drive::Driver;
+use pooled::replay_in_pool;
+use report::{Books, Counted};
 
 /// The type of the policy that a pool of environments uses when it is told no other.
 pub const DEFAULT_POLICY: &str = "Recall";
@@ -184,33 +179,6 @@ pub fn replay_until(
     replay_with(trace, options, options.policy(trace), &trace.costs(options.regions), progress)
 }
 
-/// Replays `trace` through the mock backend, and returns also the journal of all that it and the pool did: the same each time.
-///
-/// # Panics
-/// As [`replay`].
-#[must_use]
-pub fn replay_journaled(trace: &Trace, options: &Options) -> (Report, String) {
-    let costs = trace.costs(options.regions);
-    let by_list = trace.keys().iter().cloned().zip(costs.iter().copied()).collect();
-    let otherwise = Box::new(CostModel::Constant(Cost::default()));
-    let backend = MockBackend::new(CostModel::PerKey { costs: by_list, otherwise });
-    let journal = Journal::new(backend.clock());
-    let backend = backend.with_journal(journal.clone());
-    let builder: Builder<Imports, MockEnvironment> = Pool::builder().observer(journal.clone());
-    let clock = backend.clock();
-    let pool = build(builder, options, options.policy(trace), clock.clone());
-    let keys = Arc::clone(trace.keys());
-    let run = Run {
-        key: |key: u32| keys[key as usize].clone(),
-        open: |key: u32| backend.open(&keys[key as usize]),
-        advance_to: |nanos| clock.advance_to(nanos),
-    };
-    let report = run.all(trace, options, &costs, &pool, |_| ControlFlow::Continue(()));
-    // Its end is in the journal too.
-    drop(pool);
-    (report, journal.text())
-}
-
 /// Replays `trace` with a policy that has no name, and costs that are known already, by key.
 pub(crate) fn replay_with(
     trace: &Trace,
@@ -219,174 +187,56 @@ pub(crate) fn replay_with(
     costs: &[Cost],
     progress: impl FnMut(Progress) -> ControlFlow<()>,
 ) -> Report {
-    // The pool's keys are numbers: what a list hashes to and is equal to is not asked again at each request.
-    let policy = ByNumber { policy, keys: Arc::clone(trace.keys()) };
-    let now = Rc::new(Cell::new(0_u64));
-    let clock = Rc::clone(&now);
-    let pool = build(Pool::builder(), options, policy, move || clock.get());
-    let run = Run {
-        key: |key: u32| key,
-        open: |key: u32| {
-            let Cost { nanos, weight, residue, .. } = costs[key as usize];
-            now.set(now.get().saturating_add(nanos));
-            Ok::<_, Infallible>(Priced { weight, residue })
-        },
-        advance_to: |nanos| now.set(now.get().max(nanos)),
-    };
-    run.all(trace, options, costs, &pool, progress)
+    if drive::is_enough_for(options, &*policy, costs, options.total(trace)) {
+        return run(trace, options, costs, Driver::new(trace, options, policy, costs), progress);
+    }
+    replay_in_pool(trace, options, policy, costs, progress)
 }
 
-/// What is in the pool: nothing but what it weighs.
-#[derive(Clone)]
-struct Priced {
-    weight: u64,
-    residue: u64,
-}
+/// What serves the requests of a trace, for its keys by their numbers.
+trait Served {
+    /// A request, at `nanos` if time passes. Whether it is a hit.
+    fn request(&mut self, number: u32, nanos: Option<u64>) -> bool;
 
-impl Resource for Priced {
-    type Error = Infallible;
+    /// What is in the books so far.
+    fn books(&self) -> Books;
 
-    fn weight(&self) -> u64 {
-        self.weight
-    }
-
-    fn residue(&self) -> u64 {
-        self.residue
-    }
-}
-
-/// A policy for lists in a pool whose keys are their numbers.
-struct ByNumber {
-    policy: Box<dyn Eviction<Imports>>,
-    keys: Arc<[Imports]>,
-}
-
-impl Eviction<u32> for ByNumber {
-    fn needs_clock(&self) -> bool {
-        self.policy.needs_clock()
-    }
-
-    fn on_capacity(&mut self, capacity: &Bounds) {
-        self.policy.on_capacity(capacity);
-    }
-
-    fn on_key(&mut self, key: KeyId, name: &u32) {
-        self.policy.on_key(key, &self.keys[*name as usize]);
-    }
-
-    fn on_forget(&mut self, key: KeyId) {
-        self.policy.on_forget(key);
-    }
-
-    fn on_reopen(&mut self, key: KeyId, name: &u32) {
-        self.policy.on_reopen(key, &self.keys[*name as usize]);
-    }
-
-    fn on_open(&mut self, entry: EntryId, key: KeyId, opened: &Opened, now: Now) {
-        self.policy.on_open(entry, key, opened, now);
-    }
-
-    fn on_acquire(&mut self, entry: EntryId, key: KeyId, now: Now) {
-        self.policy.on_acquire(entry, key, now);
-    }
-
-    fn on_release(&mut self, entry: EntryId, key: KeyId, returned: &Returned, now: Now) {
-        self.policy.on_release(entry, key, returned, now);
-    }
-
-    fn on_remove(&mut self, entry: EntryId, key: KeyId, why: Removal) {
-        self.policy.on_remove(entry, key, why);
-    }
-
-    fn victim(&mut self, incoming: Option<EntryId>, now: Now) -> Option<Victim> {
-        self.policy.victim(incoming, now)
-    }
-
-    fn expired(&mut self, now: Now) -> Option<EntryId> {
-        self.policy.expired(now)
-    }
-
-    fn shrink_to_fit(&mut self) {
-        self.policy.shrink_to_fit();
-    }
-}
-
-fn build<K: Hash + Eq + Clone + std::fmt::Debug + 'static, R: Resource + Clone + 'static>(
-    builder: Builder<K, R>,
-    options: &Options,
-    policy: impl Eviction<K> + 'static,
-    clock: impl Clock + 'static,
-) -> Pool<K, R> {
-    let builder = match options.max_idle_weight {
-        Some(bytes) => builder.capacity(Both(MaxIdle(options.capacity), MaxIdleWeight(bytes))),
-        None => builder.capacity(MaxIdle(options.capacity)),
-    };
-    let builder = if options.share { builder.shared() } else { builder };
-    let builder = match options.remembered_keys {
-        Some(keys) => builder.remembered_keys(keys),
-        None => builder,
-    };
-    builder.eviction(policy).clock(clock).build()
-}
-
-/// How a pool is asked for the keys of a trace, by their numbers.
-struct Run<Key, Open, Advance> {
-    key: Key,
-    open: Open,
-    advance_to: Advance,
-}
-
-impl<Key, Open, Advance> Run<Key, Open, Advance> {
-    fn all<K, R>(
-        &self,
-        trace: &Trace,
-        options: &Options,
-        costs: &[Cost],
-        pool: &Pool<K, R>,
-        mut progress: impl FnMut(Progress) -> ControlFlow<()>,
-    ) -> Report
+    /// What is in the books when all leases have ended.
+    fn finish(self) -> Books
     where
-        K: Hash + Eq + Clone + std::fmt::Debug + 'static,
-        R: Resource + 'static,
-        R::Error: Error,
-        Key: Fn(u32) -> K,
-        Open: Fn(u32) -> Result<R, R::Error>,
-        Advance: Fn(u64),
+        Self: Sized,
     {
-        if let Err(error) = options.check(trace) {
-            panic!("{error}");
-        }
-        let mut now = Progress { done: 0, total: options.total(trace), hits: 0 };
-        let mut counted = Counted::default();
-        let mut warm_up = None;
-        let mut held = VecDeque::new();
-        'runs: for run in 0..u64::from(options.repeat) {
-            for (place, &number) in trace.requests().iter().enumerate() {
-                if now.done == options.warm_up && options.warm_up > 0 {
-                    warm_up = Some((counted, pool.stats()));
-                }
-                if options.is_timed() {
-                    (self.advance_to)(run * last_nanos(trace) + trace.nanos(place));
-                }
-                let lease = pool
-                    .acquire(&(self.key)(number), |_| (self.open)(number))
-                    .expect("MaxIdle refuses no open, and none fails");
-                let was_hit = LeaseOf::was_hit(&lease);
-                counted.count(&costs[number as usize], was_hit);
-                now.done += 1;
-                now.hits += u64::from(was_hit);
-                if options.hold > 0 {
-                    held.push_back(lease);
-                    if held.len() > options.hold {
-                        held.pop_front();
-                    }
-                }
-                if progress(now).is_break() {
-                    break 'runs;
-                }
+        self.books()
+    }
+}
+
+fn run(
+    trace: &Trace,
+    options: &Options,
+    costs: &[Cost],
+    mut served: impl Served,
+    mut progress: impl FnMut(Progress) -> ControlFlow<()>,
+) -> Report {
+    if let Err(error) = options.check(trace) {
+        panic!("{error}");
+    }
+    let mut now = Progress { done: 0, total: options.total(trace), hits: 0 };
+    let mut counted = Counted::default();
+    let mut warm_up = None;
+    'runs: for run in 0..u64::from(options.repeat) {
+        for (place, &number) in trace.requests().iter().enumerate() {
+            if now.done == options.warm_up && options.warm_up > 0 {
+                warm_up = Some((counted, served.books()));
+            }
+            let nanos = options.is_timed().then(|| run * last_nanos(trace) + trace.nanos(place));
+            let was_hit = served.request(number, nanos);
+            counted.count(&costs[number as usize], was_hit);
+            now.done += 1;
+            now.hits += u64::from(was_hit);
+            if progress(now).is_break() {
+                break 'runs;
             }
         }
-        drop(held);
-        Report::new(trace, options, &pool.stats(), now, counted, warm_up)
     }
+    Report::new(trace, options, served.finish(), now, counted, warm_up)
 }

@@ -89,10 +89,25 @@ pub struct WarmUp {
 #[derive(Clone, Debug, PartialEq)]
 pub struct ByReason<T>(Vec<(T, u64)>);
 
+impl<T: Reason> Default for ByReason<T> {
+    fn default() -> Self {
+        Self(T::ALL.iter().map(|&reason| (reason, 0)).collect())
+    }
+}
+
+impl<T: Reason> From<&Counts<T>> for ByReason<T> {
+    fn from(counts: &Counts<T>) -> Self {
+        Self(counts.iter().collect())
+    }
+}
+
 impl<T: Reason> ByReason<T> {
-    fn since(now: &Counts<T>, before: Option<&Counts<T>>) -> Self {
-        let before = |reason| before.map_or(0, |before| before.get(reason));
-        Self(now.iter().map(|(reason, count)| (reason, count - before(reason))).collect())
+    pub(super) fn count(&mut self, reason: T) {
+        self.0[reason.index()].1 += 1;
+    }
+
+    fn since(self, before: &Self) -> Self {
+        Self(self.0.into_iter().map(|(reason, count)| (reason, count - before.get(reason))).collect())
     }
 
     /// The count of a reason.
@@ -116,6 +131,29 @@ impl<T: Reason> ByReason<T> {
 impl<T: Reason> Serialize for ByReason<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.iter().map(|(reason, count)| (reason.name(), count)))
+    }
+}
+
+/// What a pool's own books say at the end.
+#[derive(Clone, Default)]
+pub(super) struct Books {
+    pub(super) misses: ByReason<MissReason>,
+    pub(super) dropped: ByReason<DropReason>,
+    /// Bytes, as the next ones.
+    pub(super) peak_idle_weight: u64,
+    pub(super) peak_live_weight: u64,
+    pub(super) residue: u64,
+}
+
+impl From<&Stats> for Books {
+    fn from(stats: &Stats) -> Self {
+        Self {
+            misses: (&stats.misses).into(),
+            dropped: (&stats.dropped()).into(),
+            peak_idle_weight: stats.peaks.idle_weight,
+            peak_live_weight: stats.peaks.live_weight,
+            residue: stats.usage.residue,
+        }
     }
 }
 
@@ -157,13 +195,13 @@ impl Report {
     pub(super) fn new(
         trace: &Trace,
         options: &Options,
-        stats: &Stats,
+        books: Books,
         progress: Progress,
         counted: Counted,
-        warm_up: Option<(Counted, Stats)>,
+        warm_up: Option<(Counted, Books)>,
     ) -> Self {
-        let (before, then) =
-            warm_up.map_or((Counted::default(), None), |(before, stats)| (before, Some(stats)));
+        let warmed_up = warm_up.is_some();
+        let (before, then) = warm_up.unwrap_or_default();
         let of = counted.since(before);
         let name = options.eviction.name();
         Self {
@@ -180,7 +218,7 @@ impl Report {
             idle_timeout_seconds: options.idle_timeout.map(|limit| limit.as_secs()),
             max_age_seconds: options.max_age.map(|limit| limit.as_secs()),
             interrupted: progress.done < progress.total,
-            warm_up: then.is_some().then(|| WarmUp {
+            warm_up: warmed_up.then(|| WarmUp {
                 requests: before.hits + before.misses,
                 misses: before.misses,
                 open_seconds: seconds(before.open_nanos),
@@ -191,16 +229,13 @@ impl Report {
             distinct_keys: trace.distinct_keys(),
             hits: of.hits,
             misses: of.misses,
-            misses_by_reason: ByReason::since(&stats.misses, then.as_ref().map(|then| &then.misses)),
-            evictions_by_reason: ByReason::since(
-                &stats.dropped(),
-                then.as_ref().map(Stats::dropped).as_ref(),
-            ),
+            misses_by_reason: books.misses.since(&then.misses),
+            evictions_by_reason: books.dropped.since(&then.dropped),
             open_seconds: seconds(of.open_nanos),
             saved_seconds: seconds(of.saved_nanos),
-            peak_idle_weight_bytes: stats.peaks.idle_weight,
-            peak_live_weight_bytes: stats.peaks.live_weight,
-            residue_bytes: stats.usage.residue,
+            peak_idle_weight_bytes: books.peak_idle_weight,
+            peak_live_weight_bytes: books.peak_live_weight,
+            residue_bytes: books.residue,
             assumed_opens: of.assumed,
             open_nanos: of.open_nanos,
             lists: trace.has_lists(),
