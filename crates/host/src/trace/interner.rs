@@ -9,36 +9,46 @@ use hashbrown::HashTable;
 #[derive(Default)]
 pub(super) struct Interner {
     hasher: RandomState,
-    numbers: HashTable<u32>,
+    places: HashTable<Place>,
     text: Vec<u8>,
     ends: Vec<usize>,
 }
 
+/// Where a text is. The table has it, so that finding one reads no memory but the table's and the text's.
+#[derive(Clone, Copy)]
+struct Place {
+    start: usize,
+    length: u32,
+    number: u32,
+}
+
+impl Place {
+    fn text(self, all: &[u8]) -> &[u8] {
+        &all[self.start..self.start + self.length as usize]
+    }
+}
+
 impl Interner {
-    /// The number of `key`, and whether it is new. `None` if there are as many as numbers.
+    /// The number of `key`, and whether it is new. `None` if there are as many as numbers, or it is as long as numbers go.
     pub(super) fn number(&mut self, key: &[u8]) -> Option<(u32, bool)> {
         let hash = self.hasher.hash_one(key);
-        let Self { hasher, numbers, text, ends } = self;
-        let of = |number: u32| slice(text, ends, number as usize);
-        if let Some(&number) = numbers.find(hash, |&number| of(number) == key) {
+        let Self { hasher, places, text, ends } = self;
+        if let Some(&Place { number, .. }) = places.find(hash, |place| place.text(text) == key) {
             return Some((number, false));
         }
-        let number = u32::try_from(ends.len()).ok()?;
-        numbers.insert_unique(hash, number, |&number| hasher.hash_one(of(number)));
+        let (number, length) = (u32::try_from(ends.len()).ok()?, u32::try_from(key.len()).ok()?);
+        let place = Place { start: text.len(), length, number };
         text.extend_from_slice(key);
         ends.push(text.len());
+        places.insert_unique(hash, place, |place| hasher.hash_one(place.text(text)));
         Some((number, true))
     }
 
     /// All of them, in order.
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
-        (0..self.ends.len()).map(|number| slice(&self.text, &self.ends, number))
+        let start = |number: usize| number.checked_sub(1).map_or(0, |before| self.ends[before]);
+        (0..self.ends.len()).map(move |number| &self.text[start(number)..self.ends[number]])
     }
-}
-
-fn slice<'a>(text: &'a [u8], ends: &[usize], number: usize) -> &'a [u8] {
-    let start = number.checked_sub(1).map_or(0, |before| ends[before]);
-    &text[start..ends[number]]
 }
 
 /// Whether a key is in a sample of that share of all keys: by a hash that is the same on every machine, of which 53 bits are compared,

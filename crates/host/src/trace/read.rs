@@ -94,6 +94,8 @@ struct Builder<'o> {
     times: Times,
     sizes: Vec<Option<u64>>,
     costs: Vec<Option<u64>>,
+    /// Whether any record had a size or a cost.
+    any_said: bool,
     /// Requests seen, whatever became of them.
     seen: u64,
     before: u64,
@@ -119,6 +121,7 @@ impl<'o> Builder<'o> {
             times: Times::Whole(Vec::new()),
             sizes: Vec::new(),
             costs: Vec::new(),
+            any_said: false,
             seen: 0,
             before: 0,
             changed: 0,
@@ -160,11 +163,14 @@ impl<'o> Builder<'o> {
             )
             .into());
         }
+        self.any_said |= record.size.is_some() || record.cost.is_some();
         if is_new {
             check_key(record.key, self.format)?;
             self.sizes.push(record.size);
             self.costs.push(record.cost);
-        } else if self.sizes[key as usize] != record.size || self.costs[key as usize] != record.cost {
+        } else if self.any_said
+            && (self.sizes[key as usize] != record.size || self.costs[key as usize] != record.cost)
+        {
             self.changed += 1;
         }
         self.requests.push(key);

@@ -56,6 +56,10 @@ impl Times {
 
 /// The nanoseconds of a text such as `12` or `12.5`, or what is wrong with it. What is less than a nanosecond is cut off.
 pub(super) fn nanos_of(text: &str) -> Result<u64, Cow<'static, str>> {
+    // Nearly all are like this, and there are millions.
+    if (1..=9).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(SECOND * text.bytes().fold(0, |seconds, digit| 10 * seconds + u64::from(digit - b'0')));
+    }
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     if !is_number(whole) || !is_number(fraction) {
@@ -89,6 +93,8 @@ mod tests {
     fn decimals_are_read_exactly() {
         let nanos = |text| nanos_of(text).map_err(Cow::into_owned);
         assert_eq!(nanos("12"), Ok(12 * SECOND));
+        assert_eq!(nanos("999999999"), Ok(999_999_999 * SECOND));
+        assert_eq!(nanos("1000000000"), Ok(1_000_000_000 * SECOND));
         assert_eq!(nanos("0.1"), Ok(SECOND / 10));
         assert_eq!(nanos("1.0000000019"), Ok(SECOND + 1));
         for wrong in ["", ".", "1.", ".5", "-1", "+1", "1e3", "0x1", "1.5.2", " 1"] {
