@@ -193,21 +193,26 @@ fn regions() -> Finding {
     #[cfg(feature = "lean")]
     {
         let shares = lean_backend::LeanRuntime::init().and_then(lean_backend::LeanRuntime::shares_regions);
-        match shares {
-            Ok(true) => Finding::ok(WHAT, "imports share what they read"),
-            Ok(false) => Finding::note(
-                WHAT,
-                format!(
-                    "imports are plain: the walk that shares regions is not written for Lean {SUPPORTED}; each further import copies them"
-                ),
-            ),
-            Err(error) => {
-                Finding::to_do(WHAT, format!("Lean can't be started: {error}"), "build this command again")
-            }
-        }
+        judge_regions(WHAT, shares)
     }
     #[cfg(not(feature = "lean"))]
     Finding::note(WHAT, "not looked at: this command was built without the feature `lean`")
+}
+
+#[cfg(feature = "lean")]
+fn judge_regions(what: &'static str, shares: lean_backend::LeanResult<bool>) -> Finding {
+    match shares {
+        Ok(true) => Finding::ok(what, "imports share what they read"),
+        Ok(false) => Finding::note(
+            what,
+            format!(
+                "imports are plain: the walk that shares regions is not written for Lean {SUPPORTED}; each further import copies them"
+            ),
+        ),
+        Err(error) => {
+            Finding::to_do(what, format!("Lean can't be started: {error}"), "build this command again")
+        }
+    }
 }
 
 /// Where this command looks for Lean's library when it starts. It has found it, or it would not run; a copy of it on another
@@ -347,5 +352,21 @@ fn said(command: &mut Command) -> Result<String, String> {
             let why = String::from_utf8_lossy(&output.stderr);
             Err(format!("`{program}` failed: {}", why.lines().next().unwrap_or("it says nothing")))
         }
+    }
+}
+
+#[cfg(all(test, feature = "lean"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regions_are_shared_or_not_and_it_says_which() {
+        let judge = |shares| judge_regions("regions", shares);
+        let (shared, plain) = (judge(Ok(true)), judge(Ok(false)));
+        assert_eq!((shared.state, plain.state), (State::Ok, State::Note));
+        assert!(shared.found.contains("share what they read"), "{shared}");
+        assert!(plain.found.contains("imports are plain") && plain.found.contains(SUPPORTED), "{plain}");
+        let failed = judge(Err(lean_backend::LeanError::Cancelled));
+        assert!(failed.state == State::ToDo && failed.found.contains("can't be started"), "{failed}");
     }
 }

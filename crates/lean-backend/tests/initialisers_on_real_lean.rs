@@ -8,6 +8,7 @@ mod on_real_lean {
     use std::fs;
     use std::path::{Path, PathBuf};
     use std::process::Command;
+    use std::time::{Duration, SystemTime};
 
     use lean_backend::{CheckOptions, ImportOptions, LeanError, Regions, SharedEnvironment, Watch};
     use pool_core::Resource as _;
@@ -98,12 +99,84 @@ def leanpoolTestLinter := 1
         let module = [("LeanpoolBuilt", "def leanpoolBuilt := 1\n")];
         let lib = build(folder.path(), "built", &module);
         import(&over(&[&lib]), &["LeanpoolBuilt"]).unwrap();
-        let olean = fs::File::options().write(true).open(lib.join("LeanpoolBuilt.olean")).unwrap();
-        olean.set_modified(std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1)).unwrap();
+        touch(&lib.join("LeanpoolBuilt.olean"), SystemTime::UNIX_EPOCH + Duration::from_secs(1));
         import(&over(&[&lib]), &["LeanpoolBuilt"]).unwrap();
         build(folder.path(), "built", &[("LeanpoolBuilt", "def leanpoolBuilt := \"another\"\n")]);
         let error = import(&over(&[&lib]), &["LeanpoolBuilt"]).unwrap_err();
         assert!(error.contains("changed since this process read it"), "{error}");
+    }
+
+    /// Gives the file another time, and returns the one that it had.
+    fn touch(path: &Path, time: SystemTime) -> SystemTime {
+        let before = fs::metadata(path).unwrap().modified().unwrap();
+        fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+        before
+    }
+
+    #[test]
+    fn every_part_of_a_module_is_watched() {
+        let _one_at_a_time = begin();
+        let folder = tempfile::tempdir().unwrap();
+        let text = "module\npublic import Init\npublic def leanpoolParts := 1\ndef leanpoolHidden := 2\n";
+        let lib = build(folder.path(), "parts", &[("LeanpoolParts", text)]);
+        let parts: Vec<PathBuf> = ["olean", "olean.server", "olean.private", "ir"]
+            .map(|ending| lib.join(format!("LeanpoolParts.{ending}")))
+            .into_iter()
+            .filter(|part| part.is_file())
+            .collect();
+        assert!(parts.len() > 1, "a file that begins with `module` is compiled to several: {parts:?}");
+        for part in &parts {
+            // Without Lake's note another time is another file.
+            let _ = fs::remove_file(format!("{}.hash", part.display()));
+        }
+        import(&over(&[&lib]), &["LeanpoolParts"]).unwrap();
+        for part in &parts {
+            let before = touch(part, SystemTime::UNIX_EPOCH + Duration::from_secs(1));
+            let error = import(&over(&[&lib]), &["LeanpoolParts"]).unwrap_err();
+            assert!(error.starts_with(&format!("'{}' of module", part.display())), "{error}");
+            touch(part, before);
+            import(&over(&[&lib]), &["LeanpoolParts"]).unwrap();
+        }
+    }
+
+    /// How often the file at `path` is opened while `work` runs.
+    #[cfg(target_os = "linux")]
+    fn opens(path: &Path, work: impl FnOnce()) -> usize {
+        use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
+
+        let listening = inotify::init(CreateFlags::NONBLOCK).unwrap();
+        // The ends, too: beginnings in a row would be told as one.
+        inotify::add_watch(&listening, path, WatchFlags::OPEN | WatchFlags::CLOSE_NOWRITE).unwrap();
+        work();
+        let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
+        let mut told = Reader::new(&listening, &mut buffer);
+        let mut count = 0;
+        while let Ok(event) = told.next() {
+            count += usize::from(event.events().contains(ReadFlags::OPEN));
+        }
+        count
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn import_looks_once_at_a_module_however_many_import_it() {
+        let _one_at_a_time = begin();
+        let folder = tempfile::tempdir().unwrap();
+        let modules = [
+            ("LeanpoolBase", "def leanpoolBase := 1\n"),
+            ("LeanpoolLeft", "import LeanpoolBase\n"),
+            ("LeanpoolRight", "import LeanpoolBase\n"),
+            ("LeanpoolTop", "import LeanpoolLeft\nimport LeanpoolRight\nimport LeanpoolBase\n"),
+        ];
+        let lib = build(folder.path(), "diamond", &modules);
+        let note = lib.join("LeanpoolBase.olean.hash");
+        let read = || drop(fs::read(&note).unwrap());
+        assert_eq!(opens(&note, || (0..3).for_each(|_| read())), 3, "each is told");
+        import(&over(&[&lib]), &["LeanpoolTop"]).unwrap();
+        // From now on each look at the file is one into the note, too.
+        touch(&lib.join("LeanpoolBase.olean"), SystemTime::UNIX_EPOCH + Duration::from_secs(1));
+        let looks = opens(&note, || drop(import(&over(&[&lib]), &["LeanpoolTop"]).unwrap()));
+        assert_eq!(looks, 1);
     }
 
     #[test]

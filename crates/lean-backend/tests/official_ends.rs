@@ -8,8 +8,9 @@ mod on_official_runtime {
     use std::fs;
     use std::os::unix::process::ExitStatusExt as _;
     use std::thread;
+    use std::time::Duration;
 
-    use lean_backend::{CheckOptions, LeanRuntime, UNFINISHED, Unfinished};
+    use lean_backend::{CheckOptions, LeanRuntime, UNFINISHED, Unfinished, end_process};
 
     use crate::support::kit::{import, in_a_child, kit, options};
     use crate::support::runtime;
@@ -60,6 +61,33 @@ mod on_official_runtime {
         let printed = String::from_utf8_lossy(&output.stdout);
         assert_eq!(output.status.code(), Some(UNFINISHED), "{printed}");
         assert!(printed.contains("unfinished") && !printed.contains("came back"), "{printed}");
+    }
+
+    /// A file whose metaprogram never ends, in interpreted code.
+    #[test]
+    fn check_that_never_comes_back_is_told_of_and_the_process_can_be_ended() {
+        let name = "on_official_runtime::check_that_never_comes_back_is_told_of_and_the_process_can_be_ended";
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/official-lean/texts/ends/spin.lean");
+        let check = || {
+            let (environment, text) = (kit(), fs::read_to_string(path).unwrap());
+            let tell: &(dyn Fn() + Sync) = &|| {
+                println!("spin.lean is overdue");
+                end_process(UNFINISHED)
+            };
+            // Nobody else would end this child.
+            thread::spawn(|| {
+                thread::sleep(Duration::from_secs(60));
+                println!("nobody was told");
+                end_process(1)
+            });
+            let time = Duration::from_millis(200);
+            let checked = environment.check(&text, &CheckOptions::new().timeout(time).overdue(time, tell));
+            println!("came back with {:?}", checked.is_ok());
+        };
+        let Some(output) = in_a_child(name, &[], check) else { return };
+        let printed = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(UNFINISHED), "{printed}");
+        assert!(printed.contains("spin.lean is overdue") && !printed.contains("came back"), "{printed}");
     }
 
     #[test]
