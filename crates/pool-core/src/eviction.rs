@@ -12,18 +12,20 @@ mod drive;
 mod greedy_dual;
 mod idle_timeout;
 mod max_age;
+mod names_in;
 mod owner;
 mod pages;
+mod place;
 mod random;
 mod ranking;
 mod room;
-mod similarity;
+mod similar;
 mod stamps;
 
 pub use idle_timeout::IdleTimeout;
 pub use max_age::MaxAge;
+pub use names_in::{ListedNames, NamesIn, Unrelated};
 pub use recall::Settings as RecallSettings;
-pub use similarity::{ListedNames, NamesIn, Unrelated};
 
 use std::time::Duration;
 

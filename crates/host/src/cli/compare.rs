@@ -43,7 +43,7 @@ best-offline, the best that was found which a pool can really do that knows the 
 /// Run traces through every policy at every capacity, beside the best that could be done
 ///
 /// For each trace, capacity and policy: how many requests opened, how many seconds that took, and how that compares
-/// to Lru and to the offline optimum. The policies run in the real pool, on virtual time; costs are measured where measured, assumed else.
+/// to Lru and to the offline optimum. Each is told what a pool would tell it, on virtual time; costs are measured where measured, assumed else.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{}\n\n{}\n\n{EXIT_CODES}", policy::HELP, synthetic::HELP))]
 pub(super) struct Args {

@@ -1,7 +1,6 @@
 mod fading;
 mod record;
 mod settings;
-mod similar;
 mod simulations;
 mod successors;
 mod trust;
@@ -9,21 +8,24 @@ mod trust;
 pub use settings::Settings;
 
 use super::dense::Dense;
-use super::similarity::{ListedNames, NamesIn, Unrelated};
+use super::names_in::{ListedNames, NamesIn, Unrelated};
+use super::place::Place;
 use super::owner::Owner;
 use super::room::Room;
+use super::similar::{Similar, Weighing};
 use super::{Eviction, Removal, Victim};
 use crate::capacity::Bounds;
 use crate::id::{EntryId, KeyId};
 use crate::time::Now;
 use crate::usage::{Opened, Returned};
 use fading::Fading;
-use record::{Place, Records};
-use similar::Similar;
+use record::Records;
 use simulations::{ALL, Simulations};
 use successors::Log;
 use trust::Trust;
 
+/// How many lists a new one is compared with, at most.
+const COMPARED: usize = 128;
 /// How many keys an eviction looks at, at most.
 const LOOKED_AT: usize = 64;
 
@@ -117,7 +119,7 @@ impl<N> Recall<N> {
             records: Records::default(),
             fading: Fading::new(settings.longest),
             simulations: Simulations::new(settings.charge_half_life),
-            similar: Similar::new(names),
+            similar: Similar::new(names, Weighing::ByRarity, COMPARED),
             trust: Trust::new(),
             log: Log::default(),
             now: successors::FIRST,
@@ -232,7 +234,8 @@ impl<N> Recall<N> {
         let Self { records, fading, similar, settings, trust, .. } = self;
         let Some(list) = records.at(key).list else { return };
         let mut most = (0.0, 0, None);
-        similar.each_similar(list, settings.similar as f32, |other, similarity| {
+        similar.each_similar(list, settings.similar as f32, |other, both, all| {
+            let similarity = both / all;
             let record = records.at(other);
             record.left *= 1.0 - similarity * trust.get() as f32;
             if (similarity, record.asked) > (most.0, most.1) {

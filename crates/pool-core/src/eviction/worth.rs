@@ -16,10 +16,11 @@
 //! 0.15 to 0.3 of the known keys give 0.938–0.944, similarity thresholds of 0.25 to 0.6 the same to three digits.
 
 use super::{Eviction, Removal, Victim};
-use super::similarity::{ListedNames, NamesIn, Similarity, Unrelated};
+use super::names_in::{ListedNames, NamesIn, Unrelated};
+use super::place::Place;
 use super::ranking::Ranking;
+use super::similar::{Similar, Weighing};
 use crate::id::{EntryId, Id, KeyId};
-use crate::order::Order;
 use crate::time::Now;
 use crate::usage::{Opened, Returned};
 
@@ -39,7 +40,7 @@ use crate::usage::{Opened, Returned};
 /// for. That cost multiplies it is GreedyDual-Size-Frequency's (Cherkasova 1998). The half-life in proportion to the known keys
 /// and the loss to similar keys are this crate's; this file's head has the measurements that they rest on.
 ///
-/// A hit costs O(1), an eviction O(log n) amortised, the open of an unknown key that has names O(live entries). State by
+/// A hit costs O(1), an eviction O(log n) amortised; the open of an unknown key looks at the live keys that share enough of its rarest names. State by
 /// key is bounded by the keys that the pool [remembers](crate::pool::Builder::remembered_keys).
 ///
 /// [`of_names`]: Worth::of_names
@@ -49,12 +50,13 @@ pub struct Worth<N = Unrelated> {
     half_life: f64,
     similar: f64,
     per_byte: bool,
-    similarity: Similarity<N>,
+    /// The names of keys with live entries, and of those being opened.
+    lists: Similar<N>,
     /// By key.
     keys: Vec<Record>,
     known: usize,
-    /// Keys with live entries.
-    live: Order<KeyId>,
+    /// How many opens there were.
+    opens: u64,
     ranking: Ranking<u64>,
     /// What the last request counted, and how much more the next one does.
     request: f64,
@@ -67,6 +69,10 @@ struct Record {
     /// Whether it was opened since it is known.
     opened: bool,
     live: u32,
+    /// Which open its last one was.
+    last_open: u64,
+    /// Where its names are, while it has live entries or is being opened.
+    list: Option<Place>,
     /// Requests, each with what it counted.
     requests: f64,
     /// The share that similar newer keys have left.
@@ -78,8 +84,17 @@ struct Record {
 }
 
 impl Record {
-    const NEW: Self =
-        Self { known: false, opened: false, live: 0, requests: 0.0, left: 1.0, cost: 1.0, weight: 1.0 };
+    const NEW: Self = Self {
+        known: false,
+        opened: false,
+        live: 0,
+        last_open: 0,
+        list: None,
+        requests: 0.0,
+        left: 1.0,
+        cost: 1.0,
+        weight: 1.0,
+    };
 
     /// What the last of `idle` idle entries is worth. Never negative, so the bits are in the order of the numbers.
     #[inline]
@@ -127,10 +142,10 @@ impl<N> Worth<N> {
             half_life: 0.2,
             similar: 0.5,
             per_byte: false,
-            similarity: Similarity::new(names),
+            lists: Similar::new(names, Weighing::Alike, usize::MAX),
             keys: Vec::new(),
             known: 0,
-            live: Order::new(),
+            opens: 0,
             ranking: Ranking::default(),
             request: 1.0,
             growth: 2.0,
@@ -213,18 +228,29 @@ impl<N> Worth<N> {
 
     /// `key` is opened for the first time: keys like it lose what they share with it.
     fn take_from_similar(&mut self, key: KeyId) {
-        let Self { similarity, keys, live, ranking, similar, .. } = self;
-        if !similarity.has_names(key) {
-            return;
-        }
-        for other in live.iter_from_back().filter(|&other| other != key) {
-            let jaccard = similarity.jaccard_from(*similar, key, other);
-            if jaccard > 0.0 {
-                let record = &mut keys[other.index()];
-                record.left *= 1.0 - jaccard;
-                ranking.lower(other, |idle| record.worth(idle));
+        let Self { lists, keys, ranking, similar, .. } = self;
+        let Some(list) = keys[key.index()].list else { return };
+        let mut found: Vec<(u64, KeyId, f64)> = Vec::new();
+        // A little less, for it is compared in single precision there.
+        lists.each_similar(list, (*similar - 1e-6) as f32, |other, both, all| {
+            let (record, jaccard) = (&keys[other.index()], f64::from(both) / f64::from(all));
+            if record.live > 0 && jaccard >= *similar {
+                found.push((record.last_open, other, jaccard));
             }
+        });
+        // In an order that does not depend on where names lie.
+        found.sort_unstable_by_key(|&(last_open, ..)| last_open);
+        for (_, other, jaccard) in found {
+            let record = &mut keys[other.index()];
+            record.left *= 1.0 - jaccard;
+            ranking.lower(other, |idle| record.worth(idle));
         }
+    }
+
+    /// The names of `key` are needed no more.
+    fn let_go(&mut self, key: KeyId) {
+        let list = self.record(key).list.take();
+        list.into_iter().for_each(|list| self.lists.forget(list));
     }
 }
 
@@ -236,25 +262,34 @@ impl Default for Worth {
 
 impl<K: ?Sized, N: NamesIn<K>> Eviction<K> for Worth<N> {
     fn on_key(&mut self, key: KeyId, name: &K) {
-        *self.record(key) = Record { known: self.record(key).known, ..Record::NEW };
+        self.let_go(key);
+        let list = self.lists.learn(key, name, true);
+        *self.record(key) = Record { known: self.record(key).known, list, ..Record::NEW };
         self.ranking.reprice(key);
-        self.similarity.learn(key, name);
         self.knows(key, true);
+    }
+
+    fn on_reopen(&mut self, key: KeyId, name: &K) {
+        if self.record(key).list.is_none() {
+            self.record(key).list = self.lists.learn(key, name, false);
+        }
     }
 
     fn on_forget(&mut self, key: KeyId) {
         self.knows(key, false);
+        self.let_go(key);
         *self.record(key) = Record::NEW;
-        self.live.remove(key);
-        self.similarity.forget(key);
     }
 
     fn on_open(&mut self, _: EntryId, key: KeyId, opened: &Opened, _: Now) {
         self.request(key);
         let weight = if self.per_byte { opened.weight.max(1) as f64 } else { 1.0 };
+        self.opens += 1;
+        let opens = self.opens;
         let record = self.record(key);
         let first = !std::mem::replace(&mut record.opened, true);
         record.live += 1;
+        record.last_open = opens;
         (record.cost, record.weight) = (opened.cost_nanos.max(1) as f64, weight);
         // Another one of the key may have come back while this was opened.
         let Self { keys, ranking, .. } = self;
@@ -262,7 +297,6 @@ impl<K: ?Sized, N: NamesIn<K>> Eviction<K> for Worth<N> {
         if first {
             self.take_from_similar(key);
         }
-        self.live.push_front(key);
     }
 
     fn on_acquire(&mut self, entry: EntryId, key: KeyId, _: Now) {
@@ -284,7 +318,7 @@ impl<K: ?Sized, N: NamesIn<K>> Eviction<K> for Worth<N> {
         let record = self.record(key);
         record.live = record.live.saturating_sub(1);
         if record.live == 0 {
-            self.live.remove(key);
+            self.let_go(key);
         }
     }
 
@@ -297,8 +331,7 @@ impl<K: ?Sized, N: NamesIn<K>> Eviction<K> for Worth<N> {
         let used = self.keys.iter().rposition(|record| *record != Record::NEW).map_or(0, |last| last + 1);
         self.keys.truncate(used);
         self.keys.shrink_to_fit();
-        self.similarity.shrink_to_fit();
-        self.live.shrink_to_fit();
+        self.lists.shrink_to_fit();
         self.ranking.shrink_to_fit();
     }
 }

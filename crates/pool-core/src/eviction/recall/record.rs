@@ -1,6 +1,7 @@
 //! What is known of a key.
 
 use super::super::pages::Pages;
+use super::super::place::Place;
 use super::fading::{Each, Faded, Fading};
 use crate::id::KeyId;
 
@@ -32,23 +33,6 @@ pub(super) struct Record {
 }
 
 const _: () = assert!(size_of::<Record>() <= 64);
-
-/// A place in a list, in four bytes even if there may be none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place(std::num::NonZeroU32);
-
-impl Place {
-    #[inline]
-    pub(super) fn of(index: usize) -> Self {
-        // As many as there are keys, which have 32 bits.
-        Self(std::num::NonZeroU32::MIN.saturating_add(index as u32))
-    }
-
-    #[inline]
-    pub(super) fn index(self) -> usize {
-        self.0.get() as usize - 1
-    }
-}
 
 impl Default for Record {
     fn default() -> Self {

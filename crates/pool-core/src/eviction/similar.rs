@@ -6,24 +6,33 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use slab::Slab;
 
-use super::super::similarity::NamesIn;
+use super::names_in::NamesIn;
 #[cfg(test)]
-use super::super::pages::LOOKS;
-use super::record::Place;
+use super::pages::LOOKS;
+use super::place::Place;
 use crate::id::KeyId;
 
-/// How many lists a new one is compared with at most: those that share its rarest names, the latest first.
-const COMPARED: usize = 128;
 /// When so many lists have been learned, all counts of lists are halved, so that what is common is what is common lately.
 const LEARNED: u32 = 1 << 14;
 
-/// The lists of keys that the pool or a simulation holds, by their names.
+/// What a name counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Weighing {
+    /// The share of lists that were learned and don't have it.
+    ByRarity,
+    /// One.
+    Alike,
+}
+
+/// The lists of keys that a policy holds, by their names.
 ///
-/// Two lists are as similar as the share of the names of both that is in both (Jaccard's index), where a name counts for the
-/// share of lists that don't have it.
+/// Two lists are as similar as the share of the names of both that is in both (Jaccard's index).
 #[derive(Clone, Debug)]
 pub(super) struct Similar<N> {
     source: N,
+    weighing: Weighing,
+    /// How many lists a new one is compared with at most: those that share its rarest names, the latest first.
+    most_compared: usize,
     /// By hash of the name.
     by_hash: HashMap<u64, u32, FixedState>,
     names: Slab<Name>,
@@ -62,9 +71,11 @@ struct Mention {
 }
 
 impl<N> Similar<N> {
-    pub(super) fn new(source: N) -> Self {
+    pub(super) fn new(source: N, weighing: Weighing, most_compared: usize) -> Self {
         Self {
             source,
+            weighing,
+            most_compared,
             by_hash: HashMap::with_hasher(FixedState::default()),
             names: Slab::new(),
             lists: Slab::new(),
@@ -134,20 +145,25 @@ impl<N> Similar<N> {
         }
     }
 
-    /// Calls `found` with each key whose list is at least so similar to the one at `place`, and with how similar it is.
-    pub(super) fn each_similar(&mut self, place: Place, least: f32, mut found: impl FnMut(KeyId, f32)) {
+    /// Calls `found` with each key whose list is at least so similar to the one at `place`, with what the names of both count that are in both,
+    /// and what all do.
+    pub(super) fn each_similar(&mut self, place: Place, least: f32, mut found: impl FnMut(KeyId, f32, f32)) {
         self.comparisons += 1;
         let (own, comparison) = (place.index(), self.comparisons);
         self.lists[own].compared = comparison;
         let mentions = self.lists[own].names.iter();
-        let mut rarest: Vec<(f32, u32)> = mentions.map(|mention| (self.weight(mention.name), mention.name)).collect();
+        let mut rarest: Vec<(f32, u32)> =
+            mentions.map(|mention| (self.weight(mention.name), mention.name)).collect();
         rarest.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        if self.weighing == Weighing::Alike {
+            rarest.sort_by_key(|&(_, name)| self.names[name as usize].held.len());
+        }
         // What the names from here on count together. A list that shares none before can't share more than that.
         let mut rest: f32 = rarest.iter().map(|(weight, _)| weight).sum();
         let enough = least * rest;
         let mut compared = 0;
         for (weight, name) in rarest {
-            if rest < enough || compared >= COMPARED {
+            if rest < enough || compared >= self.most_compared {
                 break;
             }
             rest -= weight;
@@ -156,25 +172,28 @@ impl<N> Similar<N> {
                 if std::mem::replace(&mut self.lists[other].compared, comparison) == comparison {
                     continue;
                 }
-                let similarity = self.similarity(own, other);
-                if similarity >= least {
-                    found(self.lists[other].key, similarity);
+                let (both, all) = self.overlap(own, other);
+                if both > 0.0 && both / all >= least {
+                    found(self.lists[other].key, both, all);
                 }
                 compared += 1;
-                if compared >= COMPARED {
+                if compared >= self.most_compared {
                     break;
                 }
             }
         }
     }
 
-    /// What a name counts.
     fn weight(&self, name: u32) -> f32 {
+        if self.weighing == Weighing::Alike {
+            return 1.0;
+        }
         let lists = self.names[name as usize].lists_at(self.halvings).saturating_sub(1);
         1.0 - lists as f32 / self.learned.max(1) as f32
     }
 
-    fn similarity(&self, one: usize, other: usize) -> f32 {
+    /// What the names count that two lists have both, and what all of them do.
+    fn overlap(&self, one: usize, other: usize) -> (f32, f32) {
         #[cfg(test)]
         LOOKS.set(LOOKS.get() + 1);
         let (mut one, mut other) = (&*self.lists[one].names, &*self.lists[other].names);
@@ -189,7 +208,7 @@ impl<N> Similar<N> {
             );
         }
         all += one.iter().chain(other).map(|mention| self.weight(mention.name)).sum::<f32>();
-        if both == 0.0 { 0.0 } else { both / all }
+        (both, all)
     }
 
     pub(super) fn shrink_to_fit(&mut self) {
@@ -212,19 +231,21 @@ mod tests {
     use super::*;
     use crate::id::Id as _;
 
+    const COMPARED: usize = 128;
+
     fn words(text: &str, each: &mut dyn FnMut(&str)) {
         text.split_whitespace().for_each(each);
     }
 
     fn found<N>(similar: &mut Similar<N>, place: Place, least: f32) -> BTreeMap<usize, f32> {
         let mut found = BTreeMap::new();
-        similar.each_similar(place, least, |key, similarity| _ = found.insert(key.index(), similarity));
+        similar.each_similar(place, least, |key, both, all| _ = found.insert(key.index(), both / all));
         found
     }
 
     #[test]
     fn names_that_all_lists_have_make_none_similar() {
-        let mut similar = Similar::new(words);
+        let mut similar = Similar::new(words, Weighing::ByRarity, COMPARED);
         let mut learn = |key: usize, text: &str| similar.learn(KeyId::from_index(key), text, true).unwrap();
         let places: Vec<Place> = (0..50).map(|key| learn(key, &format!("Init Lean m{key}"))).collect();
         let new = learn(50, "Init Lean m0 n");
@@ -244,8 +265,9 @@ mod tests {
             seed ^= seed << 17;
             (seed % n as u64) as usize
         };
-        for _ in 0..20 {
-            let mut similar = Similar::new(words);
+        for run in 0..40 {
+            let weighing = if run % 2 == 0 { Weighing::ByRarity } else { Weighing::Alike };
+            let mut similar = Similar::new(words, weighing, COMPARED);
             // Names of held lists, and in how many that were learned each is.
             let mut held: BTreeMap<usize, (Place, BTreeSet<usize>)> = BTreeMap::new();
             let mut lists: BTreeMap<usize, usize> = BTreeMap::new();
@@ -265,7 +287,10 @@ mod tests {
                     let lists = lists.entry(*name).or_default();
                     *lists = if is_held { *lists + 1 } else { 1 };
                 }
-                let weight = |name: &usize| 1.0 - (lists[name] - 1) as f32 / (key + 1) as f32;
+                let weight = |name: &usize| match weighing {
+                    Weighing::ByRarity => 1.0 - (lists[name] - 1) as f32 / (key + 1) as f32,
+                    Weighing::Alike => 1.0,
+                };
                 let mut expected = BTreeMap::new();
                 for (other, (_, others)) in &held {
                     let both: f32 = names.intersection(others).map(weight).sum();
@@ -289,8 +314,21 @@ mod tests {
     }
 
     #[test]
+    fn where_all_names_count_alike_lists_that_share_common_names_only_are_not_looked_at() {
+        let mut similar = Similar::new(words, Weighing::Alike, usize::MAX);
+        let mut learn = |key: usize, text: &str| similar.learn(KeyId::from_index(key), text, true).unwrap();
+        for key in 0..5000 {
+            learn(key, &format!("Init Lean a{key} b{key}"));
+        }
+        let new = learn(5000, "Init Lean a7 b8");
+        let before = LOOKS.get();
+        assert_eq!(found(&mut similar, new, 0.6), BTreeMap::from([(7, 0.6), (8, 0.6)]));
+        assert_eq!(LOOKS.get() - before, 2);
+    }
+
+    #[test]
     fn no_more_than_so_many_lists_are_compared_and_counts_follow_what_is_common_lately() {
-        let mut similar = Similar::new(words);
+        let mut similar = Similar::new(words, Weighing::ByRarity, COMPARED);
         let mut last = None;
         for key in 0..2000 {
             last = similar.learn(KeyId::from_index(key), format!("common n{key}").as_str(), true);
@@ -299,7 +337,8 @@ mod tests {
         found(&mut similar, last.unwrap(), 0.0);
         assert!(LOOKS.get() - before <= COMPARED as u64);
         for key in 2000..2000 + 2 * LEARNED as usize {
-            let place = similar.learn(KeyId::from_index(key), format!("other n{key}").as_str(), true).unwrap();
+            let place =
+                similar.learn(KeyId::from_index(key), format!("other n{key}").as_str(), true).unwrap();
             similar.forget(place);
         }
         assert!(similar.halvings >= 2 && similar.learned < LEARNED);
