@@ -1,7 +1,7 @@
 //! Which Lean is used: a project names one, and it lies where elan has put it, where `LEAN_SYSROOT` says, or where `lean` is.
 
 use std::ffi::OsString;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -50,6 +50,17 @@ pub enum ToolchainError {
         /// What was tried last, and what came of it.
         why: String,
     },
+    /// What a project says can't be used.
+    #[error(
+        "{}: {why}: write the name of a Lean into it, such as leanprover/lean4:v4.27.0, or set LEAN_SYSROOT to the folder of one",
+        path.display()
+    )]
+    NoName {
+        /// The project's `lean-toolchain`.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// What is there does not work.
     #[error("{} is no folder of a Lean: {why}; name another in LEAN_SYSROOT, or install it again", sysroot.display())]
     Broken {
@@ -81,7 +92,7 @@ impl Places {
         if let Some(sysroot) = &self.lean_sysroot {
             return Toolchain::at(sysroot);
         }
-        let name = project.and_then(named_by);
+        let name = project.map_or(Ok(None), named_by)?;
         if let (Some(name), Some(home)) = (&name, &self.elan_home) {
             let folders = folder_names(name);
             if let Some(sysroot) =
@@ -120,16 +131,34 @@ impl Places {
     }
 }
 
-/// What the `lean-toolchain` of a project says.
-fn named_by(project: &Path) -> Option<String> {
+/// What the `lean-toolchain` of a project says; `None` if it has none.
+fn named_by(project: &Path) -> Result<Option<String>, ToolchainError> {
     let path = project.join("lean-toolchain");
-    // What is no plain file may never end.
-    if !path.metadata().ok()?.is_file() {
-        return None;
+    let read = || {
+        // What is no plain file may never end.
+        if !path.metadata()?.is_file() {
+            return Err(io::Error::other("it is no plain file"));
+        }
+        let mut text = String::new();
+        std::fs::File::open(&path)?.take(LONGEST_NAME + 1).read_to_string(&mut text)?;
+        let name = text.trim();
+        if text.len() as u64 > LONGEST_NAME {
+            Err(io::Error::other(format!("it has more than {LONGEST_NAME} bytes")))
+        } else if name.is_empty() {
+            Err(io::Error::other("it is empty"))
+        } else if name.contains(char::is_control) {
+            Err(io::Error::other("a control character or a second line is in it"))
+        } else {
+            Ok(name.to_owned())
+        }
+    };
+    match read() {
+        Ok(name) => Ok(Some(name)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        Err(error) => Err(ToolchainError::NoName { why: error.to_string(), path }),
     }
-    let mut text = String::new();
-    std::fs::File::open(path).ok()?.take(LONGEST_NAME).read_to_string(&mut text).ok()?;
-    Some(text.trim().to_owned()).filter(|name| !name.is_empty() && !name.contains(char::is_control))
 }
 
 /// Bytes of a `lean-toolchain` that are read.
@@ -282,10 +311,38 @@ mod tests {
         for name in ["..", ".", "../../outside", "/outside", "a\0b", "a\u{1b}[31m", &"x".repeat(10_000)] {
             assert!(path.toolchain(Some(&machine.project(name))).is_err(), "{name:?}");
         }
-        let project = machine.project("x");
-        std::fs::remove_file(project.join("lean-toolchain")).unwrap();
-        std::os::unix::fs::symlink("/dev/zero", project.join("lean-toolchain")).unwrap();
-        assert!(matches!(path.toolchain(Some(&project)), Err(ToolchainError::None { .. })));
+    }
+
+    #[test]
+    fn file_that_names_no_lean_is_an_error_and_another_lean_is_not_taken_for_it() {
+        let machine = Machine::new(&[ELAN[0], ("path", "4.31.0")]);
+        let places = Places { lean: machine.0.path().join("path/bin/lean").into(), ..machine.places() };
+        let refused = |project: &Path| places.toolchain(Some(project)).unwrap_err().to_string();
+        let long = "x".repeat(10_000);
+        for (text, why) in [
+            ("", "empty"),
+            (" \n", "empty"),
+            ("a\0b", "control"),
+            ("v4.27.0\nmore", "second line"),
+            (&long, "4096 bytes"),
+        ] {
+            let error = refused(&machine.project(text));
+            assert!(
+                error.contains(why) && error.contains("lean-toolchain") && error.contains("v4.27.0"),
+                "{error}"
+            );
+        }
+        std::fs::write(machine.project("x").join("lean-toolchain"), [0xff, 0xfe]).unwrap();
+        assert!(refused(&machine.0.path().join("project")).contains("UTF-8"));
+        std::fs::remove_file(machine.project("x").join("lean-toolchain")).unwrap();
+        assert_eq!(places.toolchain(Some(&machine.0.path().join("project"))).unwrap().version, "4.31.0");
+        std::os::unix::fs::symlink("/dev/zero", machine.0.path().join("project/lean-toolchain")).unwrap();
+        assert!(refused(&machine.0.path().join("project")).contains("no plain file"));
+        let own = Places { lean_sysroot: Some(machine.0.path().join("path")), ..places };
+        assert!(
+            own.toolchain(Some(&machine.0.path().join("project"))).is_ok(),
+            "the environment comes first"
+        );
     }
 
     #[test]

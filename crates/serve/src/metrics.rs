@@ -1,5 +1,7 @@
 //! Numbers for Prometheus. Each service has a registry of its own.
 
+use std::sync::{Mutex, PoisonError};
+
 use prometheus::{
     Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
@@ -17,24 +19,24 @@ pub struct Metrics {
     given_up: IntCounter,
     check_seconds: Histogram,
     wait_seconds: Histogram,
-    gauges: Gauges,
+    looked_up: Mutex<LookedUp>,
 }
 
-/// What is looked up when somebody asks.
+/// What is looked up when somebody asks. One asks at a time: a counter is raised to what was looked up, and two would raise it twice.
 #[derive(Debug)]
-struct Gauges {
+struct LookedUp {
     waiting: IntGauge,
     running: IntGauge,
     clients: IntGauge,
     zygotes: IntGauge,
     memory: IntGauge,
     memory_limit: IntGauge,
-    hits: IntGauge,
-    misses: IntGauge,
-    started: IntGauge,
-    zygote_deaths: IntGauge,
-    children: IntGauge,
-    deaths: IntGauge,
+    hits: IntCounter,
+    misses: IntCounter,
+    started: IntCounter,
+    zygote_deaths: IntCounter,
+    children: IntCounter,
+    deaths: IntCounter,
 }
 
 /// Seconds: a check of nothing takes a millisecond, a long one minutes.
@@ -65,30 +67,32 @@ impl Metrics {
             registry.register(Box::new(histogram.clone())).expect("it is the only one of that name");
             histogram
         };
-        let given_up = IntCounter::new(name("checks_given_up_total"), "Waiting checks whose client has left")
-            .expect("it is a name");
-        registry.register(Box::new(given_up.clone())).expect("it is the only one of that name");
-        let gauges = Gauges {
+        let counter = |of: &str, help: &str| {
+            let counter = IntCounter::new(name(of), help).expect("it is a name");
+            registry.register(Box::new(counter.clone())).expect("it is the only one of that name");
+            counter
+        };
+        let looked_up = Mutex::new(LookedUp {
             waiting: gauge("checks_waiting", "Checks that wait"),
             running: gauge("checks_running", "Checks that run"),
             clients: gauge("clients", "Clients that have checks waiting or running"),
             zygotes: gauge("zygotes", "Processes with imports that are kept"),
             memory: gauge("memory_bytes", "Private memory of all zygotes and their children"),
             memory_limit: gauge("memory_limit_bytes", "What they may have"),
-            hits: gauge("pool_hits", "Zygotes that were found in the pool, since the start"),
-            misses: gauge("pool_misses", "Zygotes that were not found in the pool, since the start"),
-            started: gauge("zygotes_started", "Zygotes that became ready, since the start"),
-            zygote_deaths: gauge("zygote_deaths", "Zygotes that ended while they were used, since the start"),
-            children: gauge("children_started", "Children that were forked, since the start"),
-            deaths: gauge("check_deaths", "Checks whose process died, since the start"),
-        };
+            hits: counter("pool_hits_total", "Zygotes that were found in the pool"),
+            misses: counter("pool_misses_total", "Zygotes that were not found in the pool"),
+            started: counter("zygotes_started_total", "Zygotes that became ready"),
+            zygote_deaths: counter("zygote_deaths_total", "Zygotes that ended while they were used"),
+            children: counter("children_started_total", "Children that were forked"),
+            deaths: counter("check_deaths_total", "Checks whose process died"),
+        });
         let metrics = Self {
             requests: counters("requests_total", "Requests, by route and status", &["route", "status"]),
             checks: counters("checks_total", "Checks that were answered, by their ending", &["ending"]),
-            given_up,
+            given_up: counter("checks_given_up_total", "Waiting checks whose client has left"),
             check_seconds: histogram("check_seconds", "How long checks took, imports included"),
             wait_seconds: histogram("wait_seconds", "How long checks waited before they began"),
-            gauges,
+            looked_up,
             registry: registry.clone(),
         };
         for word in answer::WORDS {
@@ -117,20 +121,21 @@ impl Metrics {
     pub fn text(&self, engine: &Engine) -> String {
         let (load, zygotes, stats) = (engine.load(), engine.zygotes(), engine.worker_stats());
         let HitsAndMisses { hits, misses } = (&stats.pool).into();
-        let gauges = &self.gauges;
+        let now = self.looked_up.lock().unwrap_or_else(PoisonError::into_inner);
         let set = |gauge: &IntGauge, value: u64| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
-        set(&gauges.waiting, load.waiting as u64);
-        set(&gauges.running, load.running as u64);
-        set(&gauges.clients, load.clients as u64);
-        set(&gauges.zygotes, zygotes.len() as u64);
-        set(&gauges.memory, zygotes.iter().map(|zygote| zygote.bytes).sum());
-        set(&gauges.memory_limit, engine.settings().memory);
-        set(&gauges.hits, hits);
-        set(&gauges.misses, misses);
-        set(&gauges.started, stats.zygotes);
-        set(&gauges.zygote_deaths, stats.zygote_deaths);
-        set(&gauges.children, stats.children);
-        set(&gauges.deaths, stats.deaths);
+        set(&now.waiting, load.waiting as u64);
+        set(&now.running, load.running as u64);
+        set(&now.clients, load.clients as u64);
+        set(&now.zygotes, zygotes.len() as u64);
+        set(&now.memory, zygotes.iter().map(|zygote| zygote.bytes).sum());
+        set(&now.memory_limit, engine.settings().memory);
+        let raise = |counter: &IntCounter, value: u64| counter.inc_by(value.saturating_sub(counter.get()));
+        raise(&now.hits, hits);
+        raise(&now.misses, misses);
+        raise(&now.started, stats.zygotes);
+        raise(&now.zygote_deaths, stats.zygote_deaths);
+        raise(&now.children, stats.children);
+        raise(&now.deaths, stats.deaths);
         let mut text = Vec::new();
         // Nothing can go wrong: the text is written to memory, and each metric has a sample.
         let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);

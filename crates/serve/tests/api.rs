@@ -235,11 +235,25 @@ async fn pool_is_shown_and_evicted_by_key() {
     let (_, answer) = service.post("/v1/pool/evict", &json!({"all": true})).await;
     assert_eq!(answer, json!({"evicted": 1}));
     let metrics = service.get("/metrics").await.1;
-    for line in
-        ["leanpool_zygotes_started 3", "leanpool_checks_total{ending=\"done\"} 4", "leanpool_pool_misses 3"]
-    {
+    for line in [
+        "leanpool_zygotes_started_total 3",
+        "leanpool_checks_total{ending=\"done\"} 4",
+        "leanpool_pool_misses_total 3",
+    ] {
         assert!(metrics.contains(line), "{line}: {metrics}");
     }
+    let types = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+    for (name, kind) in types {
+        assert_eq!(
+            kind == "counter",
+            name.ends_with("_total"),
+            "what counts up is a counter, and its name says so: {name} {kind}"
+        );
+    }
+    assert!(
+        service.get("/metrics").await.1.contains("leanpool_zygotes_started_total 3"),
+        "asking counts nothing"
+    );
     service.end().await;
 }
 
