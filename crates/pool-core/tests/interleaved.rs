@@ -106,6 +106,7 @@ fn destructor_that_needs_room_does_not_count_on_the_place_of_its_own_victim() {
 /// However many handles there are: the last one is gone before the place is.
 #[test]
 fn shared_resource_holds_its_place_until_its_destructor_has_ended() {
+    let _watchdog = watchdog();
     let pool: Arc<Pool<u32, Handle>> = Arc::new(Pool::builder().capacity(MaxLive(1)).shared().build());
     let (weak, seen) = (Arc::downgrade(&pool), Arc::new(Mutex::new(None)));
     let sees = Arc::clone(&seen);
@@ -204,6 +205,7 @@ fn one_who_gives_up_while_something_panics_leaves_once() {
 
 #[test]
 fn what_has_grown_when_one_of_its_leases_ends_leaves_no_more_idle_than_there_is_room_for() {
+    let _watchdog = watchdog();
     let pool: Pool<u32, Handle> = Pool::builder().capacity(MaxLiveWeight(20)).shared().build();
     drop(pool.acquire(&2, |_| Ok(Handle(Arc::new(Thing::of(8))))).unwrap());
     let thing = Arc::new(Thing::of(5));

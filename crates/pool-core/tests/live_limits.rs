@@ -358,6 +358,25 @@ fn pool_that_gives_nothing_up_is_exhausted_with_everything_still_idle() {
     assert_usable(&pool, &ledger, &3);
 }
 
+/// Its victim's destructor lowers the limit, so that the victim's place is none.
+#[test]
+fn one_who_may_not_wait_does_not_wait_for_a_place_that_is_none_any_more() {
+    let (pool, ledger) =
+        (Rc::new(Things::builder().capacity(MaxLive(2)).eviction(Lru::new()).build()), Ledger::default());
+    let _leased = open(&pool, &ledger, 1, 0).unwrap();
+    let victim = open(&pool, &ledger, 2, 0).unwrap();
+    let weak = Rc::downgrade(&pool);
+    victim.knobs().when_asked(move |what| {
+        if what == "drop" {
+            weak.upgrade().unwrap().set_capacity(Box::new(MaxLive(1)));
+        }
+    });
+    drop(victim);
+    assert_eq!(by(pool.acquire(&3, no_open).unwrap_err()).0, "exhausted");
+    assert_eq!((pool.usage().live(), pool.usage().waiting), (1, 0));
+    pool.assert_sound();
+}
+
 #[test]
 fn errors_say_what_to_do() {
     let (pool, ledger) = setting(MaxLive(1));

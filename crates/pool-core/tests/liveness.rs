@@ -120,6 +120,7 @@ fn nobody_waits_for_room_that_the_eviction_policy_never_gives_up() {
 
 #[test]
 fn one_heavy_open_keeps_no_unknown_key_out() {
+    let _watchdog = watchdog();
     let pool: local::Pool<u32, Thing> = local::Pool::builder().capacity(MaxLiveWeight(100)).build();
     drop(pool.acquire(&0, |_| thing(1000)).unwrap());
     assert_eq!(pool.usage().live(), 0);
@@ -135,6 +136,7 @@ fn one_heavy_open_keeps_no_unknown_key_out() {
 /// The same where the limit can't say what one resource may weigh.
 #[test]
 fn one_heavy_open_keeps_unknown_keys_out_of_a_memory_limit_for_a_few_tries_only() {
+    let _watchdog = watchdog();
     let pool: local::Pool<u32, Thing> =
         local::Pool::builder().capacity(ProcessMemory::refuse_above(100)).process_memory(|| Ok(10)).build();
     let unknown = AcquireOptions::new().expect_weight(1);
@@ -436,6 +438,7 @@ fn nobody_waits_for_the_end_of_what_will_not_come_back() {
 
 #[test]
 fn open_that_takes_longer_than_its_caller_has_is_not_lost_on_it() {
+    let _watchdog = watchdog();
     let time = Time::default();
     let pool: Pool<u32, Thing> = Pool::builder().capacity(MaxLive(1)).clock(time.clone()).build();
     let timeout = Duration::from_nanos(10);
@@ -585,6 +588,7 @@ fn what_expires_in_a_look_for_something_warm_serves_who_waits_for_its_room() {
 /// What leases share is said in one place, when the pool is built: a type can't contradict it.
 #[test]
 fn pool_that_is_built_as_shared_shares() {
+    let _watchdog = watchdog();
     let pool = sharing(2);
     let one = pool.acquire(&1, |_| handle(1)).unwrap();
     let two = pool.acquire(&1, |_| handle(2)).unwrap();
@@ -596,6 +600,7 @@ fn pool_that_is_built_as_shared_shares() {
 
 #[test]
 fn limit_on_weight_holds_though_the_eviction_policy_gives_up_nothing() {
+    let _watchdog = watchdog();
     let pool: Pool<u32, Thing> = Pool::builder().capacity(MaxLiveWeight(10)).eviction(RejectIncoming).build();
     drop(pool.acquire(&1, |_| thing(6)).unwrap());
     let light = AcquireOptions::new().expect_weight(1);
@@ -609,6 +614,7 @@ fn limit_on_weight_holds_though_the_eviction_policy_gives_up_nothing() {
 
 #[test]
 fn lease_that_is_dropped_inside_the_pool_is_not_taken_for_one_of_no_length() {
+    let _watchdog = watchdog();
     type Slot = Arc<Mutex<Option<Lease<u32, Thing>>>>;
     struct DropsALease(Lru, Slot);
     impl pool_core::Eviction<u32> for DropsALease {
@@ -666,6 +672,7 @@ fn lease_that_is_dropped_inside_the_pool_is_not_taken_for_one_of_no_length() {
 
 #[test]
 fn weights_that_would_overflow_a_sum_are_counted_as_far_as_there_is_room_for_them() {
+    let _watchdog = watchdog();
     let pool: local::Pool<u32, Thing> = local::Pool::builder().capacity(MaxLiveWeight(u64::MAX)).build();
     let leases: Vec<_> = (0..3).map(|key| pool.acquire(&key, |_| thing(u64::MAX - 1)).unwrap()).collect();
     assert_eq!(pool.usage().live_weight(), u64::MAX);

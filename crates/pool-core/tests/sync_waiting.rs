@@ -358,6 +358,7 @@ fn prewarm_opens_what_is_not_warm_and_says_what_failed() {
 /// Between the look whether a key is warm and its open, another may have opened it.
 #[test]
 fn what_another_opened_just_now_is_skipped_and_not_said_to_be_opened() {
+    let _watchdog = watchdog();
     type Act = Box<dyn FnOnce()>;
     #[derive(Clone, Debug, PartialEq, Eq)]
     struct Key;
