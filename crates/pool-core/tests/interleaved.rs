@@ -243,6 +243,16 @@ fn what_has_grown_when_it_is_handed_on_leaves_no_more_idle_than_there_is_room_fo
 /// Who measures memory is waited for, until it no longer does.
 #[test]
 fn one_who_panics_after_it_measured_leaves_nobody_waiting_for_it() {
+    one_measures_while_another_waits_for_itself(true);
+}
+
+/// Nobody else could end anything then but who waits for itself, and is told so.
+#[test]
+fn one_who_measured_in_vain_waits_on_while_another_is_told_that_it_waits_for_itself() {
+    one_measures_while_another_waits_for_itself(false);
+}
+
+fn one_measures_while_another_waits_for_itself(and_panics: bool) {
     let _watchdog = watchdog();
     let (blocks, blocked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let (blocks_it, is_blocked) = (Arc::clone(&blocks), Arc::clone(&blocked));
@@ -278,7 +288,7 @@ fn one_who_panics_after_it_measured_leaves_nobody_waiting_for_it() {
                 }
             };
             let query = Asks { key: 3, in_is_key: &is_key };
-            panicked(|| drop(pool.acquire(query, |_| unreachable!())))
+            panicked(|| drop(pool.acquire(query, |_| Ok(Thing::of(0))).unwrap()))
         };
         let measurer = thread::Builder::new().name("measurer".into()).spawn_scoped(scope, measure).unwrap();
         until(|| pool.usage().waiting == 1);
@@ -288,9 +298,9 @@ fn one_who_panics_after_it_measured_leaves_nobody_waiting_for_it() {
         until(|| blocked.load(SeqCst));
         asks.store(true, SeqCst);
         until(|| pool.usage().waiting == 2);
-        panics.store(true, SeqCst);
+        panics.store(and_panics, SeqCst);
         blocks.store(false, SeqCst);
-        assert!(measurer.join().unwrap());
+        assert_eq!(measurer.join().unwrap(), and_panics);
         opener.join().unwrap();
     });
     assert_eq!(pool.usage().waiting, 0);

@@ -9,7 +9,7 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use pool_core::capacity::{MaxIdle, MaxLive, MaxLiveWeight, ProcessMemory};
+use pool_core::capacity::{Both, MaxIdle, MaxLive, MaxLiveWeight, MaxResidue, ProcessMemory};
 use pool_core::eviction::{IdleTimeout, Lru, MaxAge, RejectIncoming};
 use pool_core::pool::LeaseOf;
 use pool_core::sync::{CancellationToken, CreateOrWait, Lease, Pool, Queue, WaitIfCheaper};
@@ -416,6 +416,48 @@ fn who_needs_the_place_of_a_victim_that_another_drops_waits_for_it_and_nobody_el
         });
         pool.assert_sound();
     }
+}
+
+/// One has evicted something, and waits in its destructor. It was promised the room.
+#[test]
+fn room_that_is_promised_to_one_is_not_promised_to_the_next() {
+    let _watchdog = watchdog();
+    struct Slow(Arc<AtomicBool>);
+    impl Resource for Slow {
+        type Error = ();
+        fn residue(&self) -> u64 {
+            40
+        }
+    }
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            until(|| self.0.load(SeqCst));
+        }
+    }
+    let go_on = Arc::new(AtomicBool::new(false));
+    let open = |_: &u32| Ok(Slow(Arc::clone(&go_on)));
+    let pool: Pool<u32, Slow> = Pool::with_max_idle(2);
+    drop([1, 2].map(|key| pool.acquire(&key, open).unwrap()));
+    pool.set_capacity(Box::new(MaxLive(2)));
+    thread::scope(|scope| {
+        scope.spawn(|| drop(pool.acquire(&3, open).unwrap()));
+        until(|| pool.usage().dropping == 1);
+        scope.spawn(|| drop(pool.acquire(&4, open).unwrap()));
+        until(|| pool.usage().dropping == 2);
+        go_on.store(true, SeqCst);
+    });
+    assert_eq!((pool.usage().idle, pool.stats().opened()), (2, 4));
+    go_on.store(false, SeqCst);
+    pool.set_capacity(Box::new(Both(MaxLive(2), MaxResidue(200))));
+    thread::scope(|scope| {
+        let other = scope.spawn(|| drop(pool.acquire(&5, open).unwrap()));
+        until(|| pool.usage().dropping == 1);
+        let refused = pool.acquire(&6, open);
+        assert!(matches!(refused, Err(AcquireError::Refused { by: "MaxResidue", .. })), "200 are promised");
+        go_on.store(true, SeqCst);
+        other.join().unwrap();
+    });
+    pool.assert_sound();
 }
 
 /// A shared resource that was discarded lives on with the leases that others have on it, and serves nobody else.

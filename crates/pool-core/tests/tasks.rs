@@ -272,6 +272,21 @@ fn tasks_of_one_thread_wait_for_each_other_in_a_local_pool() {
     assert!(matches!(poll(&mut waits, &count), Poll::Ready(Ok(Granted::Lease(_)))));
 }
 
+/// A task is not its thread: that goes on, though the task waits.
+#[test]
+fn task_that_is_polled_inside_an_open_may_wait_for_the_place_of_that_open() {
+    let _watchdog = watchdog();
+    let pool: local::Pool<u32, Thing<false>> = local::Pool::new(1);
+    let (ledger, count) = (Ledger::default(), Arc::<Count>::default());
+    let mut waits = pool.request(&2);
+    let open = |_: &u32| {
+        assert!(poll(&mut waits, &count).is_pending());
+        ledger.open()
+    };
+    drop(pool.acquire(&1, open).unwrap());
+    assert!(matches!(poll(&mut waits, &count), Poll::Ready(Ok(Granted::Place(_)))));
+}
+
 #[test]
 fn request_allocates_nothing_and_waits_not_at_all_where_something_is_warm() {
     let _watchdog = watchdog();
