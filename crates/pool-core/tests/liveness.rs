@@ -106,6 +106,7 @@ fn nobody_waits_for_room_that_the_eviction_policy_never_gives_up() {
     drop(pool.acquire(&1, |_| thing(0)).unwrap());
     let other = pool.acquire(&2, |_| thing(0));
     assert!(matches!(other, Err(AcquireError::Exhausted { by: "MaxLive", .. })), "{other:?}");
+    assert_eq!(pool.stats().waits.waited, 0, "it was told so at once");
     let held = pool.acquire(&1, |_| thing(0)).expect("it is warm");
     // With a lease out there is something to wait for: what comes back may be rejected for one who waits.
     thread::scope(|scope| {
@@ -551,6 +552,27 @@ fn open_that_would_wait_for_its_own_place_is_told_so() {
     drop(lease.unwrap());
     pool.assert_sound();
     alone.assert_sound();
+}
+
+#[test]
+fn open_that_waits_for_its_own_place_since_the_limit_was_lowered_is_told_so() {
+    let _watchdog = watchdog();
+    let pool: Pool<u32, Thing> = Pool::builder().capacity(MaxLive(2)).build();
+    let held = pool.acquire(&9, |_| thing(0)).unwrap();
+    let open = |_: &u32| {
+        let inner = pool.acquire(&2, |_| thing(0));
+        assert!(matches!(inner, Err(AcquireError::Deadlock { .. })), "{inner:?}");
+        thing(0)
+    };
+    thread::scope(|scope| {
+        let opener = scope.spawn(|| drop(pool.acquire(&1, open).unwrap()));
+        until(|| pool.usage().waiting == 1);
+        pool.set_capacity(Box::new(MaxLive(1)));
+        assert_eq!(pool.usage().waiting, 1, "a lease is still out");
+        drop(held);
+        opener.join().unwrap();
+    });
+    pool.assert_sound();
 }
 
 #[test]
