@@ -323,17 +323,18 @@ fn stats_say_how_many_waited_and_how_long() {
 fn stats_can_be_read_while_user_code_runs() {
     let _watchdog = watchdog();
     let (pool, ledger): (Exclusive, _) = (pool(MaxLive(2)), Ledger::default());
-    let go_on = AtomicBool::new(false);
+    let (has_looked, go_on) = (AtomicBool::new(false), AtomicBool::new(false));
     thread::scope(|scope| {
         scope.spawn(|| {
             let open = |_: &u32| {
                 assert_eq!(pool.stats().usage.opening, 1, "from inside the open itself");
+                has_looked.store(true, SeqCst);
                 until(|| go_on.load(SeqCst));
                 ledger.open()
             };
             drop(pool.acquire(&1, open).unwrap());
         });
-        until(|| pool.usage().opening == 1);
+        until(|| has_looked.load(SeqCst));
         assert_eq!(pool.stats().opened(), 0, "an open that runs has not yet opened");
         drop(pool.acquire(&2, |_| ledger.open()).unwrap());
         go_on.store(true, SeqCst);
