@@ -3,9 +3,12 @@
 #[path = "support/threads.rs"]
 mod threads;
 
+use std::future::Future as _;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Barrier, Mutex};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -116,6 +119,27 @@ fn nobody_waits_for_room_that_the_eviction_policy_never_gives_up() {
         assert!(!other.join().unwrap().unwrap());
     });
     assert_eq!((pool.usage().live(), pool.usage().waiting), (1, 0));
+    pool.assert_sound();
+}
+
+#[test]
+fn one_for_whom_nothing_is_given_up_keeps_nobody_from_what_is_free() {
+    let _watchdog = watchdog();
+    let pool: local::Pool<u32, Thing> =
+        local::Pool::builder().capacity(MaxLiveWeight(10)).eviction(RejectIncoming).build();
+    drop(pool.acquire(&1, |_| thing(5)).unwrap()); // stays
+    let expect = |bytes| AcquireOptions::new().expect_weight(bytes);
+    let held = pool.acquire_with(&2, &expect(4), |_| thing(4)).unwrap();
+    let mut heavy = pool.request_with(&3, &expect(8));
+    let mut light = pool.request_with(&4, &expect(4));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(Pin::new(&mut heavy).poll(&mut context).is_pending());
+    assert!(Pin::new(&mut light).poll(&mut context).is_pending());
+    LeaseOf::discard(held);
+    let place = Pin::new(&mut light).poll(&mut context);
+    assert!(matches!(place, Poll::Ready(Ok(_))));
+    assert!(Pin::new(&mut heavy).poll(&mut context).is_pending());
+    drop((place, heavy));
     pool.assert_sound();
 }
 
