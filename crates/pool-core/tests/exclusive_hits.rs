@@ -385,6 +385,13 @@ fn holds_are_counted_of_leases_that_began_with_an_open() {
         drop(lease.unwrap());
         pass(100);
     }
+    // One that ends by accident is not counted.
+    let ends_by_a_panic = AssertUnwindSafe(|| {
+        let _lease = pool.acquire(&4, made.open()).unwrap();
+        pass(1000);
+        std::panic::resume_unwind(Box::new(()));
+    });
+    assert!(catch_unwind(ends_by_a_panic).is_err());
     twice(&1);
     assert_eq!(heard.lock().unwrap().pop(), Some(Some(10)), "of its key");
     twice(&3);

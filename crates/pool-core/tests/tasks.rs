@@ -272,6 +272,24 @@ fn tasks_of_one_thread_wait_for_each_other_in_a_local_pool() {
     assert!(matches!(poll(&mut waits, &count), Poll::Ready(Ok(Granted::Lease(_)))));
 }
 
+/// What is left of a shared resource that nobody else may have ends while its successor is being opened.
+#[test]
+fn end_of_what_was_discarded_opens_no_second_successor() {
+    let _watchdog = watchdog();
+    let (pool, ledger): (Shared, _) = (pool(MaxLive(9)), Ledger::default());
+    let [one, two] = [(); 2].map(|()| pool.acquire(&1, |_| ledger.open()).unwrap());
+    LeaseOf::discard(one);
+    let count = Arc::<Count>::default();
+    let [mut opens, mut waits] = [(); 2].map(|()| pool.request(&1));
+    let Poll::Ready(Ok(Granted::Place(place))) = poll(&mut opens, &count) else { panic!("it opens") };
+    assert!(poll(&mut waits, &count).is_pending());
+    drop(two);
+    assert!(poll(&mut waits, &count).is_pending());
+    drop(place.fill(ledger.open().unwrap()).unwrap());
+    assert!(matches!(poll(&mut waits, &count), Poll::Ready(Ok(Granted::Lease(_)))));
+    pool.assert_sound();
+}
+
 /// A task is not its thread: that goes on, though the task waits.
 #[test]
 fn task_that_is_polled_inside_an_open_may_wait_for_the_place_of_that_open() {
