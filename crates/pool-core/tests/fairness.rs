@@ -216,6 +216,54 @@ fn rule_3_holds_for_leases_that_share_a_resource() {
     pool.assert_sound();
 }
 
+/// Whoever waited behind the turnstile for a key that is just being opened.
+fn comes_in_again_during_an_open<const SHARED: bool>() {
+    let _watchdog = watchdog();
+    let (pool, ledger) = (pool::<SHARED>(MaxLiveWeight(20)), Ledger::default());
+    ledger.weigh(3);
+    for key in [1, 3, 5] {
+        LeaseOf::discard(pool.acquire(&key, |_| ledger.open()).unwrap());
+    }
+    let _mine = pool.acquire(&5, |_| ledger.open()).unwrap();
+    let mut held = newcomer(&pool, &ledger, 1).unwrap();
+    let token = CancellationToken::new();
+    thread::scope(|scope| {
+        let heavy = scope.spawn(|| {
+            let options = AcquireOptions::new().expect_weight(18).until_cancelled(&token);
+            pool.acquire_with(&8, &options, |_| ledger.open()).is_err()
+        });
+        waiting(&pool, 1);
+        while let Ok(next) = newcomer(&pool, &ledger, 1) {
+            drop(std::mem::replace(&mut held, next));
+        }
+        let waits = scope.spawn(|| LeaseOf::was_hit(&pool.acquire(&3, |_| ledger.open()).unwrap()));
+        waiting(&pool, 2);
+        let open = |_: &u32| {
+            token.cancel();
+            assert!(heavy.join().unwrap());
+            if SHARED {
+                assert_eq!(pool.usage().waiting, 1, "for this open");
+            } else {
+                until(|| waits.is_finished());
+            }
+            ledger.open()
+        };
+        drop(pool.acquire(&3, open).unwrap());
+        assert_eq!(waits.join().unwrap(), SHARED);
+    });
+    pool.assert_sound();
+}
+
+#[test]
+fn rule_3_who_comes_in_again_shares_an_open_that_runs() {
+    comes_in_again_during_an_open::<true>();
+}
+
+#[test]
+fn rule_3_who_comes_in_again_opens_one_of_its_own_where_resources_are_exclusive() {
+    comes_in_again_during_an_open::<false>();
+}
+
 #[test]
 fn rule_4_one_who_holds_a_lease_is_never_made_to_wait_for_one_who_waits() {
     let _watchdog = watchdog();

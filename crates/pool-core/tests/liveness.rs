@@ -201,6 +201,37 @@ fn one_who_fails_to_measure_memory_hands_its_turn_on() {
     pool.assert_sound();
 }
 
+#[test]
+fn one_who_measures_too_much_memory_lets_the_next_measure() {
+    let _watchdog = watchdog();
+    let memory = Arc::new(AtomicU64::new(0));
+    let measured = Arc::clone(&memory);
+    let pool: Pool<u32, Thing> = Pool::builder()
+        .capacity(ProcessMemory::evict_above(100))
+        .process_memory(move || Ok(measured.load(SeqCst)))
+        .build();
+    let get = |key: u32, bytes| {
+        pool.acquire_with(&key, &AcquireOptions::new().expect_weight(bytes), |_| thing(bytes)).unwrap()
+    };
+    let [one, two] = [1, 2].map(|key| get(key, 40));
+    memory.store(100, SeqCst);
+    thread::scope(|scope| {
+        let heavy = scope.spawn(|| LeaseOf::discard(get(3, 70)));
+        until(|| pool.usage().waiting == 1);
+        let light = scope.spawn(|| get(4, 30));
+        until(|| pool.usage().waiting == 2);
+        memory.store(60, SeqCst);
+        LeaseOf::discard(one);
+        let light = light.join().unwrap();
+        assert_eq!(pool.usage().waiting, 1, "70 are too many");
+        memory.store(20, SeqCst);
+        LeaseOf::discard(two);
+        LeaseOf::discard(light);
+        heavy.join().unwrap();
+    });
+    pool.assert_sound();
+}
+
 /// Also while the place of one who waited, and its lease, are on their way.
 #[test]
 fn clock_that_panics_at_any_of_its_reads_loses_no_place() {
