@@ -144,6 +144,30 @@ fn one_for_whom_nothing_is_given_up_keeps_nobody_from_what_is_free() {
 }
 
 #[test]
+fn one_who_was_refused_and_has_not_looked_yet_is_not_refused_again() {
+    let _watchdog = watchdog();
+    let pool: local::Pool<u32, Thing> =
+        local::Pool::builder().capacity(MaxLiveWeight(10)).eviction(RejectIncoming).build();
+    drop(pool.acquire(&1, |_| thing(5)).unwrap()); // stays
+    let expect = |bytes| AcquireOptions::new().expect_weight(bytes);
+    let mut context = Context::from_waker(Waker::noop());
+    let mut refused = [&3, &4].map(|key| pool.request_with(key, &expect(8)));
+    for (before, request) in refused.iter_mut().enumerate() {
+        let held = pool.acquire_with(&2, &expect(4), |_| thing(4)).unwrap();
+        assert!(Pin::new(request).poll(&mut context).is_pending());
+        LeaseOf::discard(held);
+        assert_eq!(pool.stats().refused, before as u64 + 1, "nothing is given up for it");
+    }
+    for mut request in refused {
+        assert!(matches!(
+            Pin::new(&mut request).poll(&mut context),
+            Poll::Ready(Err(AcquireError::Exhausted { .. }))
+        ));
+    }
+    pool.assert_sound();
+}
+
+#[test]
 fn one_heavy_open_keeps_no_unknown_key_out() {
     let _watchdog = watchdog();
     let pool: local::Pool<u32, Thing> = local::Pool::builder().capacity(MaxLiveWeight(100)).build();
@@ -204,30 +228,40 @@ fn one_who_fails_to_measure_memory_hands_its_turn_on() {
 #[test]
 fn one_who_measures_too_much_memory_lets_the_next_measure() {
     let _watchdog = watchdog();
-    let memory = Arc::new(AtomicU64::new(0));
+    struct Large(u64, Arc<AtomicU64>);
+    impl Resource for Large {
+        type Error = ();
+        fn weight(&self) -> u64 {
+            self.0
+        }
+    }
+    impl Drop for Large {
+        fn drop(&mut self) {
+            self.1.store(75, SeqCst);
+        }
+    }
+    let (memory, token) = (Arc::new(AtomicU64::new(0)), CancellationToken::new());
     let measured = Arc::clone(&memory);
-    let pool: Pool<u32, Thing> = Pool::builder()
+    let pool: Pool<u32, Large> = Pool::builder()
         .capacity(ProcessMemory::evict_above(100))
         .process_memory(move || Ok(measured.load(SeqCst)))
         .build();
     let get = |key: u32, bytes| {
-        pool.acquire_with(&key, &AcquireOptions::new().expect_weight(bytes), |_| thing(bytes)).unwrap()
+        let options = AcquireOptions::new().expect_weight(bytes).until_cancelled(&token);
+        pool.acquire_with(&key, &options, |_| Ok(Large(bytes, Arc::clone(&memory))))
     };
-    let [one, two] = [1, 2].map(|key| get(key, 40));
+    let [one, _two] = [(1, 30), (2, 60)].map(|(key, bytes)| get(key, bytes).unwrap());
     memory.store(100, SeqCst);
     thread::scope(|scope| {
-        let heavy = scope.spawn(|| LeaseOf::discard(get(3, 70)));
+        let heavy = scope.spawn(|| get(3, 50).is_err());
         until(|| pool.usage().waiting == 1);
-        let light = scope.spawn(|| get(4, 30));
+        let light = scope.spawn(|| get(4, 20));
         until(|| pool.usage().waiting == 2);
-        memory.store(60, SeqCst);
         LeaseOf::discard(one);
-        let light = light.join().unwrap();
-        assert_eq!(pool.usage().waiting, 1, "70 are too many");
-        memory.store(20, SeqCst);
-        LeaseOf::discard(two);
-        LeaseOf::discard(light);
-        heavy.join().unwrap();
+        let _light = light.join().unwrap().unwrap();
+        assert_eq!(pool.usage().waiting, 1, "50 are too many");
+        token.cancel();
+        assert!(heavy.join().unwrap());
     });
     pool.assert_sound();
 }
