@@ -515,6 +515,9 @@ fn room_that_is_promised_to_one_is_not_promised_to_the_next() {
     struct Slow(Arc<AtomicBool>);
     impl Resource for Slow {
         type Error = ();
+        fn weight(&self) -> u64 {
+            5
+        }
         fn residue(&self) -> u64 {
             40
         }
@@ -528,22 +531,27 @@ fn room_that_is_promised_to_one_is_not_promised_to_the_next() {
     let open = |_: &u32| Ok(Slow(Arc::clone(&go_on)));
     let pool: Pool<u32, Slow> = Pool::with_max_idle(2);
     drop([1, 2].map(|key| pool.acquire(&key, open).unwrap()));
-    pool.set_capacity(Box::new(MaxLive(2)));
-    thread::scope(|scope| {
-        scope.spawn(|| drop(pool.acquire(&3, open).unwrap()));
-        until(|| pool.usage().dropping == 1);
-        scope.spawn(|| drop(pool.acquire(&4, open).unwrap()));
-        until(|| pool.usage().dropping == 2);
-        go_on.store(true, SeqCst);
-    });
-    assert_eq!((pool.usage().idle, pool.stats().opened()), (2, 4));
+    let limits: [Box<dyn Capacity + Send>; 2] = [Box::new(MaxLive(2)), Box::new(MaxLiveWeight(10))];
+    for (key, limit) in [3, 5].into_iter().zip(limits) {
+        go_on.store(false, SeqCst);
+        pool.set_capacity(limit);
+        thread::scope(|scope| {
+            let evicts = |key: u32| drop(pool.acquire(&key, open).unwrap());
+            scope.spawn(move || evicts(key));
+            until(|| pool.usage().dropping == 1);
+            scope.spawn(move || evicts(key + 1));
+            until(|| pool.usage().dropping == 2);
+            go_on.store(true, SeqCst);
+        });
+    }
+    assert_eq!((pool.usage().idle, pool.stats().opened()), (2, 6));
     go_on.store(false, SeqCst);
-    pool.set_capacity(Box::new(Both(MaxLive(2), MaxResidue(200))));
+    pool.set_capacity(Box::new(Both(MaxLive(2), MaxResidue(280))));
     thread::scope(|scope| {
-        let other = scope.spawn(|| drop(pool.acquire(&5, open).unwrap()));
+        let other = scope.spawn(|| drop(pool.acquire(&7, open).unwrap()));
         until(|| pool.usage().dropping == 1);
-        let refused = pool.acquire(&6, open);
-        assert!(matches!(refused, Err(AcquireError::Refused { by: "MaxResidue", .. })), "200 are promised");
+        let refused = pool.acquire(&8, open);
+        assert!(matches!(refused, Err(AcquireError::Refused { by: "MaxResidue", .. })), "280 are promised");
         go_on.store(true, SeqCst);
         other.join().unwrap();
     });
