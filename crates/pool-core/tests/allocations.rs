@@ -10,7 +10,7 @@ use pool_core::capacity::{Both, MaxIdle, MaxIdlePerKey, MaxIdleWeight, MaxLive};
 use pool_core::eviction;
 use pool_core::local::Pool;
 use pool_core::pool::LeaseOf;
-use pool_core::{Names, Resource};
+use pool_core::{AcquireOptions, Names, Resource};
 use watchdog::watchdog;
 
 struct Exclusive;
@@ -96,6 +96,20 @@ fn waits_for_a_closed_pool_that_were_given_up_keep_nothing() {
     let lease = pool.acquire(&1, |_| Ok(Exclusive)).unwrap();
     let wait = || assert!(pool.close_and_wait(std::time::Duration::ZERO).is_err());
     wait();
+    let kept = measure(|| (0..100).for_each(|_| wait()));
+    assert_eq!(kept.bytes_current, 0, "{kept:?}");
+    drop(lease);
+}
+
+#[test]
+fn waits_with_a_token_that_is_never_cancelled_keep_nothing() {
+    let _watchdog = watchdog();
+    let pool: pool_core::sync::Pool<u32, Exclusive> = pool_core::sync::Pool::new(1);
+    let lease = pool.acquire(&1, |_| Ok(Exclusive)).unwrap();
+    let token = pool_core::sync::CancellationToken::new();
+    let options = AcquireOptions::new().timeout(std::time::Duration::ZERO).until_cancelled(&token);
+    let wait = || assert!(pool.acquire_with(&2, &options, |_| Err(())).is_err());
+    (0..8).for_each(|_| wait());
     let kept = measure(|| (0..100).for_each(|_| wait()));
     assert_eq!(kept.bytes_current, 0, "{kept:?}");
     drop(lease);
