@@ -223,14 +223,20 @@ fn run(
     let mut now = Progress { done: 0, total: options.total(trace), hits: 0 };
     let mut counted = Counted::default();
     let mut warm_up = None;
+    // Close together, for most requests want no more of a cost.
+    let nanos: Vec<u64> = costs.iter().map(|cost| cost.nanos).collect();
     'runs: for run in 0..u64::from(options.repeat) {
         for (place, &number) in trace.requests().iter().enumerate() {
             if now.done == options.warm_up && options.warm_up > 0 {
                 warm_up = Some((counted, served.books()));
             }
-            let nanos = options.is_timed().then(|| run * last_nanos(trace) + trace.nanos(place));
-            let was_hit = served.request(number, nanos);
-            counted.count(&costs[number as usize], was_hit);
+            let time = options.is_timed().then(|| run * last_nanos(trace) + trace.nanos(place));
+            let was_hit = served.request(number, time);
+            if was_hit {
+                counted.hit(nanos[number as usize]);
+            } else {
+                counted.miss(&costs[number as usize]);
+            }
             now.done += 1;
             now.hits += u64::from(was_hit);
             if progress(now).is_break() {

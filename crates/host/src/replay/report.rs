@@ -168,15 +168,15 @@ pub(super) struct Counted {
 }
 
 impl Counted {
-    pub(super) fn count(&mut self, cost: &Cost, was_hit: bool) {
-        if was_hit {
-            self.hits += 1;
-            self.saved_nanos = self.saved_nanos.saturating_add(cost.nanos);
-        } else {
-            self.misses += 1;
-            self.open_nanos = self.open_nanos.saturating_add(cost.nanos);
-            self.assumed += u64::from(cost.assumed);
-        }
+    pub(super) fn hit(&mut self, nanos: u64) {
+        self.hits += 1;
+        self.saved_nanos = self.saved_nanos.saturating_add(nanos);
+    }
+
+    pub(super) fn miss(&mut self, cost: &Cost) {
+        self.misses += 1;
+        self.open_nanos = self.open_nanos.saturating_add(cost.nanos);
+        self.assumed += u64::from(cost.assumed);
     }
 
     fn since(self, before: Self) -> Self {

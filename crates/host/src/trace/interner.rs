@@ -14,10 +14,11 @@ pub(super) struct Interner {
     ends: Vec<usize>,
 }
 
-/// Where a text is. The table has it, so that finding one reads no memory but the table's and the text's.
+/// Where a text is. The table has it, with its first bytes, so that finding a short one reads no memory but the table's.
 #[derive(Clone, Copy)]
 struct Place {
     start: usize,
+    head: u64,
     length: u32,
     number: u32,
 }
@@ -26,18 +27,34 @@ impl Place {
     fn text(self, all: &[u8]) -> &[u8] {
         &all[self.start..self.start + self.length as usize]
     }
+
+    fn is(self, key: &[u8], head: u64, all: &[u8]) -> bool {
+        self.head == head && self.length as usize == key.len() && (key.len() <= HEAD || self.text(all) == key)
+    }
+}
+
+const HEAD: usize = size_of::<u64>();
+
+/// The first bytes of a key, and zeros if it has fewer.
+fn head(key: &[u8]) -> u64 {
+    let mut head = [0; HEAD];
+    match key.first_chunk() {
+        Some(first) => head = *first,
+        None => head[..key.len()].copy_from_slice(key),
+    }
+    u64::from_ne_bytes(head)
 }
 
 impl Interner {
     /// The number of `key`, and whether it is new. `None` if there are as many as numbers, or it is as long as numbers go.
     pub(super) fn number(&mut self, key: &[u8]) -> Option<(u32, bool)> {
-        let hash = self.hasher.hash_one(key);
+        let (hash, head) = (self.hasher.hash_one(key), head(key));
         let Self { hasher, places, text, ends } = self;
-        if let Some(&Place { number, .. }) = places.find(hash, |place| place.text(text) == key) {
+        if let Some(&Place { number, .. }) = places.find(hash, |place| place.is(key, head, text)) {
             return Some((number, false));
         }
         let (number, length) = (u32::try_from(ends.len()).ok()?, u32::try_from(key.len()).ok()?);
-        let place = Place { start: text.len(), length, number };
+        let place = Place { start: text.len(), head, length, number };
         text.extend_from_slice(key);
         ends.push(text.len());
         places.insert_unique(hash, place, |place| hasher.hash_one(place.text(text)));
@@ -70,11 +87,31 @@ mod tests {
     fn each_text_has_one_number_in_the_order_of_its_first_use() {
         let mut interner = Interner::default();
         let mut numbers = Vec::new();
-        for key in ["b", "", "a", "b", "", "ab", "a"] {
+        let keys = [
+            "b",
+            "",
+            "a",
+            "b",
+            "",
+            "ab",
+            "a",
+            "a\0",
+            "12345678",
+            "123456789",
+            "12345678",
+            "123456780",
+            "123456789",
+        ];
+        for key in keys {
             numbers.push(interner.number(key.as_bytes()).unwrap());
         }
-        let expected = [(0, true), (1, true), (2, true), (0, false), (1, false), (3, true), (2, false)];
+        let (mut expected, mut different) = (Vec::new(), Vec::new());
+        for key in keys {
+            let known = different.iter().position(|&other| other == key);
+            expected.push((known.unwrap_or(different.len()) as u32, known.is_none()));
+            different.extend(known.is_none().then_some(key));
+        }
         assert_eq!(numbers, expected);
-        assert_eq!(interner.iter().collect::<Vec<_>>(), [&b"b"[..], b"", b"a", b"ab"]);
+        assert!(interner.iter().eq(different.iter().map(|key| key.as_bytes())));
     }
 }

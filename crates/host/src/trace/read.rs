@@ -92,8 +92,8 @@ struct Builder<'o> {
     interner: Interner,
     requests: Vec<u32>,
     times: Times,
-    sizes: Vec<Option<u64>>,
-    costs: Vec<Option<u64>>,
+    /// The size and the cost that the first request of each key gave.
+    said: Vec<(Option<u64>, Option<u64>)>,
     /// Whether any record had a size or a cost.
     any_said: bool,
     /// Requests seen, whatever became of them.
@@ -119,8 +119,7 @@ impl<'o> Builder<'o> {
             interner: Interner::default(),
             requests: Vec::new(),
             times: Times::Whole(Vec::new()),
-            sizes: Vec::new(),
-            costs: Vec::new(),
+            said: Vec::new(),
             any_said: false,
             seen: 0,
             before: 0,
@@ -166,11 +165,8 @@ impl<'o> Builder<'o> {
         self.any_said |= record.size.is_some() || record.cost.is_some();
         if is_new {
             check_key(record.key, self.format)?;
-            self.sizes.push(record.size);
-            self.costs.push(record.cost);
-        } else if self.any_said
-            && (self.sizes[key as usize] != record.size || self.costs[key as usize] != record.cost)
-        {
+            self.said.push((record.size, record.cost));
+        } else if self.any_said && self.said[key as usize] != (record.size, record.cost) {
             self.changed += 1;
         }
         self.requests.push(key);
@@ -215,8 +211,8 @@ impl<'o> Builder<'o> {
             keys: self.interner.iter().map(imports).collect(),
             requests,
             times: self.times,
-            costs: self.costs.into_iter().collect(),
-            sizes: self.sizes.into_iter().collect(),
+            costs: self.said.iter().map(|said| said.1).collect(),
+            sizes: self.said.iter().map(|said| said.0).collect(),
             lists,
             changed: self.changed,
             sample: self.options.sample.filter(|&rate| rate < 1.0),
