@@ -31,6 +31,7 @@ fn connect(_: &String) -> Result<Connection, String> {
 
 #[test]
 fn hooks_of_another_s_type_are_asked_and_heeded() {
+    let _watchdog = watchdog();
     let hooks = hooked()
         .health(|connection| if connection.contains(&"broken") { Health::Broken } else { Health::Reusable })
         .reset(|connection| {
@@ -57,6 +58,7 @@ fn hooks_of_another_s_type_are_asked_and_heeded() {
 
 #[test]
 fn lease_that_ends_by_a_panic_is_kept_where_the_hooks_say_so() {
+    let _watchdog = watchdog();
     for (survives, live) in [(false, 0), (true, 1)] {
         let hooks = if survives { hooked().survives_panic() } else { hooked() };
         let pool: Connections = Pool::hooks_builder(hooks).build();
@@ -88,6 +90,7 @@ impl Resource for Asked {
 
 #[test]
 fn a_shared_resource_is_not_reset_while_others_may_be_using_it() {
+    let _watchdog = watchdog();
     for (is_shared, resets) in [(false, 2), (true, 0)] {
         let asked = Asked::default();
         let builder = Pool::<u32, Asked>::builder();
@@ -100,6 +103,7 @@ fn a_shared_resource_is_not_reset_while_others_may_be_using_it() {
 
 #[test]
 fn what_is_invalidated_goes_at_once_where_it_is_idle_and_when_it_comes_back_where_it_is_leased() {
+    let _watchdog = watchdog();
     let (pool, ledger) = (pool::<false>(MaxLive(9)), Ledger::default());
     let acquire = |key: u32| pool.acquire(&key, |_| ledger.open()).unwrap();
     drop([1, 1, 2].map(acquire));
@@ -154,6 +158,7 @@ fn what_is_being_opened_while_it_is_invalidated_serves_nobody_else() {
 
 #[test]
 fn shared_resource_that_is_invalidated_goes_with_its_last_lease() {
+    let _watchdog = watchdog();
     let (pool, ledger) = (pool::<true>(MaxLive(9)), Ledger::default());
     let [one, two] = [(); 2].map(|()| pool.acquire(&1, |_| ledger.open()).unwrap());
     assert_eq!((pool.invalidate(&1), pool.is_warm(&1)), (0, false));
@@ -210,6 +215,7 @@ fn memory_is_measured_from_the_moment_that_a_limit_on_it_is_set() {
 
 #[test]
 fn a_limit_on_memory_without_a_reader_says_what_to_do() {
+    let _watchdog = watchdog();
     let pool: Pool<u32, Thing<false>> = Pool::builder().capacity(ProcessMemory::evict_above(1)).build();
     let error = pool.acquire(&1, |_| unreachable!()).err().unwrap();
     assert!(matches!(error, AcquireError::Memory { .. }));
@@ -234,6 +240,7 @@ impl Resource for Heavy {
 
 #[test]
 fn a_hundred_opens_that_fail_evict_one_idle_resource_at_most() {
+    let _watchdog = watchdog();
     // A process whose memory is what its resources weigh.
     let live = Arc::new(Mutex::new(None::<Pool<u32, Heavy>>));
     let limits: [(&str, Box<dyn Capacity + Send>); 8] = [
@@ -279,6 +286,7 @@ fn a_hundred_opens_that_fail_evict_one_idle_resource_at_most() {
 
 #[test]
 fn a_pool_is_bounded_and_nobody_waits_for_ever_unless_told_to() {
+    let _watchdog = watchdog();
     let time = threads::Time::default();
     let pool: Pool<u32, Thing<false>> = Pool::builder().eviction(RejectIncoming).clock(time.clone()).build();
     let ledger = Ledger::default();
@@ -324,6 +332,7 @@ fn no_more_are_opened_at_once_than_there_are_processors() {
 
 #[test]
 fn handles_are_the_same_pool_and_what_is_idle_goes_with_the_last_of_them() {
+    let _watchdog = watchdog();
     let (pool, ledger) = (pool::<false>(MaxLive(2)), Ledger::default());
     let other = pool.clone();
     drop(pool.acquire(&1, |_| ledger.open()).unwrap());
@@ -338,6 +347,7 @@ fn handles_are_the_same_pool_and_what_is_idle_goes_with_the_last_of_them() {
 
 #[test]
 fn an_error_is_one_line_with_key_limit_and_what_to_do_and_its_cause_is_apart() {
+    let _watchdog = watchdog();
     let pool: Pool<String, Connection, Hooks<Connection, std::fmt::Error>> =
         Pool::hooks_builder(Hooks::new()).capacity(MaxLive(1)).build();
     let error = pool.acquire("arrays", |_| Err(std::fmt::Error)).err().unwrap();
@@ -363,6 +373,7 @@ fn an_error_is_one_line_with_key_limit_and_what_to_do_and_its_cause_is_apart() {
 
 #[test]
 fn two_can_hear_of_one_event_and_an_error_can_be_kept_whatever_it_is_made_of() {
+    let _watchdog = watchdog();
     /// As `std::io::Error`, no `Clone`.
     #[derive(Debug)]
     struct Failure;

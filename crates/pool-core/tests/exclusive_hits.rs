@@ -144,7 +144,8 @@ fn sync_unfit_resource_is_asked_once_and_is_why_the_next_is_opened() {
 fn of_a_key_that_is_named_the_one_that_is_idle_for_longest_goes() {
     let _watchdog = watchdog();
     let made = Made::new();
-    let pool: local::Pool<u32, Thing> = local::Pool::with_max_idle(2);
+    // What an open costs decides as well, so time stands still.
+    let pool: local::Pool<u32, Thing> = local::Pool::builder().capacity(MaxIdle(2)).clock(|| 0).build();
     let (a, b) = (pool.acquire(&1, made.open()).unwrap(), pool.acquire(&1, made.open()).unwrap());
     drop(b);
     drop(a);
@@ -384,6 +385,13 @@ fn holds_are_counted_of_leases_that_began_with_an_open() {
         drop(lease.unwrap());
         pass(100);
     }
+    // One that ends by accident is not counted.
+    let ends_by_a_panic = AssertUnwindSafe(|| {
+        let _lease = pool.acquire(&4, made.open()).unwrap();
+        pass(1000);
+        std::panic::resume_unwind(Box::new(()));
+    });
+    assert!(catch_unwind(ends_by_a_panic).is_err());
     twice(&1);
     assert_eq!(heard.lock().unwrap().pop(), Some(Some(10)), "of its key");
     twice(&3);

@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 
 use pool_core::capacity::{MaxLive, MaxLiveWeight};
+use pool_core::eviction::RejectIncoming;
 use pool_core::pool::LeaseOf;
 use pool_core::sync::{CancellationToken, Lease, Pool};
 use pool_core::{AcquireError, AcquireOptions};
-use threads::{Exclusive, Ledger, Shared, Thing, pool, until, watchdog};
+use threads::{Exclusive, Ledger, Shared, Thing, Time, builder, pool, until, watchdog};
 
 /// As often as this, others may be served before the first who waits for room.
 const MOST_OVERTAKEN: usize = 64;
@@ -212,6 +213,80 @@ fn rule_3_holds_for_leases_that_share_a_resource() {
         assert_eq!(overtaken, MOST_OVERTAKEN);
         drop(held);
         assert!(!other.join().unwrap());
+    });
+    pool.assert_sound();
+}
+
+/// Whoever waited behind the turnstile for a key that is just being opened.
+fn comes_in_again_during_an_open<const SHARED: bool>() {
+    let _watchdog = watchdog();
+    let (pool, ledger) = (pool::<SHARED>(MaxLiveWeight(20)), Ledger::default());
+    ledger.weigh(3);
+    for key in [1, 3, 5] {
+        LeaseOf::discard(pool.acquire(&key, |_| ledger.open()).unwrap());
+    }
+    let _mine = pool.acquire(&5, |_| ledger.open()).unwrap();
+    let mut held = newcomer(&pool, &ledger, 1).unwrap();
+    let token = CancellationToken::new();
+    thread::scope(|scope| {
+        let heavy = scope.spawn(|| {
+            let options = AcquireOptions::new().expect_weight(18).until_cancelled(&token);
+            pool.acquire_with(&8, &options, |_| ledger.open()).is_err()
+        });
+        waiting(&pool, 1);
+        while let Ok(next) = newcomer(&pool, &ledger, 1) {
+            drop(std::mem::replace(&mut held, next));
+        }
+        let waits = scope.spawn(|| LeaseOf::was_hit(&pool.acquire(&3, |_| ledger.open()).unwrap()));
+        waiting(&pool, 2);
+        let open = |_: &u32| {
+            token.cancel();
+            assert!(heavy.join().unwrap());
+            if SHARED {
+                assert_eq!(pool.usage().waiting, 1, "for this open");
+            } else {
+                until(|| waits.is_finished());
+            }
+            ledger.open()
+        };
+        drop(pool.acquire(&3, open).unwrap());
+        assert_eq!(waits.join().unwrap(), SHARED);
+    });
+    pool.assert_sound();
+}
+
+#[test]
+fn rule_3_who_comes_in_again_shares_an_open_that_runs() {
+    comes_in_again_during_an_open::<true>();
+}
+
+#[test]
+fn rule_3_who_comes_in_again_opens_one_of_its_own_where_resources_are_exclusive() {
+    comes_in_again_during_an_open::<false>();
+}
+
+/// Nothing is given up for it, so nobody could serve it any more.
+#[test]
+fn rule_3_newcomers_come_in_again_when_the_one_they_wait_for_is_refused() {
+    let _watchdog = watchdog();
+    let ledger = Ledger::default();
+    let pool: Exclusive = builder(MaxLiveWeight(10), &Time::default()).eviction(RejectIncoming).build();
+    ledger.weigh(5);
+    drop(newcomer(&pool, &ledger, 1).unwrap()); // stays
+    ledger.weigh(4);
+    let held = newcomer(&pool, &ledger, 2).unwrap();
+    thread::scope(|scope| {
+        let heavy = scope.spawn(|| {
+            let options = AcquireOptions::new().expect_weight(8);
+            pool.acquire_with(&3, &options, |_| ledger.open()).map(drop)
+        });
+        waiting(&pool, 1);
+        (0..MOST_OVERTAKEN).for_each(|_| drop(newcomer(&pool, &ledger, 1).unwrap()));
+        let late = scope.spawn(|| LeaseOf::was_hit(&pool.acquire(&1, |_| ledger.open()).unwrap()));
+        waiting(&pool, 2);
+        LeaseOf::discard(held);
+        assert!(matches!(heavy.join().unwrap(), Err(AcquireError::Exhausted { .. })));
+        assert!(late.join().unwrap());
     });
     pool.assert_sound();
 }

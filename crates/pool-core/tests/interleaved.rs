@@ -106,6 +106,7 @@ fn destructor_that_needs_room_does_not_count_on_the_place_of_its_own_victim() {
 /// However many handles there are: the last one is gone before the place is.
 #[test]
 fn shared_resource_holds_its_place_until_its_destructor_has_ended() {
+    let _watchdog = watchdog();
     let pool: Arc<Pool<u32, Handle>> = Arc::new(Pool::builder().capacity(MaxLive(1)).shared().build());
     let (weak, seen) = (Arc::downgrade(&pool), Arc::new(Mutex::new(None)));
     let sees = Arc::clone(&seen);
@@ -204,6 +205,7 @@ fn one_who_gives_up_while_something_panics_leaves_once() {
 
 #[test]
 fn what_has_grown_when_one_of_its_leases_ends_leaves_no_more_idle_than_there_is_room_for() {
+    let _watchdog = watchdog();
     let pool: Pool<u32, Handle> = Pool::builder().capacity(MaxLiveWeight(20)).shared().build();
     drop(pool.acquire(&2, |_| Ok(Handle(Arc::new(Thing::of(8))))).unwrap());
     let thing = Arc::new(Thing::of(5));
@@ -241,6 +243,16 @@ fn what_has_grown_when_it_is_handed_on_leaves_no_more_idle_than_there_is_room_fo
 /// Who measures memory is waited for, until it no longer does.
 #[test]
 fn one_who_panics_after_it_measured_leaves_nobody_waiting_for_it() {
+    one_measures_while_another_waits_for_itself(true);
+}
+
+/// Nobody else could end anything then but who waits for itself, and is told so.
+#[test]
+fn one_who_measured_in_vain_waits_on_while_another_is_told_that_it_waits_for_itself() {
+    one_measures_while_another_waits_for_itself(false);
+}
+
+fn one_measures_while_another_waits_for_itself(and_panics: bool) {
     let _watchdog = watchdog();
     let (blocks, blocked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let (blocks_it, is_blocked) = (Arc::clone(&blocks), Arc::clone(&blocked));
@@ -276,7 +288,7 @@ fn one_who_panics_after_it_measured_leaves_nobody_waiting_for_it() {
                 }
             };
             let query = Asks { key: 3, in_is_key: &is_key };
-            panicked(|| drop(pool.acquire(query, |_| unreachable!())))
+            panicked(|| drop(pool.acquire(query, |_| Ok(Thing::of(0))).unwrap()))
         };
         let measurer = thread::Builder::new().name("measurer".into()).spawn_scoped(scope, measure).unwrap();
         until(|| pool.usage().waiting == 1);
@@ -286,9 +298,9 @@ fn one_who_panics_after_it_measured_leaves_nobody_waiting_for_it() {
         until(|| blocked.load(SeqCst));
         asks.store(true, SeqCst);
         until(|| pool.usage().waiting == 2);
-        panics.store(true, SeqCst);
+        panics.store(and_panics, SeqCst);
         blocks.store(false, SeqCst);
-        assert!(measurer.join().unwrap());
+        assert_eq!(measurer.join().unwrap(), and_panics);
         opener.join().unwrap();
     });
     assert_eq!(pool.usage().waiting, 0);

@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -14,7 +14,7 @@ use pool_core::capacity::{
 use pool_core::eviction::{Lru, RejectIncoming};
 use pool_core::local::{Lease, Pool};
 use pool_core::pool::LeaseOf;
-use pool_core::{AcquireError, AcquireOptions, Bounds, Capacity, DropReason, Opened, Usage, Verdict};
+use pool_core::{AcquireError, AcquireOptions, Bounds, Capacity, DropReason, Event, Opened, Usage, Verdict};
 use support::{Ledger, Thing, Things, assert_usable, dropped_as, fill, hit, no_open};
 
 type Error = AcquireError<&'static str>;
@@ -356,6 +356,43 @@ fn pool_that_gives_nothing_up_is_exhausted_with_everything_still_idle() {
     assert_eq!(by(pool.acquire(&3, no_open).unwrap_err()), ("exhausted", "MaxLive"));
     assert_eq!((hit(&pool, &1), hit(&pool, &2)), (1, 2));
     assert_usable(&pool, &ledger, &3);
+}
+
+/// Its victim's destructor lowers the limit, so that the victim's place is none.
+#[test]
+fn one_who_may_not_wait_does_not_wait_for_a_place_that_is_none_any_more() {
+    let (pool, ledger) =
+        (Rc::new(Things::builder().capacity(MaxLive(2)).eviction(Lru::new()).build()), Ledger::default());
+    let _leased = open(&pool, &ledger, 1, 0).unwrap();
+    let victim = open(&pool, &ledger, 2, 0).unwrap();
+    let weak = Rc::downgrade(&pool);
+    victim.knobs().when_asked(move |what| {
+        if what == "drop" {
+            weak.upgrade().unwrap().set_capacity(Box::new(MaxLive(1)));
+        }
+    });
+    drop(victim);
+    assert_eq!(by(pool.acquire(&3, no_open).unwrap_err()).0, "exhausted");
+    assert_eq!((pool.usage().live(), pool.usage().waiting), (1, 0));
+    pool.assert_sound();
+}
+
+#[test]
+fn who_hears_of_a_refusal_hears_whose_it_was() {
+    let (heard, ledger) = (Rc::<RefCell<Vec<_>>>::default(), Ledger::default());
+    let hears = Rc::clone(&heard);
+    let observer = move |event: Event<'_, u32>| {
+        if let Event::Refused { by, .. } = event {
+            hears.borrow_mut().push(by);
+        }
+    };
+    let pool: Things = Pool::builder().capacity(Both(MaxLive(1), MaxOpens(2))).observer(observer).build();
+    let lease = open(&pool, &ledger, 1, 0).unwrap();
+    assert!(pool.acquire(&2, no_open).is_err());
+    drop(lease);
+    drop(open(&pool, &ledger, 2, 0).unwrap());
+    assert!(pool.acquire(&3, no_open).is_err());
+    assert_eq!(*heard.borrow(), ["MaxLive", "MaxOpens"]);
 }
 
 #[test]

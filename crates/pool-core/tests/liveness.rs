@@ -3,13 +3,16 @@
 #[path = "support/threads.rs"]
 mod threads;
 
+use std::future::Future as _;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Barrier, Mutex};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use pool_core::capacity::{MaxIdle, MaxLive, MaxLiveWeight, ProcessMemory};
+use pool_core::capacity::{Both, MaxIdle, MaxLive, MaxLiveWeight, MaxResidue, ProcessMemory};
 use pool_core::eviction::{IdleTimeout, Lru, MaxAge, RejectIncoming};
 use pool_core::pool::LeaseOf;
 use pool_core::sync::{CancellationToken, CreateOrWait, Lease, Pool, Queue, WaitIfCheaper};
@@ -106,6 +109,7 @@ fn nobody_waits_for_room_that_the_eviction_policy_never_gives_up() {
     drop(pool.acquire(&1, |_| thing(0)).unwrap());
     let other = pool.acquire(&2, |_| thing(0));
     assert!(matches!(other, Err(AcquireError::Exhausted { by: "MaxLive", .. })), "{other:?}");
+    assert_eq!(pool.stats().waits.waited, 0, "it was told so at once");
     let held = pool.acquire(&1, |_| thing(0)).expect("it is warm");
     // With a lease out there is something to wait for: what comes back may be rejected for one who waits.
     thread::scope(|scope| {
@@ -119,7 +123,53 @@ fn nobody_waits_for_room_that_the_eviction_policy_never_gives_up() {
 }
 
 #[test]
+fn one_for_whom_nothing_is_given_up_keeps_nobody_from_what_is_free() {
+    let _watchdog = watchdog();
+    let pool: local::Pool<u32, Thing> =
+        local::Pool::builder().capacity(MaxLiveWeight(10)).eviction(RejectIncoming).build();
+    drop(pool.acquire(&1, |_| thing(5)).unwrap()); // stays
+    let expect = |bytes| AcquireOptions::new().expect_weight(bytes);
+    let held = pool.acquire_with(&2, &expect(4), |_| thing(4)).unwrap();
+    let mut heavy = pool.request_with(&3, &expect(8));
+    let mut light = pool.request_with(&4, &expect(4));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(Pin::new(&mut heavy).poll(&mut context).is_pending());
+    assert!(Pin::new(&mut light).poll(&mut context).is_pending());
+    LeaseOf::discard(held);
+    let place = Pin::new(&mut light).poll(&mut context);
+    assert!(matches!(place, Poll::Ready(Ok(_))));
+    assert!(Pin::new(&mut heavy).poll(&mut context).is_pending());
+    drop((place, heavy));
+    pool.assert_sound();
+}
+
+#[test]
+fn one_who_was_refused_and_has_not_looked_yet_is_not_refused_again() {
+    let _watchdog = watchdog();
+    let pool: local::Pool<u32, Thing> =
+        local::Pool::builder().capacity(MaxLiveWeight(10)).eviction(RejectIncoming).build();
+    drop(pool.acquire(&1, |_| thing(5)).unwrap()); // stays
+    let expect = |bytes| AcquireOptions::new().expect_weight(bytes);
+    let mut context = Context::from_waker(Waker::noop());
+    let mut refused = [&3, &4].map(|key| pool.request_with(key, &expect(8)));
+    for (before, request) in refused.iter_mut().enumerate() {
+        let held = pool.acquire_with(&2, &expect(4), |_| thing(4)).unwrap();
+        assert!(Pin::new(request).poll(&mut context).is_pending());
+        LeaseOf::discard(held);
+        assert_eq!(pool.stats().refused, before as u64 + 1, "nothing is given up for it");
+    }
+    for mut request in refused {
+        assert!(matches!(
+            Pin::new(&mut request).poll(&mut context),
+            Poll::Ready(Err(AcquireError::Exhausted { .. }))
+        ));
+    }
+    pool.assert_sound();
+}
+
+#[test]
 fn one_heavy_open_keeps_no_unknown_key_out() {
+    let _watchdog = watchdog();
     let pool: local::Pool<u32, Thing> = local::Pool::builder().capacity(MaxLiveWeight(100)).build();
     drop(pool.acquire(&0, |_| thing(1000)).unwrap());
     assert_eq!(pool.usage().live(), 0);
@@ -135,6 +185,7 @@ fn one_heavy_open_keeps_no_unknown_key_out() {
 /// The same where the limit can't say what one resource may weigh.
 #[test]
 fn one_heavy_open_keeps_unknown_keys_out_of_a_memory_limit_for_a_few_tries_only() {
+    let _watchdog = watchdog();
     let pool: local::Pool<u32, Thing> =
         local::Pool::builder().capacity(ProcessMemory::refuse_above(100)).process_memory(|| Ok(10)).build();
     let unknown = AcquireOptions::new().expect_weight(1);
@@ -170,6 +221,47 @@ fn one_who_fails_to_measure_memory_hands_its_turn_on() {
         LeaseOf::discard(lease);
         assert!(first.join().unwrap(), "it could not measure");
         assert!(second.join().unwrap(), "there was room, and it was told");
+    });
+    pool.assert_sound();
+}
+
+#[test]
+fn one_who_measures_too_much_memory_lets_the_next_measure() {
+    let _watchdog = watchdog();
+    struct Large(u64, Arc<AtomicU64>);
+    impl Resource for Large {
+        type Error = ();
+        fn weight(&self) -> u64 {
+            self.0
+        }
+    }
+    impl Drop for Large {
+        fn drop(&mut self) {
+            self.1.store(75, SeqCst);
+        }
+    }
+    let (memory, token) = (Arc::new(AtomicU64::new(0)), CancellationToken::new());
+    let measured = Arc::clone(&memory);
+    let pool: Pool<u32, Large> = Pool::builder()
+        .capacity(ProcessMemory::evict_above(100))
+        .process_memory(move || Ok(measured.load(SeqCst)))
+        .build();
+    let get = |key: u32, bytes| {
+        let options = AcquireOptions::new().expect_weight(bytes).until_cancelled(&token);
+        pool.acquire_with(&key, &options, |_| Ok(Large(bytes, Arc::clone(&memory))))
+    };
+    let [one, _two] = [(1, 30), (2, 60)].map(|(key, bytes)| get(key, bytes).unwrap());
+    memory.store(100, SeqCst);
+    thread::scope(|scope| {
+        let heavy = scope.spawn(|| get(3, 50).is_err());
+        until(|| pool.usage().waiting == 1);
+        let light = scope.spawn(|| get(4, 20));
+        until(|| pool.usage().waiting == 2);
+        LeaseOf::discard(one);
+        let _light = light.join().unwrap().unwrap();
+        assert_eq!(pool.usage().waiting, 1, "50 are too many");
+        token.cancel();
+        assert!(heavy.join().unwrap());
     });
     pool.assert_sound();
 }
@@ -416,6 +508,56 @@ fn who_needs_the_place_of_a_victim_that_another_drops_waits_for_it_and_nobody_el
     }
 }
 
+/// One has evicted something, and waits in its destructor. It was promised the room.
+#[test]
+fn room_that_is_promised_to_one_is_not_promised_to_the_next() {
+    let _watchdog = watchdog();
+    struct Slow(Arc<AtomicBool>);
+    impl Resource for Slow {
+        type Error = ();
+        fn weight(&self) -> u64 {
+            5
+        }
+        fn residue(&self) -> u64 {
+            40
+        }
+    }
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            until(|| self.0.load(SeqCst));
+        }
+    }
+    let go_on = Arc::new(AtomicBool::new(false));
+    let open = |_: &u32| Ok(Slow(Arc::clone(&go_on)));
+    let pool: Pool<u32, Slow> = Pool::with_max_idle(2);
+    drop([1, 2].map(|key| pool.acquire(&key, open).unwrap()));
+    let limits: [Box<dyn Capacity + Send>; 2] = [Box::new(MaxLive(2)), Box::new(MaxLiveWeight(10))];
+    for (key, limit) in [3, 5].into_iter().zip(limits) {
+        go_on.store(false, SeqCst);
+        pool.set_capacity(limit);
+        thread::scope(|scope| {
+            let evicts = |key: u32| drop(pool.acquire(&key, open).unwrap());
+            scope.spawn(move || evicts(key));
+            until(|| pool.usage().dropping == 1);
+            scope.spawn(move || evicts(key + 1));
+            until(|| pool.usage().dropping == 2);
+            go_on.store(true, SeqCst);
+        });
+    }
+    assert_eq!((pool.usage().idle, pool.stats().opened()), (2, 6));
+    go_on.store(false, SeqCst);
+    pool.set_capacity(Box::new(Both(MaxLive(2), MaxResidue(280))));
+    thread::scope(|scope| {
+        let other = scope.spawn(|| drop(pool.acquire(&7, open).unwrap()));
+        until(|| pool.usage().dropping == 1);
+        let refused = pool.acquire(&8, open);
+        assert!(matches!(refused, Err(AcquireError::Refused { by: "MaxResidue", .. })), "280 are promised");
+        go_on.store(true, SeqCst);
+        other.join().unwrap();
+    });
+    pool.assert_sound();
+}
+
 /// A shared resource that was discarded lives on with the leases that others have on it, and serves nobody else.
 #[test]
 fn nobody_waits_for_the_end_of_what_will_not_come_back() {
@@ -436,6 +578,7 @@ fn nobody_waits_for_the_end_of_what_will_not_come_back() {
 
 #[test]
 fn open_that_takes_longer_than_its_caller_has_is_not_lost_on_it() {
+    let _watchdog = watchdog();
     let time = Time::default();
     let pool: Pool<u32, Thing> = Pool::builder().capacity(MaxLive(1)).clock(time.clone()).build();
     let timeout = Duration::from_nanos(10);
@@ -506,6 +649,27 @@ fn open_that_would_wait_for_its_own_place_is_told_so() {
     drop(lease.unwrap());
     pool.assert_sound();
     alone.assert_sound();
+}
+
+#[test]
+fn open_that_waits_for_its_own_place_since_the_limit_was_lowered_is_told_so() {
+    let _watchdog = watchdog();
+    let pool: Pool<u32, Thing> = Pool::builder().capacity(MaxLive(2)).build();
+    let held = pool.acquire(&9, |_| thing(0)).unwrap();
+    let open = |_: &u32| {
+        let inner = pool.acquire(&2, |_| thing(0));
+        assert!(matches!(inner, Err(AcquireError::Deadlock { .. })), "{inner:?}");
+        thing(0)
+    };
+    thread::scope(|scope| {
+        let opener = scope.spawn(|| drop(pool.acquire(&1, open).unwrap()));
+        until(|| pool.usage().waiting == 1);
+        pool.set_capacity(Box::new(MaxLive(1)));
+        assert_eq!(pool.usage().waiting, 1, "a lease is still out");
+        drop(held);
+        opener.join().unwrap();
+    });
+    pool.assert_sound();
 }
 
 #[test]
@@ -585,6 +749,7 @@ fn what_expires_in_a_look_for_something_warm_serves_who_waits_for_its_room() {
 /// What leases share is said in one place, when the pool is built: a type can't contradict it.
 #[test]
 fn pool_that_is_built_as_shared_shares() {
+    let _watchdog = watchdog();
     let pool = sharing(2);
     let one = pool.acquire(&1, |_| handle(1)).unwrap();
     let two = pool.acquire(&1, |_| handle(2)).unwrap();
@@ -596,6 +761,7 @@ fn pool_that_is_built_as_shared_shares() {
 
 #[test]
 fn limit_on_weight_holds_though_the_eviction_policy_gives_up_nothing() {
+    let _watchdog = watchdog();
     let pool: Pool<u32, Thing> = Pool::builder().capacity(MaxLiveWeight(10)).eviction(RejectIncoming).build();
     drop(pool.acquire(&1, |_| thing(6)).unwrap());
     let light = AcquireOptions::new().expect_weight(1);
@@ -609,6 +775,7 @@ fn limit_on_weight_holds_though_the_eviction_policy_gives_up_nothing() {
 
 #[test]
 fn lease_that_is_dropped_inside_the_pool_is_not_taken_for_one_of_no_length() {
+    let _watchdog = watchdog();
     type Slot = Arc<Mutex<Option<Lease<u32, Thing>>>>;
     struct DropsALease(Lru, Slot);
     impl pool_core::Eviction<u32> for DropsALease {
@@ -660,12 +827,12 @@ fn lease_that_is_dropped_inside_the_pool_is_not_taken_for_one_of_no_length() {
     // A lease of key 1 takes 100 or more and not 0, against an open of 60: it does not wait.
     let patient = pool.try_acquire(&1, &open).unwrap();
     assert!(!LeaseOf::was_hit(&patient));
-    drop(patient);
     assert!(pool.acquire_timeout(&1, Duration::from_nanos(1), &open).is_ok());
 }
 
 #[test]
 fn weights_that_would_overflow_a_sum_are_counted_as_far_as_there_is_room_for_them() {
+    let _watchdog = watchdog();
     let pool: local::Pool<u32, Thing> = local::Pool::builder().capacity(MaxLiveWeight(u64::MAX)).build();
     let leases: Vec<_> = (0..3).map(|key| pool.acquire(&key, |_| thing(u64::MAX - 1)).unwrap()).collect();
     assert_eq!(pool.usage().live_weight(), u64::MAX);

@@ -4,8 +4,11 @@
 mod watchdog;
 
 use std::cell::{Cell, RefCell};
+use std::future::Future as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use pool_core::capacity::{
@@ -15,7 +18,8 @@ use pool_core::eviction::{IdleTimeout, Lru, MaxAge, TinyLfu};
 use pool_core::local::Pool;
 use pool_core::pool::LeaseOf;
 use pool_core::{
-    Bounds, Capacity, EntryId, Eviction, Health, KeyId, Now, Removal, Resource, Returned, Victim,
+    AcquireOptions, Bounds, Capacity, EntryId, Eviction, Health, KeyId, Now, Removal, Resource, Returned,
+    Victim,
 };
 use watchdog::watchdog;
 
@@ -150,6 +154,50 @@ fn a_key_is_told_again_when_it_has_an_entry_again_and_only_then() {
     assert_eq!(told.reopened.take().len(), 1);
     drop(pool.acquire(&2, open).unwrap());
     assert_eq!(told.reopened.take(), [], "new");
+}
+
+#[test]
+fn time_is_told_as_it_is_also_where_a_lease_that_is_discarded_makes_room() {
+    struct Timed(Lru, Rc<Cell<u64>>, Rc<Cell<u32>>);
+    impl Eviction<u32> for Timed {
+        fn needs_clock(&self) -> bool {
+            true
+        }
+        fn on_acquire(&mut self, entry: EntryId, key: KeyId, now: Now) {
+            Eviction::<u32>::on_acquire(&mut self.0, entry, key, now);
+        }
+        fn on_release(&mut self, entry: EntryId, key: KeyId, returned: &Returned, now: Now) {
+            Eviction::<u32>::on_release(&mut self.0, entry, key, returned, now);
+        }
+        fn on_remove(&mut self, entry: EntryId, key: KeyId, why: Removal) {
+            Eviction::<u32>::on_remove(&mut self.0, entry, key, why);
+        }
+        fn victim(&mut self, incoming: Option<EntryId>, now: Now) -> Option<Victim> {
+            assert_eq!(now.nanos, self.1.get());
+            self.2.set(self.2.get() + 1);
+            Eviction::<u32>::victim(&mut self.0, incoming, now)
+        }
+    }
+    struct Heavy;
+    impl Resource for Heavy {
+        type Error = ();
+        fn weight(&self) -> u64 {
+            5
+        }
+    }
+    let _watchdog = watchdog();
+    let (time, asked) = (Rc::new(Cell::new(100)), Rc::<Cell<u32>>::default());
+    let (clock, policy) = (Rc::clone(&time), Timed(Lru::new(), Rc::clone(&time), Rc::clone(&asked)));
+    let pool: Pool<u32, Heavy> =
+        Pool::builder().capacity(MaxLiveWeight(10)).eviction(policy).clock(move || clock.get()).build();
+    let leased = pool.acquire(&1, |_| Ok(Heavy)).unwrap();
+    drop(pool.acquire(&2, |_| Ok(Heavy)).unwrap());
+    let mut waits = pool.request_with(&3, &AcquireOptions::new().expect_weight(10));
+    assert!(Pin::new(&mut waits).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    time.set(200);
+    LeaseOf::discard(leased); // and 2 goes as well, for 3
+    assert_eq!((asked.get(), pool.usage().live()), (1, 1));
+    assert!(Pin::new(&mut waits).poll(&mut Context::from_waker(Waker::noop())).is_ready());
 }
 
 #[test]

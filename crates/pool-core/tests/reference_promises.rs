@@ -10,7 +10,7 @@ use pool_core::capacity::{MaxIdle, MaxLive, MaxOpens, Unbounded};
 use pool_core::eviction::{IdleTimeout, Lru, RejectIncoming};
 use pool_core::local::{Lease, Pool};
 use pool_core::pool::{Granted, LeaseOf};
-use pool_core::sync::{CancellationToken, CreateOrWait, OpenNow};
+use pool_core::sync::{CancellationToken, CreateOrWait, OpenNow, WaitIfCheaper};
 use pool_core::{AcquireError, DropReason, Health, MissReason, Names, Resource, Stats};
 use support::{Ledger, Thing, Things, assert_sums, assert_usable, caught, fill, hit, no_open, panic_of};
 
@@ -318,11 +318,12 @@ fn unfit_resource_is_dropped_on_acquire_and_counted_with_its_reason_and_a_fresh_
 #[test]
 fn no_clock_is_read_on_a_hit_unless_a_policy_asks_for_time() {
     let ledger = Ledger::default();
-    let count = |eviction: Box<dyn pool_core::Eviction<u32>>| {
+    let count = |eviction: Box<dyn pool_core::Eviction<u32>>, waiting: Box<dyn CreateOrWait>| {
         let reads = Rc::new(Cell::new(0));
         let clock = Rc::clone(&reads);
         let pool: Things = Pool::builder()
             .eviction(eviction)
+            .create_or_wait(waiting)
             .clock(move || {
                 clock.set(clock.get() + 1);
                 clock.get()
@@ -337,11 +338,17 @@ fn no_clock_is_read_on_a_hit_unless_a_policy_asks_for_time() {
         (opened, after_hit)
     };
     assert_eq!(
-        count(Box::new(Lru::new())),
+        count(Box::new(Lru::new()), Box::new(WaitIfCheaper)),
         (3, 0),
         "twice around the open and once after the lease that began with it, not at all on the hit"
     );
-    let timed = count(Box::new(IdleTimeout::new(Duration::from_secs(9), Lru::new())));
+    assert_eq!(
+        count(Box::new(Lru::new()), Box::new(OpenNow)),
+        (2, 0),
+        "nobody wants to know how long leases take"
+    );
+    let idle_timeout = IdleTimeout::new(Duration::from_secs(9), Lru::new());
+    let timed = count(Box::new(idle_timeout), Box::new(WaitIfCheaper));
     assert_eq!(timed.1, 2, "once at the acquire, once at the release");
 }
 

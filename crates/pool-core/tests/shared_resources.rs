@@ -78,6 +78,21 @@ fn weight_of_a_shared_resource_is_that_of_its_last_release() {
 
 /// After `spoil` has ended the first of three leases, the others go on, nobody gets that resource any more, and it is
 /// dropped with the last of its handles.
+#[test]
+fn shared_resource_may_weigh_all_that_can_be_counted() {
+    let (pool, ledger) = setting(MaxIdle(8));
+    let [one, two] = siblings(&pool, &ledger);
+    one.knobs().weight.set(u64::MAX);
+    drop(one);
+    assert_eq!(pool.usage().leased_weight, u64::MAX);
+    let one = pool.acquire(&1, no_open).unwrap();
+    drop(one); // and is weighed again
+    assert_eq!(pool.usage().leased_weight, u64::MAX);
+    drop(two);
+    assert_eq!(pool.usage().idle_weight, u64::MAX);
+    pool.assert_sound();
+}
+
 fn spoiled(reason: DropReason, spoil: impl FnOnce(Lease<u32, Thing>)) {
     let (pool, ledger) = setting(MaxIdle(8));
     let [one, two, three] = siblings(&pool, &ledger);

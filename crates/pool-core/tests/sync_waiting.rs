@@ -323,17 +323,18 @@ fn stats_say_how_many_waited_and_how_long() {
 fn stats_can_be_read_while_user_code_runs() {
     let _watchdog = watchdog();
     let (pool, ledger): (Exclusive, _) = (pool(MaxLive(2)), Ledger::default());
-    let go_on = AtomicBool::new(false);
+    let (has_looked, go_on) = (AtomicBool::new(false), AtomicBool::new(false));
     thread::scope(|scope| {
         scope.spawn(|| {
             let open = |_: &u32| {
                 assert_eq!(pool.stats().usage.opening, 1, "from inside the open itself");
+                has_looked.store(true, SeqCst);
                 until(|| go_on.load(SeqCst));
                 ledger.open()
             };
             drop(pool.acquire(&1, open).unwrap());
         });
-        until(|| pool.usage().opening == 1);
+        until(|| has_looked.load(SeqCst));
         assert_eq!(pool.stats().opened(), 0, "an open that runs has not yet opened");
         drop(pool.acquire(&2, |_| ledger.open()).unwrap());
         go_on.store(true, SeqCst);
@@ -358,6 +359,7 @@ fn prewarm_opens_what_is_not_warm_and_says_what_failed() {
 /// Between the look whether a key is warm and its open, another may have opened it.
 #[test]
 fn what_another_opened_just_now_is_skipped_and_not_said_to_be_opened() {
+    let _watchdog = watchdog();
     type Act = Box<dyn FnOnce()>;
     #[derive(Clone, Debug, PartialEq, Eq)]
     struct Key;

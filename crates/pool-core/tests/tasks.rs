@@ -187,6 +187,7 @@ fn a_deadline_is_the_callers_timer() {
 
 #[test]
 fn options_of_a_request_are_looked_at_when_it_is_polled() {
+    let _watchdog = watchdog();
     let time = Time::default();
     let (pool, ledger) = (builder::<false>(MaxLive(1), &time).build(), Ledger::default());
     let held = pool.acquire(&1, |_| ledger.open()).unwrap();
@@ -208,6 +209,7 @@ fn options_of_a_request_are_looked_at_when_it_is_polled() {
 
 #[test]
 fn closing_tells_tasks_that_wait_and_that_open() {
+    let _watchdog = watchdog();
     let (pool, ledger) = (pool::<false>(MaxLive(1)), Ledger::default());
     let count = Arc::<Count>::default();
     let Poll::Ready(Ok(Granted::Place(place))) = poll(&mut pool.request(&1), &count) else { panic!("empty") };
@@ -222,6 +224,7 @@ fn closing_tells_tasks_that_wait_and_that_open() {
 
 #[test]
 fn task_that_moves_is_woken_where_it_was_polled_last() {
+    let _watchdog = watchdog();
     let (pool, ledger) = (pool::<false>(MaxLive(1)), Ledger::default());
     let held = pool.acquire(&1, |_| ledger.open()).unwrap();
     let (before, now) = (Arc::<Count>::default(), Arc::<Count>::default());
@@ -257,6 +260,7 @@ fn open_that_panics_in_a_task_gives_its_place_to_the_next() {
 /// Tasks of one thread may wait for each other, though the thread may not.
 #[test]
 fn tasks_of_one_thread_wait_for_each_other_in_a_local_pool() {
+    let _watchdog = watchdog();
     let pool: local::Pool<u32, Thing<false>> = local::Pool::new(1);
     let ledger = Ledger::default();
     let held = pool.acquire(&1, |_| ledger.open()).unwrap();
@@ -268,8 +272,42 @@ fn tasks_of_one_thread_wait_for_each_other_in_a_local_pool() {
     assert!(matches!(poll(&mut waits, &count), Poll::Ready(Ok(Granted::Lease(_)))));
 }
 
+/// What is left of a shared resource that nobody else may have ends while its successor is being opened.
+#[test]
+fn end_of_what_was_discarded_opens_no_second_successor() {
+    let _watchdog = watchdog();
+    let (pool, ledger): (Shared, _) = (pool(MaxLive(9)), Ledger::default());
+    let [one, two] = [(); 2].map(|()| pool.acquire(&1, |_| ledger.open()).unwrap());
+    LeaseOf::discard(one);
+    let count = Arc::<Count>::default();
+    let [mut opens, mut waits] = [(); 2].map(|()| pool.request(&1));
+    let Poll::Ready(Ok(Granted::Place(place))) = poll(&mut opens, &count) else { panic!("it opens") };
+    assert!(poll(&mut waits, &count).is_pending());
+    drop(two);
+    assert!(poll(&mut waits, &count).is_pending());
+    drop(place.fill(ledger.open().unwrap()).unwrap());
+    assert!(matches!(poll(&mut waits, &count), Poll::Ready(Ok(Granted::Lease(_)))));
+    pool.assert_sound();
+}
+
+/// A task is not its thread: that goes on, though the task waits.
+#[test]
+fn task_that_is_polled_inside_an_open_may_wait_for_the_place_of_that_open() {
+    let _watchdog = watchdog();
+    let pool: local::Pool<u32, Thing<false>> = local::Pool::new(1);
+    let (ledger, count) = (Ledger::default(), Arc::<Count>::default());
+    let mut waits = pool.request(&2);
+    let open = |_: &u32| {
+        assert!(poll(&mut waits, &count).is_pending());
+        ledger.open()
+    };
+    drop(pool.acquire(&1, open).unwrap());
+    assert!(matches!(poll(&mut waits, &count), Poll::Ready(Ok(Granted::Place(_)))));
+}
+
 #[test]
 fn request_allocates_nothing_and_waits_not_at_all_where_something_is_warm() {
+    let _watchdog = watchdog();
     let pool: Pool<u32, Thing<false>> = Pool::builder().capacity(MaxIdle(1)).build();
     let ledger = Ledger::default();
     drop(pool.acquire(&1, |_| ledger.open()).unwrap());

@@ -84,7 +84,7 @@ where
     }
 
     /// Evicts until the capacity policy admits an open; if it never will, evicts nothing. Whoever asks can't wait for the victims
-    /// that `stay`. `incoming` has just been returned.
+    /// that `stay`. `incoming` has just been returned. Nothing of `key` is idle: it would have been taken.
     pub(super) fn admit(
         &mut self,
         key: Option<KeyId>,
@@ -98,7 +98,6 @@ where
         let (mut could_fit, mut evicted) = (false, false);
         loop {
             let usage = Usage {
-                idle_of_key: key.map_or(0, |key| u64::from(self.keys[key].idle)),
                 dropping: stays.drops,
                 dropping_weight: stays.weight,
                 process_bytes,

@@ -136,9 +136,13 @@ impl Threads {
     }
 
     /// What all threads are in the middle of, and what of that is stuck, counted again.
+    ///
+    /// # Panics
+    /// If one is known that does nothing.
     pub(super) fn recount(&self) -> (InHand, InHand) {
         let all = self.busy.values();
         all.fold(Default::default(), |(work, stuck): (InHand, InHand), busy| {
+            assert!(busy.work != InHand::default() || !busy.waits.is_empty(), "it is forgotten");
             (work.plus(busy.work), stuck.plus(busy.stuck()))
         })
     }

@@ -74,7 +74,7 @@ pub(super) struct Waiter<K, R, F> {
     pub(super) waker: Waker,
     /// Why it dropped a resource of its key, if it did.
     pub(super) unfit: Option<DropReason>,
-    /// Whether it really waits, and not only until the victims that it drops itself are gone.
+    /// Whether it really waits, and not only until the victims that it drops itself are gone. No longer once something is given.
     pub(super) counts: bool,
     /// What lies there for it. It is in no index then.
     pub(super) given: Option<Grant<K, R, F>>,

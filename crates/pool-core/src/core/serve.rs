@@ -187,10 +187,8 @@ where
         let (key, need) = (self.queue[waiter].key, self.queue[waiter].need);
         match self.admit(Some(key), &need, self.threads.stuck(), incoming, now) {
             Admission::Now => self.give_reserved(waiter),
-            Admission::OnceVictimsAreGone(process_bytes) => {
-                let need = Need { process_bytes, ..need };
-                self.queue.change(waiter, WaitsFor::Victims, need);
-            }
+            // Of memory it knows nothing: where that is measured, who waits asks again.
+            Admission::OnceVictimsAreGone(_) => self.wait_for(waiter, WaitsFor::Victims),
             Admission::No(Denied::Exhausted { .. }) => return false,
             Admission::No(denied) => {
                 self.count_refused();
@@ -298,7 +296,7 @@ where
             return true;
         }
         // Those behind the turnstile may be served once the others are gone.
-        let all = self.queue.iter().filter(|(_, waiter)| waiter.counts && waiter.given.is_none());
+        let all = self.queue.iter().filter(|(_, waiter)| waiter.counts);
         let (behind, others): (Vec<_>, Vec<_>) = all
             .map(|(id, waiter)| (id, waiter.waits_for))
             .partition(|(_, waits_for)| *waits_for == WaitsFor::Turnstile);

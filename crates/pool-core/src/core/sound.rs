@@ -1,6 +1,7 @@
 //! What always holds after an event, by brute force. Slow: for tests and simulations.
 
 use super::Core;
+use super::admission::Promised;
 use super::queue::{Waiter, WaiterId, WaitsFor};
 use crate::capacity::{Capacity, Verdict};
 use crate::eviction::Eviction;
@@ -135,6 +136,11 @@ where
         };
         assert!(self.queue.room.iter().eq(waiting(|it| it == WaitsFor::Room)), "who waits for room");
         assert!(self.queue.promised.iter().eq(waiting(|it| it == WaitsFor::Victims)), "who was promised it");
+        let mut promised = Promised::default();
+        self.queue.promised.iter().for_each(|(_, waiter)| promised.add(&self.queue[waiter].need.expected));
+        assert_eq!(self.queue.promised_in_all(), promised, "what they were promised");
+        let measuring: Vec<_> = waiting(|it| it == WaitsFor::Measure).iter().map(|it| it.1).collect();
+        assert_eq!(measuring, Vec::from_iter(self.measuring), "who measures memory");
         let keys: std::collections::BTreeSet<KeyId> = self.queue.iter().map(|(_, it)| it.key).collect();
         let mut by_key: Vec<_> = keys.into_iter().flat_map(|key| self.queue.of_key(key)).collect();
         by_key.sort_unstable();
