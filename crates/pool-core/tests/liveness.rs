@@ -842,3 +842,141 @@ fn weights_that_would_overflow_a_sum_are_counted_as_far_as_there_is_room_for_the
     assert_eq!((pool.usage().live_weight(), pool.usage().live()), (0, 0));
     pool.assert_sound();
 }
+
+/// What is given back, or opened, by another thread while one who asks measures memory: `meanwhile` is called once it was read.
+fn measuring(
+    time: &Time,
+    memory: &Arc<AtomicU64>,
+    meanwhile: impl Fn() + Send + Sync + 'static,
+) -> Pool<u32, Thing> {
+    let memory = Arc::clone(memory);
+    Pool::builder()
+        .capacity(ProcessMemory::evict_above(100))
+        .eviction(Lru::new())
+        .clock(time.clone())
+        .process_memory(move || {
+            let measured = memory.load(SeqCst);
+            meanwhile();
+            Ok(measured)
+        })
+        .build()
+}
+
+#[test]
+fn what_ends_while_one_measures_memory_is_not_missed() {
+    let _watchdog = watchdog();
+    for others in [0, 20] {
+        let (memory, held) = (Arc::new(AtomicU64::new(0)), Arc::new(Mutex::new(None::<Lease<u32, Thing>>)));
+        let (freed, given_back) = (Arc::clone(&memory), Arc::clone(&held));
+        let pool = measuring(&Time::default(), &memory, move || {
+            if let Some(lease) = given_back.lock().unwrap().take() {
+                thread::scope(|scope| scope.spawn(|| LeaseOf::discard(lease)).join().unwrap());
+                freed.store(others, SeqCst);
+            }
+        });
+        let get = |key: u32, bytes| {
+            pool.acquire_with(&key, &AcquireOptions::new().expect_weight(bytes), |_| thing(bytes))
+        };
+        let one = get(1, 80).unwrap();
+        // With another lease out it would wait for that, and without one be told that nothing helps.
+        let _other = (others > 0).then(|| get(2, others).unwrap());
+        memory.store(80 + others, SeqCst);
+        *held.lock().unwrap() = Some(one);
+        assert!(get(3, 50).is_ok(), "{others} bytes of others");
+        pool.assert_sound();
+    }
+}
+
+#[test]
+fn what_opens_while_one_measures_memory_does_not_exceed_the_limit() {
+    let _watchdog = watchdog();
+    type Shared = Arc<Mutex<Option<Pool<u32, Thing>>>>;
+    let (memory, other) = (Arc::new(AtomicU64::new(10)), Shared::default());
+    let leases = Arc::new(Mutex::new(Vec::new()));
+    let (grows, opens, opened) = (Arc::clone(&memory), Arc::clone(&other), Arc::clone(&leases));
+    let pool = measuring(&Time::default(), &memory, move || {
+        let pool = opens.lock().unwrap().take();
+        let open = |pool: Pool<u32, Thing>| {
+            let lease = pool.acquire_with(&1, &AcquireOptions::new().expect_weight(80), |_| thing(80));
+            grows.fetch_add(80, SeqCst);
+            lease.unwrap()
+        };
+        let lease = pool.map(|pool| thread::scope(|scope| scope.spawn(|| open(pool)).join().unwrap()));
+        opened.lock().unwrap().extend(lease);
+    });
+    *other.lock().unwrap() = Some(pool.clone());
+    let options = AcquireOptions::new().expect_weight(50).timeout(Duration::ZERO);
+    let late = pool.acquire_with(&2, &options, |_| thing(50));
+    assert!(matches!(late, Err(AcquireError::TimedOut { .. })), "{late:?}");
+    leases.lock().unwrap().clear();
+    pool.assert_sound();
+}
+
+/// Each time that it measures, something has ended meanwhile, and it is asked to measure again.
+#[test]
+fn one_who_measures_memory_again_and_again_gives_up_when_its_time_is_over_and_holds_up_no_task() {
+    let _watchdog = watchdog();
+    for by_task in [false, true] {
+        let (time, memory) = (Time::default(), Arc::new(AtomicU64::new(0)));
+        let held = Arc::new(Mutex::new(Vec::<Lease<u32, Thing>>::new()));
+        let (passing, given_back) = (time.clone(), Arc::clone(&held));
+        let pool = measuring(&time, &memory, move || {
+            let lease = given_back.lock().unwrap().pop();
+            if let Some(lease) = lease {
+                passing.advance(10);
+                LeaseOf::discard(lease);
+            }
+        });
+        let get = |key: u32| {
+            pool.acquire_with(&key, &AcquireOptions::new().expect_weight(1), |_| thing(1)).unwrap()
+        };
+        let leases: Vec<_> = (0..100).map(get).collect();
+        memory.store(100, SeqCst);
+        *held.lock().unwrap() = leases;
+        let options = AcquireOptions::new().expect_weight(50).timeout(Duration::from_nanos(45));
+        if by_task {
+            let mut request = pool.request_with(&1000, &options);
+            let mut context = Context::from_waker(Waker::noop());
+            let polls = (1..100).find(|_| match Pin::new(&mut request).poll(&mut context) {
+                Poll::Pending => false,
+                Poll::Ready(done) => {
+                    assert!(matches!(done, Err(AcquireError::TimedOut { .. })));
+                    true
+                }
+            });
+            assert_eq!(polls, Some(4), "at most two measurements a poll");
+        } else {
+            let late = pool.acquire_with(&1000, &options, |_| thing(50));
+            assert!(matches!(late, Err(AcquireError::TimedOut { .. })), "{late:?}");
+        }
+        assert_eq!(held.lock().unwrap().len(), 95, "five times of 10 ns each");
+        held.lock().unwrap().clear();
+        pool.assert_sound();
+    }
+}
+
+#[test]
+fn one_who_asks_while_the_limit_becomes_one_on_memory_measures_it() {
+    let _watchdog = watchdog();
+    for nth in 0..6 {
+        type Shared = Arc<Mutex<Option<Pool<u32, Thing>>>>;
+        let (slot, left) = (Shared::default(), AtomicUsize::new(nth));
+        let changing = Arc::clone(&slot);
+        let pool: Pool<u32, Thing> = Pool::builder()
+            .capacity(MaxLive(1))
+            .eviction(IdleTimeout::new(Duration::from_secs(1), Lru::new()))
+            .clock(move || {
+                let pool = changing.lock().unwrap().take_if(|_| left.fetch_sub(1, SeqCst) == 0);
+                if let Some(pool) = pool {
+                    pool.set_capacity(Box::new(ProcessMemory::evict_above(100)));
+                }
+                0
+            })
+            .process_memory(|| Ok(0))
+            .build();
+        *slot.lock().unwrap() = Some(pool.clone());
+        let got = pool.acquire(&1, |_| thing(1));
+        assert!(got.is_ok(), "read {nth}: {got:?}");
+        *slot.lock().unwrap() = None;
+    }
+}

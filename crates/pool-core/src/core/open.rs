@@ -127,6 +127,8 @@ where
         let opened = Opened { weight: opened.weight.min(self.usage.weight_left()), ..opened };
         add(&mut self.usage.opens, 1);
         add(&mut self.usage.residue, opened.residue);
+        let bytes = opened.weight.saturating_add(opened.residue);
+        self.happened.opened = self.happened.opened.wrapping_add(bytes);
         self.estimate.note(opened);
         self.counters.misses.count(reason);
         add(&mut self.counters.opening_nanos, opened.cost_nanos);

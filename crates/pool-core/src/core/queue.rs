@@ -222,9 +222,11 @@ impl<K, R, F> Queue<K, R, F> {
     }
 
     /// If another one than before is the first who waits for room, nobody has overtaken it yet. Returned are those who waited
-    /// behind the turnstile for the one before.
-    pub(super) fn look_who_is_first(&mut self) -> Vec<WaiterId> {
+    /// behind the turnstile for the one before. One who measures memory waits for room all the while.
+    pub(super) fn look_who_is_first(&mut self, measuring: Option<WaiterId>) -> Vec<WaiterId> {
         let first = self.room.first().map(|(arrival, _)| arrival);
+        let measuring = measuring.map(|waiter| self.waiters[waiter.index()].arrival);
+        let first = first.into_iter().chain(measuring).min();
         if first == self.first_for_room {
             return Vec::new();
         }
