@@ -488,7 +488,9 @@ fn who_needs_the_place_of_a_victim_that_another_drops_waits_for_it_and_nobody_el
     let each = limits.into_iter().flat_map(|(tight, ample)| [(true, tight), (false, ample)]);
     for (is_tight, limit) in each {
         let go_on = Arc::new(AtomicBool::new(false));
-        let pool: Pool<u32, Slow> = Pool::builder().capacity(limit).process_memory(|| Ok(10)).build();
+        let gone = Arc::clone(&go_on);
+        let measure = move || Ok(if gone.load(SeqCst) { 5 } else { 10 });
+        let pool: Pool<u32, Slow> = Pool::builder().capacity(limit).process_memory(measure).build();
         let open = |_: &u32| Ok(Slow(Arc::clone(&go_on)));
         drop(pool.acquire(&1, open).unwrap());
         thread::scope(|scope| {
@@ -979,4 +981,114 @@ fn one_who_asks_while_the_limit_becomes_one_on_memory_measures_it() {
         assert!(got.is_ok(), "read {nth}: {got:?}");
         *slot.lock().unwrap() = None;
     }
+}
+
+/// A resource whose destructor gives back its memory, and then does something before it ends.
+struct Page {
+    bytes: u64,
+    memory: Arc<AtomicU64>,
+    last_will: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl Resource for Page {
+    type Error = ();
+
+    fn weight(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        self.memory.fetch_sub(self.bytes, SeqCst);
+        if let Some(last_will) = self.last_will.take() {
+            last_will();
+        }
+    }
+}
+
+type Pages = Pool<u32, Page>;
+
+/// A pool of 100 bytes, and what it takes.
+fn pages() -> (Pages, Arc<AtomicU64>) {
+    let memory = Arc::new(AtomicU64::new(0));
+    let measured = Arc::clone(&memory);
+    let builder = Pool::builder().capacity(ProcessMemory::evict_above(100)).eviction(Lru::new());
+    (builder.process_memory(move || Ok(measured.load(SeqCst))).build(), memory)
+}
+
+fn page(
+    pool: &Pages,
+    memory: &Arc<AtomicU64>,
+    key: u32,
+    bytes: u64,
+    token: &CancellationToken,
+    last_will: Option<Box<dyn FnOnce() + Send>>,
+) -> Result<Lease<u32, Page>, AcquireError<()>> {
+    let options = AcquireOptions::new().expect_weight(bytes).wait_forever().until_cancelled(token);
+    pool.acquire_with(&key, &options, |_| {
+        assert!(memory.fetch_add(bytes, SeqCst) + bytes <= 100, "the limit is exceeded");
+        Ok(Page { bytes, memory: Arc::clone(memory), last_will })
+    })
+}
+
+#[test]
+fn what_a_victim_has_given_back_before_it_is_gone_does_not_count_twice() {
+    let _watchdog = watchdog();
+    let ((pool, memory), token) = (pages(), CancellationToken::new());
+    let _other = page(&pool, &memory, 1, 70, &token, None).unwrap();
+    let waits = Arc::new(Mutex::new(None));
+    let last_will = {
+        let (pool, memory, waits, token) = (pool.clone(), memory.clone(), Arc::clone(&waits), token.clone());
+        move || {
+            let (theirs, until_then) = (pool.clone(), token);
+            let late = thread::spawn(move || page(&theirs, &memory, 3, 60, &until_then, None).is_ok());
+            *waits.lock().unwrap() = Some(late);
+            until(|| pool.usage().waiting == 1);
+        }
+    };
+    let victim = page(&pool, &memory, 2, 30, &token, Some(Box::new(last_will))).unwrap();
+    LeaseOf::discard(victim);
+    token.cancel();
+    assert!(!waits.lock().unwrap().take().unwrap().join().unwrap(), "70 bytes are leased");
+    pool.assert_sound();
+}
+
+#[test]
+fn what_was_opened_since_room_was_promised_is_not_forgotten() {
+    let _watchdog = watchdog();
+    let ((pool, memory), token) = (pages(), CancellationToken::new());
+    let _other = page(&pool, &memory, 1, 30, &token, None).unwrap();
+    let opened = Arc::new(Mutex::new(None));
+    let last_will = {
+        let (pool, memory, opened, token) =
+            (pool.clone(), memory.clone(), Arc::clone(&opened), token.clone());
+        move || {
+            let open = || page(&pool, &memory, 3, 40, &token, None).unwrap();
+            *opened.lock().unwrap() = Some(thread::scope(|scope| scope.spawn(open).join().unwrap()));
+            token.cancel();
+        }
+    };
+    drop(page(&pool, &memory, 2, 50, &token, Some(Box::new(last_will))).unwrap());
+    assert!(page(&pool, &memory, 4, 60, &token, None).is_err(), "70 bytes are leased");
+    opened.lock().unwrap().take();
+    pool.assert_sound();
+}
+
+#[test]
+fn one_who_waits_with_a_guess_is_not_refused_when_the_limit_becomes_less_than_the_guess() {
+    let _watchdog = watchdog();
+    let pool: local::Pool<u32, Thing> = local::Pool::builder().capacity(MaxLiveWeight(100)).build();
+    let held = pool.acquire(&1, |_| thing(80)).unwrap();
+    let declared = AcquireOptions::new().expect_weight(80);
+    let (mut guesses, mut knows) = (pool.request(&2), pool.request_with(&3, &declared));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(Pin::new(&mut guesses).poll(&mut context).is_pending());
+    assert!(Pin::new(&mut knows).poll(&mut context).is_pending());
+    pool.set_capacity(Box::new(MaxLiveWeight(50)));
+    assert!(Pin::new(&mut guesses).poll(&mut context).is_pending(), "as one who comes now");
+    let refused = Pin::new(&mut knows).poll(&mut context);
+    assert!(matches!(refused, Poll::Ready(Err(AcquireError::Refused { .. }))));
+    drop(held);
+    assert!(matches!(Pin::new(&mut guesses).poll(&mut context), Poll::Ready(Ok(_))));
 }

@@ -147,7 +147,7 @@ where
         let process_bytes = ask.measured.map(|Measured { bytes, before }| {
             bytes.saturating_add(self.happened.opened.wrapping_sub(before.opened))
         });
-        let need = Need { expected, process_bytes };
+        let need = Need { expected, process_bytes, ..Need::default() };
         // A task may hold leases, for all that is known.
         if self.queue.is_shut_for(ask.arrival) && ask.blocks && !self.holds(ask.who) {
             return self.wait(
@@ -201,8 +201,7 @@ where
                 }
                 Answer::Granted(Grant::Room(reserved))
             }
-            Admission::OnceVictimsAreGone(process_bytes) => {
-                let need = Need { process_bytes, ..need };
+            Admission::OnceVictimsAreGone(need) => {
                 self.enqueue(ask, found, name, WaitsFor::Victims, need, ask.may_wait)
             }
             // Something has ended since it measured: there may be room. It measures again, in the queue, where it misses nothing.
@@ -319,6 +318,7 @@ where
             key,
             waits_for,
             need,
+            expected_weight: ask.expected_weight,
             who: ask.who,
             blocks: ask.blocks,
             waker: ask.waker.take().unwrap_or_else(|| Waker::noop().clone()),

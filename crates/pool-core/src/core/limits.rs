@@ -1,6 +1,8 @@
 //! The limits change while the pool runs.
 
 use super::Core;
+use super::first_fit::Need;
+use super::queue::WaitsFor;
 use crate::capacity::Capacity;
 use crate::eviction::Eviction;
 
@@ -23,11 +25,23 @@ where
         }
         let Self { eviction, effects, bounds, .. } = &mut *self;
         effects.contain(|| eviction.on_capacity(bounds));
+        self.expect_anew();
         let now = self.now(nanos);
         self.make_room(None, None, now);
         self.freed = true;
         self.settle(now);
         self.look_who_is_next(now);
         (before, self.needs_process_memory)
+    }
+
+    /// Unknown keys count as no more than the limit: as the new one, also for those who wait.
+    fn expect_anew(&mut self) {
+        let room: Vec<_> = self.queue.room.iter().map(|(_, waiter)| waiter).collect();
+        for waiter in room {
+            let it = &self.queue[waiter];
+            let (key, declared, need) = (it.key, it.expected_weight, it.need);
+            let expected = self.expected(Some(key), declared);
+            self.queue.change(waiter, WaitsFor::Room, Need { expected, ..need });
+        }
     }
 }

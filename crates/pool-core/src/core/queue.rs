@@ -67,6 +67,8 @@ pub(super) struct Waiter<K, R, F> {
     pub(super) key: KeyId,
     pub(super) waits_for: WaitsFor,
     pub(super) need: Need,
+    /// Bytes that it said it expects, if it did.
+    pub(super) expected_weight: Option<u64>,
     /// Who asks; see [`Who`].
     pub(super) who: Who,
     /// Whether that is a thread, which does nothing else while it waits.
