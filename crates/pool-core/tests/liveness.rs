@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use pool_core::capacity::{Both, MaxIdle, MaxLive, MaxLiveWeight, MaxResidue, ProcessMemory};
 use pool_core::eviction::{IdleTimeout, Lru, MaxAge, RejectIncoming};
-use pool_core::pool::LeaseOf;
+use pool_core::pool::{Granted, LeaseOf};
 use pool_core::sync::{CancellationToken, CreateOrWait, Lease, Pool, Queue, WaitIfCheaper};
 use pool_core::{AcquireError, AcquireOptions, Capacity, ProcessMemoryError, Resource, local};
 use threads::{Expected, Time, panicked, until, watchdog};
@@ -1089,6 +1089,34 @@ fn one_who_waits_with_a_guess_is_not_refused_when_the_limit_becomes_less_than_th
     assert!(Pin::new(&mut guesses).poll(&mut context).is_pending(), "as one who comes now");
     let refused = Pin::new(&mut knows).poll(&mut context);
     assert!(matches!(refused, Poll::Ready(Err(AcquireError::Refused { .. }))));
+    drop(held);
+    assert!(matches!(Pin::new(&mut guesses).poll(&mut context), Poll::Ready(Ok(_))));
+}
+
+/// Also one who can't be asked about room just then: it waits for a lease of its key.
+#[test]
+fn one_who_waits_for_a_lease_with_a_guess_is_not_refused_later_for_that() {
+    let _watchdog = watchdog();
+    struct Waits;
+    impl CreateOrWait for Waits {
+        fn wait(&self, _: &Queue) -> Option<u64> {
+            Some(u64::MAX)
+        }
+    }
+    let pool: local::Pool<u32, Thing> =
+        local::Pool::builder().capacity(MaxLiveWeight(100)).create_or_wait(Waits).build();
+    let held = pool.acquire(&1, |_| thing(80)).unwrap();
+    let light = AcquireOptions::new().expect_weight(10);
+    let mut context = Context::from_waker(Waker::noop());
+    let mut opens = pool.request_with(&2, &light);
+    let Poll::Ready(Ok(Granted::Place(place))) = Pin::new(&mut opens).poll(&mut context) else {
+        panic!("there is room")
+    };
+    let mut guesses = pool.request(&2);
+    assert!(Pin::new(&mut guesses).poll(&mut context).is_pending());
+    pool.set_capacity(Box::new(MaxLiveWeight(50)));
+    drop(place); // it takes room from now on
+    assert!(Pin::new(&mut guesses).poll(&mut context).is_pending());
     drop(held);
     assert!(matches!(Pin::new(&mut guesses).poll(&mut context), Poll::Ready(Ok(_))));
 }

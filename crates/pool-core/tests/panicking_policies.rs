@@ -340,9 +340,10 @@ fn acquire_while_unwinding_passes_a_policys_panic_on_and_takes_no_place() {
 #[test]
 fn what_the_second_panic_of_an_event_carries_is_dropped_outside() {
     type Shared = Rc<RefCell<Option<Pool<u32, Thing>>>>;
+    type Look = Option<Box<dyn Fn() -> u64>>;
     struct Payload;
     thread_local! {
-        static OUTSIDE: RefCell<(Option<Box<dyn Fn() -> u64>>, Vec<u64>)> = RefCell::default();
+        static OUTSIDE: RefCell<(Look, Vec<u64>)> = RefCell::default();
     }
     impl Drop for Payload {
         fn drop(&mut self) {

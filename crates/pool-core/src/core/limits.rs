@@ -2,7 +2,6 @@
 
 use super::Core;
 use super::first_fit::Need;
-use super::queue::WaitsFor;
 use crate::capacity::Capacity;
 use crate::eviction::Eviction;
 
@@ -36,12 +35,13 @@ where
 
     /// Unknown keys count as no more than the limit: as the new one, also for those who wait.
     fn expect_anew(&mut self) {
-        let room: Vec<_> = self.queue.room.iter().map(|(_, waiter)| waiter).collect();
-        for waiter in room {
+        let waiting: Vec<_> =
+            self.queue.iter().filter(|(_, waiter)| waiter.given.is_none()).map(|(id, _)| id).collect();
+        for waiter in waiting {
             let it = &self.queue[waiter];
-            let (key, declared, need) = (it.key, it.expected_weight, it.need);
+            let (key, declared, waits_for, need) = (it.key, it.expected_weight, it.waits_for, it.need);
             let expected = self.expected(Some(key), declared);
-            self.queue.change(waiter, WaitsFor::Room, Need { expected, ..need });
+            self.queue.change(waiter, waits_for, Need { expected, ..need });
         }
     }
 }
