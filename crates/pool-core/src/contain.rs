@@ -43,11 +43,6 @@ impl Panics {
         values.into_iter().for_each(|value| self.drop(value));
     }
 
-    /// Those of `other` came later.
-    pub(crate) fn add(&mut self, mut other: Self) {
-        other.first.take().into_iter().for_each(|payload| self.keep(payload));
-    }
-
     /// Lets the panic that was kept go on.
     pub(crate) fn go_on(self) -> ! {
         self.resume();

@@ -24,8 +24,8 @@
 //! 2. One who can't be served holds up nobody: who came later, and can be, is.
 //! 3. But once 64 who came later were served before the first who waits for room, newcomers wait behind it, also for
 //!    what is warm, until it is served or has left.
-//! 4. One who holds a lease is no newcomer: it is never made to wait for one who waits, so acquires that take several keys in
-//!    one order don't wait for each other.
+//! 4. One who holds a lease, or is in the middle of an open, is no newcomer: it is never made to wait for one who waits, so
+//!    acquires that take several keys in one order don't wait for each other.
 //! 5. One who gives up leaves nothing behind: what it was given goes to the next.
 //!
 //! # What always holds after an event
@@ -55,7 +55,7 @@ mod room;
 mod serve;
 mod sound;
 
-pub(crate) use ask::{Answer, Ask, Collected};
+pub(crate) use ask::{Answer, Ask, Collected, Happened, Measured};
 pub(crate) use close::CloserId;
 pub(crate) use effects::{Effects, Victim};
 pub(crate) use hit::Taken;
@@ -152,6 +152,7 @@ pub(crate) struct Core<K, R, F, C, E> {
     /// The one of those who wait for room that measures memory, and the arrival from which on others have yet to.
     measuring: Option<WaiterId>,
     measure_from: Option<u64>,
+    happened: Happened,
     tick: u64,
     /// Whether this event may have made room.
     freed: bool,
@@ -210,6 +211,7 @@ where
             plain: false,
             measuring: None,
             measure_from: None,
+            happened: Happened::default(),
             tick: 0,
             freed: false,
             touched: Vec::new(),
@@ -298,6 +300,7 @@ where
     /// The end of an event: what it has freed goes to those who wait.
     fn settle(&mut self, now: Now) {
         if self.freed {
+            self.happened.ends = self.happened.ends.wrapping_add(1);
             self.serve(None, now);
         }
     }

@@ -13,8 +13,8 @@
 //! 2. One who can't be served holds up nobody: who came later, and can be, is.
 //! 3. But once 64 who came later were served before the first who waits for room, newcomers wait behind it, also for
 //!    what is warm, until it is served or has left. So nobody starves, as long as leases end.
-//! 4. One who holds a lease is no newcomer: it is never made to wait for one who waits, so acquires that take several keys in
-//!    one order don't wait for each other. (A lease counts for the thread that acquired it; a task is taken to hold some.)
+//! 4. One who holds a lease, or is in the middle of an open, is no newcomer: it is never made to wait for one who waits, so
+//!    acquires that take several keys in one order don't wait for each other. (A lease counts for the thread that acquired it; a task is taken to hold some.)
 //! 5. One who gives up leaves nothing behind: what it was given goes to the next.
 //!
 //! Who waits is woken by name, and nobody else. A victim that makes room holds its place until its destructor has ended. Waiting

@@ -3,11 +3,14 @@
 #[path = "support/threads.rs"]
 mod threads;
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::future::Future as _;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 
-use pool_core::capacity::{MaxLive, MaxLiveWeight};
+use pool_core::capacity::{MaxLive, MaxLiveWeight, ProcessMemory};
 use pool_core::eviction::RejectIncoming;
 use pool_core::pool::LeaseOf;
 use pool_core::sync::{CancellationToken, Lease, Pool};
@@ -363,4 +366,55 @@ fn rule_5_what_one_was_given_who_gives_up_goes_to_the_next() {
         assert_eq!((pool.usage().waiting, pool.usage().leased), (0, 0));
         pool.assert_sound();
     }
+}
+
+/// Who is asked to measure memory waits for room all the while.
+#[test]
+fn rule_3_holds_while_the_first_measures_memory() {
+    let _watchdog = watchdog();
+    let (memory, ledger) = (Arc::new(AtomicU64::new(0)), Ledger::default());
+    let measured = Arc::clone(&memory);
+    let pool: Exclusive = builder(ProcessMemory::evict_above(100), &Time::default())
+        .process_memory(move || Ok(measured.load(SeqCst)))
+        .build();
+    ledger.weigh(60);
+    let mut held = Some(pool.acquire(&1, |_| ledger.open()).unwrap());
+    memory.store(60, SeqCst);
+    let options = AcquireOptions::new().expect_weight(60);
+    let mut first = pool.request_with(&2, &options);
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(Pin::new(&mut first).poll(&mut context).is_pending());
+    let overtaken = (0..1000).find(|_| {
+        drop(held.take()); // the first is asked to measure, and before it does, two others come
+        let Ok(one) = newcomer(&pool, &ledger, 1) else { return true };
+        drop(one);
+        held = newcomer(&pool, &ledger, 1).ok();
+        assert!(held.is_none() || Pin::new(&mut first).poll(&mut context).is_pending());
+        held.is_none()
+    });
+    assert_eq!(overtaken, Some(MOST_OVERTAKEN / 2));
+    assert!(matches!(Pin::new(&mut first).poll(&mut context), Poll::Ready(Ok(_))));
+    pool.assert_sound();
+}
+
+/// Else it waits for one who waits for its place.
+#[test]
+fn rule_4_one_who_is_in_the_middle_of_an_open_is_never_made_to_wait_for_one_who_waits() {
+    let _watchdog = watchdog();
+    let ledger = Ledger::default();
+    let pool = ten_bytes(&ledger);
+    let options = AcquireOptions::new().expect_weight(10);
+    let mut first = pool.request_with(&9, &options);
+    let mut context = Context::from_waker(Waker::noop());
+    let outer = pool.acquire(&1, |_| {
+        drop(pool.acquire(&2, |_| ledger.open()).unwrap());
+        assert!(Pin::new(&mut first).poll(&mut context).is_pending(), "it waits for this open");
+        for _ in 0..2 * MOST_OVERTAKEN {
+            drop(pool.acquire(&2, |_| ledger.open()).expect("it is warm"));
+        }
+        assert!(matches!(newcomer(&pool, &ledger, 2), Err(AcquireError::Exhausted { .. })));
+        ledger.open()
+    });
+    drop((outer.unwrap(), first));
+    pool.assert_sound();
 }

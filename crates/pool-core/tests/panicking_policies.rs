@@ -335,3 +335,56 @@ fn acquire_while_unwinding_passes_a_policys_panic_on_and_takes_no_place() {
         assert_usable(pool, &ledger, &1);
     }
 }
+
+/// What a panic carries is dropped, and that is user code: of each panic of one event, not only of the first.
+#[test]
+fn what_the_second_panic_of_an_event_carries_is_dropped_outside() {
+    type Shared = Rc<RefCell<Option<Pool<u32, Thing>>>>;
+    type Look = Option<Box<dyn Fn() -> u64>>;
+    struct Payload;
+    thread_local! {
+        static OUTSIDE: RefCell<(Look, Vec<u64>)> = RefCell::default();
+    }
+    impl Drop for Payload {
+        fn drop(&mut self) {
+            OUTSIDE.with_borrow_mut(|(look, seen)| {
+                let leased = look.as_ref().map(|look| look());
+                seen.extend(leased);
+            });
+        }
+    }
+    struct Panics(Shared);
+    impl Panics {
+        fn go_off(&self) {
+            if self.0.borrow().is_some() {
+                std::panic::resume_unwind(Box::new(Payload));
+            }
+        }
+    }
+    impl Eviction<u32> for Panics {
+        fn on_acquire(&mut self, _: EntryId, _: KeyId, _: Now) {}
+        fn on_release(&mut self, _: EntryId, _: KeyId, _: &Returned, _: Now) {
+            self.go_off();
+        }
+        fn on_remove(&mut self, _: EntryId, _: KeyId, _: Removal) {
+            self.go_off();
+        }
+        fn victim(&mut self, incoming: Option<EntryId>, _: Now) -> Option<Victim> {
+            incoming.map(Victim::Entry)
+        }
+    }
+    let (armed, ledger) = (Shared::default(), Ledger::default());
+    let pool: Pool<u32, Thing> =
+        Pool::builder().capacity(MaxLive(2)).eviction(Panics(Rc::clone(&armed))).build();
+    let lease = pool.acquire(&1, ledger.open()).unwrap();
+    let seen_by = pool.clone();
+    OUTSIDE.with_borrow_mut(|(look, _)| *look = Some(Box::new(move || seen_by.usage().leased)));
+    *armed.borrow_mut() = Some(pool.clone());
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(lease)));
+    *armed.borrow_mut() = None;
+    assert!(panic.is_err_and(|payload| payload.is::<Payload>()));
+    let (look, seen) = OUTSIDE.take();
+    drop(look);
+    assert_eq!(seen, [0, 0], "the pool could be used each time");
+    pool.assert_sound();
+}

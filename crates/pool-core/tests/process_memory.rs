@@ -4,14 +4,17 @@
 mod watchdog;
 
 use std::cell::Cell;
+use std::future::Future as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 
 use pool_core::capacity::{Both, MaxIdle, ProcessMemory};
 use pool_core::eviction::Lru;
 use pool_core::local::Pool;
-use pool_core::pool::LeaseOf;
-use pool_core::{AcquireError, Capacity, ProcessMemoryError, Resource, Usage, Verdict};
+use pool_core::pool::{Granted, LeaseOf};
+use pool_core::{AcquireError, AcquireOptions, Capacity, ProcessMemoryError, Resource, Usage, Verdict};
 use watchdog::watchdog;
 
 /// A process whose memory is what the resources in it weigh, and what a test sets.
@@ -227,4 +230,27 @@ fn a_policy_around_it_passes_the_wish_on_or_is_told_what_is_missing() {
     let verdict = both.admit(&Usage::default(), &pool_core::Opened::default());
     let Verdict::Never(by) = verdict else { panic!("{verdict:?}") };
     assert!(by.contains("Capacity::needs_process_memory"), "{by}");
+}
+
+/// What it takes goes again in the end, as a lease does.
+#[test]
+fn one_for_whom_an_open_that_runs_is_in_the_way_waits_for_it() {
+    let _watchdog = watchdog();
+    let process = Rc::<Process>::default();
+    let pool = pool(&process, ProcessMemory::evict_above(100));
+    for measured in [0, 60] {
+        let (first, second) =
+            (AcquireOptions::new().expect_weight(60), AcquireOptions::new().expect_weight(90));
+        let (mut opens, mut waits) = (pool.request_with(&1, &first), pool.request_with(&2, &second));
+        let mut context = Context::from_waker(Waker::noop());
+        let Poll::Ready(Ok(Granted::Place(place))) = Pin::new(&mut opens).poll(&mut context) else {
+            panic!("there is room")
+        };
+        // Some of it is there already, or nothing.
+        process.bytes.set(measured);
+        assert!(Pin::new(&mut waits).poll(&mut context).is_pending());
+        process.bytes.set(0);
+        LeaseOf::discard(place.fill(open(&process, 60)(&1).unwrap()).unwrap());
+        assert!(matches!(Pin::new(&mut waits).poll(&mut context), Poll::Ready(Ok(_))));
+    }
 }

@@ -319,3 +319,71 @@ fn request_allocates_nothing_and_waits_not_at_all_where_something_is_warm() {
     });
     assert_eq!(allocated.count_total, 0);
 }
+
+/// Panics when it is woken, or when the last of it is dropped.
+struct Panics {
+    woken: bool,
+    dropped: bool,
+}
+
+impl Wake for Panics {
+    fn wake(self: Arc<Self>) {
+        if self.woken {
+            std::panic::resume_unwind(Box::new(threads::Expected));
+        }
+    }
+}
+
+impl Drop for Panics {
+    fn drop(&mut self) {
+        if self.dropped {
+            std::panic::resume_unwind(Box::new(threads::Expected));
+        }
+    }
+}
+
+#[test]
+fn token_wakes_all_others_where_a_waker_panics() {
+    let _watchdog = watchdog();
+    let (pool, ledger) = (pool::<false>(MaxLive(1)), Ledger::default());
+    let held = pool.acquire(&1, |_| ledger.open()).unwrap();
+    let token = CancellationToken::new();
+    let options = AcquireOptions::new().wait_forever().until_cancelled(&token);
+    let panics = Waker::from(Arc::new(Panics { woken: true, dropped: false }));
+    let mut first = pool.request_with(&1, &options);
+    assert!(std::pin::Pin::new(&mut first).poll(&mut Context::from_waker(&panics)).is_pending());
+    let count = Arc::<Count>::default();
+    let mut second = pool.request_with(&1, &options);
+    assert!(poll(&mut second, &count).is_pending());
+    assert!(panicked(|| token.cancel()));
+    assert_eq!(count.0.load(SeqCst), 1);
+    assert!(matches!(poll(&mut second, &count), Poll::Ready(Err(AcquireError::Cancelled { .. }))));
+    drop((first, held));
+    pool.assert_sound();
+}
+
+#[test]
+fn waker_whose_drop_panics_takes_nothing_with_it_that_was_given() {
+    let _watchdog = watchdog();
+    for gives_up in [false, true] {
+        let (time, ledger) = (Time::default(), Ledger::default());
+        let pool: Exclusive = builder(MaxLive(1), &time).build();
+        let held = pool.acquire(&1, |_| ledger.open()).unwrap();
+        let token = CancellationToken::new();
+        let options = AcquireOptions::new().timeout(Duration::from_nanos(1)).until_cancelled(&token);
+        let panics = Waker::from(Arc::new(Panics { woken: false, dropped: true }));
+        let mut request = pool.request_with(&1, &options);
+        assert!(std::pin::Pin::new(&mut request).poll(&mut Context::from_waker(&panics)).is_pending());
+        drop(panics);
+        if gives_up {
+            // The queue's waker is dropped first, and then the token's: the last.
+            time.advance(1);
+        }
+        drop(held);
+        assert!(panicked(|| drop(poll(&mut request, &Arc::default()))));
+        drop(request);
+        let usage = pool.usage();
+        assert_eq!((usage.leased, usage.opening, usage.waiting), (0, 0, 0), "{usage}");
+        pool.assert_sound();
+    }
+}

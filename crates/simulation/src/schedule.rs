@@ -113,7 +113,9 @@ fn pool(config: &Config, ledger: &Rc<Ledger>) -> SimulatedPool {
         if world::happens(20) {
             return Err(ProcessMemoryError::Unknown("not now".to_owned()));
         }
-        Ok(ledger.process_bytes())
+        let bytes = ledger.process_bytes();
+        outside("what was measured may be out of date");
+        Ok(bytes)
     };
     let clock = || {
         outside("the clock");

@@ -16,7 +16,7 @@ pub struct ProcessMemory {
 
 impl ProcessMemory {
     /// Above `limit` bytes idle resources are evicted first, counted with their weights; if all of them together would
-    /// not help, none is. The acquire is then [`Exhausted`](crate::AcquireError::Exhausted) where the end of leases
+    /// not help, none is. The acquire is then [`Exhausted`](crate::AcquireError::Exhausted) where the end of leases and opens
     /// would help, else [`Refused`](crate::AcquireError::Refused).
     #[must_use]
     pub fn evict_above(limit: u64) -> Self {
@@ -45,7 +45,10 @@ impl Capacity for ProcessMemory {
         let after = [usage.opening_weight, usage.opening_residue, expected.weight, expected.residue]
             .into_iter()
             .fold(measured, u64::saturating_add);
-        let ours = usage.idle_weight.saturating_add(usage.leased_weight);
+        // What opens that run will take may be in what was measured, or not yet. In the end it goes as well.
+        let ours = [usage.leased_weight, usage.opening_weight, usage.opening_weight]
+            .into_iter()
+            .fold(usage.idle_weight, u64::saturating_add);
         match after {
             after if after <= self.limit => Verdict::Fits,
             after if self.evicts && after.saturating_sub(ours) <= self.limit => {

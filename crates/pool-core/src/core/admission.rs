@@ -40,9 +40,9 @@ impl Promised {
 /// Whether one may be opened.
 pub(super) enum Admission {
     Now,
-    /// As soon as the victims that were evicted are gone. Once they are, the process is expected to hold so many private
-    /// bytes, if that was measured.
-    OnceVictimsAreGone(Option<u64>),
+    /// As soon as the victims that were evicted are gone. What it needs, with the private bytes that the process is expected to hold
+    /// then, if that was measured.
+    OnceVictimsAreGone(Need),
     No(Denied),
 }
 
@@ -134,7 +134,7 @@ where
         if !evicted && (stays.drops == self.usage.dropping || self.fits_now(&need)) {
             return Admission::Now;
         }
-        Admission::OnceVictimsAreGone(process_bytes)
+        Admission::OnceVictimsAreGone(Need { dropping_weight: goes, ..need })
     }
 
     /// Whether an open may begin now, with all victims that are not gone.
@@ -167,7 +167,8 @@ pub(super) fn fits_now<C: Capacity>(
     need: &Need,
     mut contain: impl FnMut(&mut dyn FnMut() -> Verdict) -> Option<Verdict>,
 ) -> bool {
-    let process_bytes = need.process_bytes.map(|bytes| bytes.saturating_add(usage.dropping_weight));
+    let dropping_weight = usage.dropping_weight.max(need.dropping_weight);
+    let process_bytes = need.process_bytes.map(|bytes| bytes.saturating_add(dropping_weight));
     let usage = Usage { idle_of_key: 0, process_bytes, ..*usage };
     contain(&mut || capacity.admit(&usage, &need.expected)) == Some(Verdict::Fits)
 }

@@ -39,8 +39,25 @@ pub(crate) struct Ask<'a> {
     /// Why it has just dropped a resource of its key, if it has.
     pub(crate) unfit: Option<DropReason>,
     /// Private bytes of the process, as just measured, if the capacity policy wants to know.
-    pub(crate) process_bytes: Option<u64>,
+    pub(crate) measured: Option<Measured>,
     pub(crate) nanos: u64,
+}
+
+/// Private bytes of the process, measured outside: events may have come meanwhile.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Measured {
+    pub(crate) bytes: u64,
+    /// What had happened before it was measured.
+    pub(crate) before: Happened,
+}
+
+/// So much has happened that changes the memory of the process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Happened {
+    /// Events that may have made room.
+    pub(super) ends: u64,
+    /// Bytes of all that was opened, ever, in a sum that may wrap.
+    pub(super) opened: u64,
 }
 
 /// What comes of asking.
@@ -100,8 +117,14 @@ where
         if let Some(key) = found {
             self.keys.pin(key);
         }
-        let answer =
-            if self.closed { Answer::Granted(Grant::Closed) } else { self.answer(ask, found, name, now) };
+        let answer = if self.closed {
+            Answer::Granted(Grant::Closed)
+        } else if self.needs_process_memory && ask.measured.is_none() {
+            // Memory has to be measured since a moment ago.
+            Answer::Granted(Grant::Measure)
+        } else {
+            self.answer(ask, found, name, now)
+        };
         if let Some(key) = found {
             self.unpin(key);
         }
@@ -120,7 +143,11 @@ where
         now: Now,
     ) -> Answer<K, R, F> {
         let expected = self.expected(found, ask.expected_weight);
-        let need = Need { expected, process_bytes: ask.process_bytes };
+        // What was opened meanwhile may be missing in what was measured.
+        let process_bytes = ask.measured.map(|Measured { bytes, before }| {
+            bytes.saturating_add(self.happened.opened.wrapping_sub(before.opened))
+        });
+        let need = Need { expected, process_bytes, ..Need::default() };
         // A task may hold leases, for all that is known.
         if self.queue.is_shut_for(ask.arrival) && ask.blocks && !self.holds(ask.who) {
             return self.wait(
@@ -174,9 +201,16 @@ where
                 }
                 Answer::Granted(Grant::Room(reserved))
             }
-            Admission::OnceVictimsAreGone(process_bytes) => {
-                let need = Need { process_bytes, ..need };
+            Admission::OnceVictimsAreGone(need) => {
                 self.enqueue(ask, found, name, WaitsFor::Victims, need, ask.may_wait)
+            }
+            // Something has ended since it measured: there may be room. It measures again, in the queue, where it misses nothing.
+            Admission::No(_) if ask.may_wait && self.is_out_of_date(ask.measured) => {
+                let answer = self.enqueue(ask, found, name, WaitsFor::Room, need, true);
+                if let Answer::Waits { arrival, .. } = answer {
+                    self.measure_from = Some(self.measure_from.map_or(arrival, |from| from.min(arrival)));
+                }
+                answer
             }
             Admission::No(Denied::Exhausted { by, .. }) => {
                 self.wait(ask, found, name, WaitsFor::Room, need, by)
@@ -190,6 +224,15 @@ where
                 self.deny(denied)
             }
         }
+    }
+
+    fn is_out_of_date(&self, measured: Option<Measured>) -> bool {
+        measured.is_some_and(|measured| measured.before.ends != self.happened.ends)
+    }
+
+    /// What has happened so far, for one who is about to measure memory.
+    pub(crate) fn happened(&self) -> Happened {
+        self.happened
     }
 
     /// Why one of that key has to be opened.
@@ -275,6 +318,7 @@ where
             key,
             waits_for,
             need,
+            expected_weight: ask.expected_weight,
             who: ask.who,
             blocks: ask.blocks,
             waker: ask.waker.take().unwrap_or_else(|| Waker::noop().clone()),
@@ -320,13 +364,10 @@ where
         given.map(|grant| Collected { grant, arrival })
     }
 
-    /// One who waits is woken by `waker` from now on. Nothing lies there for it.
-    pub(crate) fn wake_by(&mut self, waiter: WaiterId, waker: &Waker) -> Option<Collected<K, R, F>> {
-        let before = &mut self.queue[waiter].waker;
-        if !before.will_wake(waker) {
-            let before = std::mem::replace(before, waker.clone());
-            self.effects.get().stale_wakers.push(before);
-        }
+    /// One who waits is woken by `waker` from now on. Nothing lies there for it. The one before is in `waker` then: a waker is the
+    /// user's, and dropped outside.
+    pub(crate) fn wake_by(&mut self, waiter: WaiterId, waker: &mut Waker) -> Option<Collected<K, R, F>> {
+        std::mem::swap(&mut self.queue[waiter].waker, waker);
         None
     }
 

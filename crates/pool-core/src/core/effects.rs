@@ -2,7 +2,7 @@
 
 use std::task::Waker;
 
-use crate::contain::{Panics, Payload, contain};
+use crate::contain::{Payload, contain};
 use crate::reason::DropReason;
 
 /// Who is to be woken, what is to be dropped, and what user code panicked with. Doing any of it may run user code, so it is
@@ -14,7 +14,8 @@ pub(crate) struct Effects<K, R> {
     pub(crate) stale_wakers: Vec<Waker>,
     pub(crate) victims: Vec<Victim<K, R>>,
     pub(crate) keys: Vec<K>,
-    pub(crate) panics: Panics,
+    /// In order: all but the first are dropped, which is user code, too.
+    pub(crate) panics: Vec<Payload>,
 }
 
 /// A resource that has left the pool. Its place is taken until [`dropped`](super::Core::dropped) says that it is gone.
@@ -33,7 +34,7 @@ impl<K, R> Effects<K, R> {
             stale_wakers: Vec::new(),
             victims: Vec::new(),
             keys: Vec::new(),
-            panics: Panics::default(),
+            panics: Vec::new(),
         }
     }
 }
@@ -64,7 +65,7 @@ impl<K, R> Pending<K, R> {
 
     #[cold]
     fn keep(&mut self, payload: Payload) {
-        self.get().panics.keep(payload);
+        self.get().panics.push(payload);
     }
 
     #[cold]

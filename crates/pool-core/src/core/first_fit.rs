@@ -18,6 +18,8 @@ pub(crate) struct Need {
     pub(crate) expected: Opened,
     /// Private bytes of the process once all victims are gone, if memory was measured for it.
     pub(crate) process_bytes: Option<u64>,
+    /// Bytes of victims that were being dropped then, and counted as gone: nobody knows whether they were measured.
+    pub(crate) dropping_weight: u64,
 }
 
 impl Need {
@@ -33,7 +35,8 @@ impl Need {
             (Some(a), Some(b)) => Some(pick(a, b)),
             (a, b) => a.or(b),
         };
-        Self { expected, process_bytes }
+        let dropping_weight = pick(self.dropping_weight, other.dropping_weight);
+        Self { expected, process_bytes, dropping_weight }
     }
 }
 
@@ -218,7 +221,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn need(weight: u64, residue: u64) -> Need {
-        Need { expected: Opened { weight, residue, ..Opened::default() }, process_bytes: None }
+        Need { expected: Opened { weight, residue, ..Opened::default() }, ..Need::default() }
     }
 
     fn xorshift(seed: &mut u64, below: u64) -> u64 {

@@ -139,9 +139,10 @@ where
     }
 
     /// Whether `who` holds a lease, as far as is known: one that went to another thread or task counts for the one that
-    /// acquired it.
+    /// acquired it. Who is in the middle of an open, or of dropping a victim, holds a place.
     pub(super) fn holds(&self, who: Who) -> bool {
-        self.shared_leases.iter().any(|(_, &holder)| holder == who)
+        self.threads.work_of(who).count() > 0
+            || self.shared_leases.iter().any(|(_, &holder)| holder == who)
             || self.entries.iter().any(|(_, entry)| !entry.is_idle() && entry.holder == who.into())
     }
 }

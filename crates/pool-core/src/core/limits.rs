@@ -1,6 +1,7 @@
 //! The limits change while the pool runs.
 
 use super::Core;
+use super::first_fit::Need;
 use crate::capacity::Capacity;
 use crate::eviction::Eviction;
 
@@ -23,11 +24,24 @@ where
         }
         let Self { eviction, effects, bounds, .. } = &mut *self;
         effects.contain(|| eviction.on_capacity(bounds));
+        self.expect_anew();
         let now = self.now(nanos);
         self.make_room(None, None, now);
         self.freed = true;
         self.settle(now);
         self.look_who_is_next(now);
         (before, self.needs_process_memory)
+    }
+
+    /// Unknown keys count as no more than the limit: as the new one, also for those who wait.
+    fn expect_anew(&mut self) {
+        let waiting: Vec<_> =
+            self.queue.iter().filter(|(_, waiter)| waiter.given.is_none()).map(|(id, _)| id).collect();
+        for waiter in waiting {
+            let it = &self.queue[waiter];
+            let (key, declared, waits_for, need) = (it.key, it.expected_weight, it.waits_for, it.need);
+            let expected = self.expected(Some(key), declared);
+            self.queue.change(waiter, waits_for, Need { expected, ..need });
+        }
     }
 }

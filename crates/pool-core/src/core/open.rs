@@ -3,6 +3,7 @@
 use std::num::NonZeroU64;
 
 use super::entries::Entry;
+use super::first_fit::Need;
 use super::queue::{Grant, WaitsFor};
 use super::{Core, LeaseId, Who};
 use crate::capacity::Capacity;
@@ -127,6 +128,8 @@ where
         let opened = Opened { weight: opened.weight.min(self.usage.weight_left()), ..opened };
         add(&mut self.usage.opens, 1);
         add(&mut self.usage.residue, opened.residue);
+        let bytes = opened.weight.saturating_add(opened.residue);
+        self.note_opened(bytes);
         self.estimate.note(opened);
         self.counters.misses.count(reason);
         add(&mut self.counters.opening_nanos, opened.cost_nanos);
@@ -175,5 +178,16 @@ where
         self.make_room(Some(key), None, now);
         self.settle(now);
         lease
+    }
+
+    /// Of what has been opened nobody knows who has measured it already: for those who measured before, it comes on top.
+    fn note_opened(&mut self, bytes: u64) {
+        self.happened.opened = self.happened.opened.wrapping_add(bytes);
+        let promised: Vec<_> = self.queue.promised.iter().map(|(_, waiter)| waiter).collect();
+        for waiter in promised {
+            let need = self.queue[waiter].need;
+            let process_bytes = need.process_bytes.map(|measured| measured.saturating_add(bytes));
+            self.queue.change(waiter, WaitsFor::Victims, Need { process_bytes, ..need });
+        }
     }
 }

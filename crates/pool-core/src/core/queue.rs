@@ -67,6 +67,8 @@ pub(super) struct Waiter<K, R, F> {
     pub(super) key: KeyId,
     pub(super) waits_for: WaitsFor,
     pub(super) need: Need,
+    /// Bytes that it said it expects, if it did.
+    pub(super) expected_weight: Option<u64>,
     /// Who asks; see [`Who`].
     pub(super) who: Who,
     /// Whether that is a thread, which does nothing else while it waits.
@@ -222,9 +224,11 @@ impl<K, R, F> Queue<K, R, F> {
     }
 
     /// If another one than before is the first who waits for room, nobody has overtaken it yet. Returned are those who waited
-    /// behind the turnstile for the one before.
-    pub(super) fn look_who_is_first(&mut self) -> Vec<WaiterId> {
+    /// behind the turnstile for the one before. One who measures memory waits for room all the while.
+    pub(super) fn look_who_is_first(&mut self, measuring: Option<WaiterId>) -> Vec<WaiterId> {
         let first = self.room.first().map(|(arrival, _)| arrival);
+        let measuring = measuring.map(|waiter| self.waiters[waiter.index()].arrival);
+        let first = first.into_iter().chain(measuring).min();
         if first == self.first_for_room {
             return Vec::new();
         }

@@ -250,7 +250,7 @@ where
 
     /// If another one is now the first who waits for room, those who waited behind the turnstile for the one before come in.
     fn open_turnstile(&mut self) -> bool {
-        let released = self.queue.look_who_is_first();
+        let released = self.queue.look_who_is_first(self.measuring);
         for &waiter in &released {
             let key = self.queue[waiter].key;
             let record = &self.keys[key];

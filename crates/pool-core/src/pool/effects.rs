@@ -176,7 +176,7 @@ impl<T: Types> Shell<T> {
         loop {
             while let Some(effects) = todo.pop_front() {
                 let Effects::<T> { wakes, stale_wakers, victims, keys, panics: theirs } = *effects;
-                panics.add(theirs);
+                theirs.into_iter().for_each(|payload| panics.keep(payload));
                 // Others go on at once.
                 for waker in wakes {
                     panics.contain(|| waker.wake());

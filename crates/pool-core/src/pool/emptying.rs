@@ -73,8 +73,12 @@ impl<T: Types> Pool<T> {
         let nanos = self.shell.nanos();
         let change =
             |limits: &mut MostOpening<T::Capacity>| std::mem::replace(&mut limits.capacity, capacity);
-        let ((before, needs), effects) = self.shell.enter(|core| core.change_capacity(change, nanos));
-        self.shell.needs_process_memory.store(needs, Ordering::Relaxed);
+        let (before, effects) = self.shell.enter(|core| {
+            let (before, needs) = core.change_capacity(change, nanos);
+            // Inside: whoever asks after that, and has not measured, is told to, and looks again.
+            self.shell.needs_process_memory.store(needs, Ordering::Relaxed);
+            before
+        });
         hold_through(before, |_| self.shell.finish(effects))
     }
 

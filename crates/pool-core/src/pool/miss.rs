@@ -46,11 +46,12 @@ impl<T: Types> Shell<T> {
         Box::new(Situation { key, usage, bounds })
     }
 
-    pub(super) fn measure_memory(&self) -> Option<Result<u64, ProcessMemoryError>> {
-        self.needs_process_memory.load(Ordering::Relaxed).then(|| match &self.process_memory {
-            Some(read) => read(),
-            None => Err(ProcessMemoryError::NoReader),
-        })
+    pub(super) fn measures_memory(&self) -> bool {
+        self.needs_process_memory.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn measure_memory(&self) -> Result<u64, ProcessMemoryError> {
+        self.process_memory.as_ref().map_or(Err(ProcessMemoryError::NoReader), |read| read())
     }
 }
 
@@ -90,13 +91,18 @@ impl<T: Types, Q: Query<T::Key>> Turn<T, Q> {
         let token = self.options.token().cloned();
         let wakes = token.as_ref().map(|token| token.wakes(sleep.waker()));
         let outcome = loop {
-            if let Some(granted) = self.waiting.collect() {
+            let granted = self.waiting.collect();
+            let measures = matches!(granted, Some(Granted::Measure));
+            if let Some(granted) = granted.filter(|_| !measures) {
                 break Ok(granted);
             }
             let now = self.nanos();
             if let Some(gives_up) = self.gives_up(now) {
                 // What was given at the last moment is taken.
                 break self.waiting.leave().ok_or(gives_up);
+            }
+            if measures {
+                break Ok(Granted::Measure);
             }
             if lease_end.is_some_and(|end| now >= end) {
                 lease_end = None;

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::turn::{Asked, Outcome, Turn, Waits};
+use super::waiting::Granted as Given;
 use super::{Acquired, ErrorOf, LeaseOf, PlaceOf, Pool, Types};
 use crate::contain::{hold_through, in_drop};
 #[cfg(doc)]
@@ -135,6 +136,7 @@ impl<T: Types, Q: Query<T::Key>> Future for Request<T, Q> {
     type Output = Acquired<Granted<T>, T>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut has_measured = false;
         loop {
             let granted = match std::mem::replace(&mut self.state, State::Done) {
                 State::New { pool, query, options } => match pool.find_fit(&query) {
@@ -161,29 +163,36 @@ impl<T: Types, Q: Query<T::Key>> Future for Request<T, Q> {
                     }
                 }
                 State::Waits { mut turn, start, wakes } => {
-                    match turn.waiting.collect_or_wake(context.waker()) {
-                        Some(granted) => {
-                            turn.waited(start, None);
-                            (turn, granted)
+                    let granted = turn.waiting.collect_or_wake(context.waker());
+                    let measures = matches!(granted, Some(Given::Measure));
+                    if granted.is_some() && !measures {
+                        // A waker that panics when it is dropped must not take with it what was granted.
+                        let granted = hold_through(granted, |_| drop(wakes));
+                        turn.waited(start, None);
+                        (turn, granted.expect("it was there"))
+                    } else if let Some(gives_up) = turn.gives_up(turn.waiting.pool.shell.clock.nanos()) {
+                        let last = hold_through(turn.waiting.leave(), |_| drop(wakes));
+                        turn.waited(start, last.is_none().then_some(gives_up));
+                        match last {
+                            // What was given at the last moment is taken.
+                            Some(granted) => (turn, granted),
+                            None => return Poll::Ready(Err(turn.error_of(gives_up))),
                         }
-                        None => match turn.gives_up(turn.waiting.pool.shell.clock.nanos()) {
-                            None => {
-                                // One who is cancelled just now is woken at once.
-                                let token = turn.options.token();
-                                let wakes = token.map(|token| token.wakes(context.waker().clone())).or(wakes);
-                                self.state = State::Waits { turn, start, wakes };
-                                return Poll::Pending;
-                            }
-                            Some(gives_up) => {
-                                let last = turn.waiting.leave();
-                                turn.waited(start, last.is_none().then_some(gives_up));
-                                match last {
-                                    // What was given at the last moment is taken.
-                                    Some(granted) => (turn, granted),
-                                    None => return Poll::Ready(Err(turn.error_of(gives_up))),
-                                }
-                            }
-                        },
+                    } else if measures && !has_measured {
+                        has_measured = true;
+                        drop(wakes);
+                        turn.waited(start, None);
+                        (turn, Given::Measure)
+                    } else {
+                        // One who is cancelled just now is woken at once.
+                        let token = turn.options.token();
+                        let wakes = token.map(|token| token.wakes(context.waker().clone())).or(wakes);
+                        self.state = State::Waits { turn, start, wakes };
+                        if measures {
+                            // Others are polled before it measures once more.
+                            context.waker().wake_by_ref();
+                        }
+                        return Poll::Pending;
                     }
                 }
                 State::Done => panic!("a request was polled after it was done"),

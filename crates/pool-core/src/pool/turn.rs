@@ -6,7 +6,7 @@ use super::place::PlaceOf;
 use super::waiting::{Granted, Waiting};
 use super::{Acquired, ErrorOf, LeaseOf, Pool, Types};
 use crate::contain::{Panics, contain, hold_through};
-use crate::core::{Answer, Ask, Core, Who};
+use crate::core::{Answer, Ask, Core, Measured, Who};
 use crate::error::{AcquireError, Situation, Step};
 use crate::guard::Mode;
 use crate::key::Query;
@@ -93,7 +93,7 @@ impl<T: Types, Q: Query<T::Key>> Turn<T, Q> {
 
     /// Asks. Where it waits, `waker` is woken once there is something to [collect](Waiting::collect).
     pub(super) fn ask(&mut self, waker: Waker) -> Acquired<Asked<T>, T> {
-        let process_bytes = self.process_bytes()?;
+        let measured = self.measure()?;
         let shell = &*self.waiting.pool.shell;
         let (mut name, mut waker) = (self.key.clone(), Some(waker));
         let nanos = shell.nanos();
@@ -108,7 +108,7 @@ impl<T: Types, Q: Query<T::Key>> Turn<T, Q> {
             waker: &mut waker,
             expected_weight: self.options.expected_weight,
             unfit: self.unfit,
-            process_bytes,
+            measured,
             nanos,
         };
         let query = &self.query;
@@ -135,13 +135,20 @@ impl<T: Types, Q: Query<T::Key>> Turn<T, Q> {
     }
 
     /// The memory of the process, if the capacity policy wants to know it.
-    fn process_bytes(&self) -> Acquired<Option<u64>, T> {
+    fn measure(&self) -> Acquired<Option<Measured>, T> {
         let shell = &*self.waiting.pool.shell;
-        shell.measure_memory().transpose().map_err(|error| {
-            shell.enter_and_finish(Core::count_refused);
-            self.tell_refused("ProcessMemory");
-            AcquireError::Memory { error, at: self.situation() }
-        })
+        if !shell.measures_memory() {
+            return Ok(None);
+        }
+        let before = shell.look(Core::happened);
+        match shell.measure_memory() {
+            Ok(bytes) => Ok(Some(Measured { bytes, before })),
+            Err(error) => {
+                shell.enter_and_finish(Core::count_refused);
+                self.tell_refused("ProcessMemory");
+                Err(AcquireError::Memory { error, at: self.situation() })
+            }
+        }
     }
 
     /// Only the victims that it has just dropped itself were in the way.

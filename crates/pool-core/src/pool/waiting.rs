@@ -36,7 +36,11 @@ impl<T: Types> Waiting<T> {
 
     /// The same; while there is nothing, `waker` is the one that is woken.
     pub(super) fn collect_or_wake(&mut self, waker: &Waker) -> Option<Granted<T>> {
-        self.take(false, |core, waiter, _| core.collect(waiter).or_else(|| core.wake_by(waiter, waker)))
+        // Cloned and dropped outside: both are user code.
+        let mut waker = waker.clone();
+        let granted = self
+            .take(false, |core, waiter, _| core.collect(waiter).or_else(|| core.wake_by(waiter, &mut waker)));
+        hold_through(granted, |_| drop(waker))
     }
 
     /// Leaves the queue. What lies there for it is taken all the same.

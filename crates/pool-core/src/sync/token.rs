@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::task::Waker;
 
 use super::lock::{AtomicBool, Held, Lock};
+use crate::contain::Panics;
 use crate::guard::Guard as _;
 
 /// Tells acquires that nobody wants them any more. Clones are the same token; a cancelled one stays so.
@@ -43,14 +44,18 @@ impl CancellationToken {
         Self::default()
     }
 
-    /// Cancels it, and wakes all acquires that wait with it.
+    /// Cancels it, and wakes all acquires that wait with it. A panic of a waker goes on once all others were woken.
     pub fn cancel(&self) {
         let wakers = {
             let mut asleep = self.asleep();
             self.0.cancelled.store(true, Ordering::Release);
             std::mem::take(&mut asleep.wakers)
         };
-        wakers.into_iter().for_each(|(_, waker)| waker.wake());
+        let mut panics = Panics::default();
+        for (_, waker) in wakers {
+            panics.contain(|| waker.wake());
+        }
+        panics.resume();
     }
 
     /// Whether it was cancelled. Reads one atomic.
