@@ -183,6 +183,9 @@ where
     /// Of what has been opened nobody knows who has measured it already: for those who measured before, it comes on top.
     fn note_opened(&mut self, bytes: u64) {
         self.happened.opened = self.happened.opened.wrapping_add(bytes);
+        if !self.needs_process_memory {
+            return;
+        }
         let promised: Vec<_> = self.queue.promised.iter().map(|(_, waiter)| waiter).collect();
         for waiter in promised {
             let need = self.queue[waiter].need;
