@@ -32,7 +32,7 @@ pub(crate) fn measure(options: &Options, report: &mut Report) {
     report.section("Lease overhead: acquire + release on a hit, 8 slots, one thread");
     report.note(
         "Whoever knows keys is asked in turn for those of the upper half, so that the reference design always finds the key \
-         in the middle of its list. The pool: 8 keys, by default with boxed policies and `Worth`, or with \
+         in the middle of its list. The pool: 8 keys, by default with boxed policies and `Recall`, or with \
          `static_policies(MaxIdle, Lru)`.",
     );
     report.note(peers::SETTINGS);
