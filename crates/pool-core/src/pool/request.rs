@@ -108,6 +108,9 @@ impl<T: Types> Pool<T> {
 }
 
 /// Asks for a resource when it is awaited. Made by [`Pool::request`].
+///
+/// Once polled, it is to be polled when it is woken, or dropped. What was given to it lies there until then; and in a pool that measures memory,
+/// others wait for it to measure.
 #[must_use = "a future does nothing until it is awaited"]
 pub struct Request<T: Types, Q> {
     state: State<T, Q>,

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Tries all mutants that `cargo mutants` lists, with one build: see SURVIVORS.md.
 
-    at_once.py FOLDER [PART OF A MUTANT'S NAME]
+    at_once.py FOLDER [PATTERN OF MUTANTS' NAMES]
 
 FOLDER gets a copy of the last commit. There the body of each function becomes a `match` of the number in the variable MUTANT: an arm for each
 of its mutants, and its own body for all other numbers. What doesn't compile is left out. Then each mutant meets the
@@ -83,7 +83,7 @@ def broken(folder):
     return numbers
 
 
-def main(folder, part=""):
+def main(folder, pattern=""):
     os.makedirs(folder)
     subprocess.run(f"git archive HEAD | tar x -C {folder}", shell=True, check=True)
     for name, (old, new) in IN_THE_COPY.items():
@@ -91,7 +91,7 @@ def main(folder, part=""):
         assert old in text, name
         open(os.path.join(folder, name), "w").write(text.replace(old, new))
     mutants = json.loads(run("cargo mutants -p pool-core --list --json", folder).stdout)
-    mutants = [mutant for mutant in mutants if part in mutant["name"]]
+    mutants = [mutant for mutant in mutants if re.search(pattern, mutant["name"])]
     numbers = {mutant["name"]: number for number, mutant in enumerate(mutants, 1)}
     names = {number: name for name, number in numbers.items()}
     library = os.path.join(folder, "crates/pool-core/src/lib.rs")
