@@ -26,7 +26,7 @@ use crate::trace::Trace;
 /// Replays `trace` through the mock backend, and returns also the journal of all that it and the pool did: the same each time.
 ///
 /// # Panics
-/// As [`replay`].
+/// As [`replay`](super::replay).
 #[must_use]
 pub fn replay_journaled(trace: &Trace, options: &Options) -> (Report, String) {
     let costs = trace.costs(options.regions);
