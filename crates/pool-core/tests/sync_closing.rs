@@ -1,5 +1,7 @@
 //! Risk: a closed pool gives something out, keeps something, or leaves somebody waiting.
 
+#[path = "support/thing.rs"]
+mod thing;
 #[path = "support/threads.rs"]
 mod threads;
 
@@ -9,7 +11,9 @@ use std::thread;
 use std::time::Duration;
 
 use pool_core::capacity::MaxLive;
+use pool_core::pool::LeaseOf;
 use pool_core::{AcquireError, Step};
+use thing::{handle, sharing};
 use threads::{Exclusive, Ledger, Shared, Time, builder, pool, until, watchdog};
 
 #[test]
@@ -146,4 +150,54 @@ fn pool_that_is_dropped_drops_what_is_idle() {
     assert_eq!(ledger.live(), 2, "a lease keeps its pool");
     drop(lease);
     ledger.assert_all_dropped_once();
+}
+
+#[test]
+fn closed_pool_keeps_nothing_of_a_shared_resource_whose_last_lease_is_detached() {
+    let _watchdog = watchdog();
+    let pool = sharing(4);
+    let leases = [(); 2].map(|()| pool.acquire(&1, |_| handle(1)).unwrap());
+    pool.close();
+    let [one, two] = leases.map(LeaseOf::into_inner);
+    assert_eq!(Arc::strong_count(&one.0), 2, "the pool has none");
+    assert_eq!(pool.usage().live(), 0);
+    assert!(pool.close_and_wait(Duration::ZERO).is_ok());
+    drop((one, two));
+    pool.assert_sound();
+}
+
+#[test]
+fn closing_ends_when_the_last_lease_is_detached() {
+    let _watchdog = watchdog();
+    let pool = sharing(4);
+    let lease = pool.acquire(&1, |_| handle(1)).unwrap();
+    thread::scope(|scope| {
+        let closer = scope.spawn(|| pool.close_and_wait(Duration::from_secs(3600)).is_ok());
+        until(|| pool.is_closed());
+        drop(LeaseOf::into_inner(lease));
+        assert!(closer.join().unwrap());
+    });
+}
+
+#[test]
+fn closed_pool_gives_no_further_lease_on_what_is_shared_and_leased() {
+    let _watchdog = watchdog();
+    let pool = sharing(4);
+    let _lease = pool.acquire(&1, |_| handle(1)).unwrap();
+    pool.close();
+    assert!(pool.acquire_warm(&1).is_none());
+    assert!(matches!(pool.acquire(&1, |_| handle(2)), Err(AcquireError::Closed { .. })));
+}
+
+#[test]
+fn closed_pool_keeps_nothing_that_was_being_opened() {
+    let _watchdog = watchdog();
+    let pool = sharing(4);
+    let opened = pool.acquire(&1, |_| {
+        pool.close();
+        handle(1)
+    });
+    assert!(matches!(opened, Err(AcquireError::Closed { .. })));
+    assert_eq!(pool.usage().live(), 0);
+    pool.assert_sound();
 }

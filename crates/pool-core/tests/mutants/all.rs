@@ -19,6 +19,8 @@ mod interleaved;
 mod live_limits;
 #[path = "../liveness.rs"]
 mod liveness;
+#[path = "../measured_memory.rs"]
+mod measured_memory;
 #[path = "../model.rs"]
 mod model;
 #[path = "../numbers.rs"]
@@ -55,3 +57,9 @@ mod sync_single_flight;
 mod sync_waiting;
 #[path = "../tasks.rs"]
 mod tasks;
+#[path = "../victims.rs"]
+mod victims;
+#[path = "../waits_for_itself.rs"]
+mod waits_for_itself;
+#[path = "../weights.rs"]
+mod weights;
