@@ -17,7 +17,7 @@
 //! | the pool is emptied, or closed | [`drain`](Core::drain), [`evict_expired`](Core::evict_expired), [`drop_stale`](Core::drop_stale), [`close`](Core::close) | `room.rs`, `close.rs` |
 //!
 //! What they have in common: `admission.rs` says whether one may be opened and evicts for it, `serve.rs` gives what is
-//! free to those who wait, `deadlock.rs` finds those who wait for themselves, `sound.rs` checks all of it by brute force.
+//! free to those who wait, `measure.rs` says who of them measures memory, `deadlock.rs` finds those who wait for themselves, `sound.rs` checks all of it by brute force.
 //!
 //! # Who is served when
 //! 1. What becomes free is given by name to the first of those who wait and can take it: first come, first served.
@@ -48,6 +48,7 @@ mod hit;
 mod invalidate;
 mod keys;
 mod limits;
+mod measure;
 mod open;
 mod queue;
 mod release;
@@ -55,10 +56,11 @@ mod room;
 mod serve;
 mod sound;
 
-pub(crate) use ask::{Answer, Ask, Collected, Happened, Measured};
+pub(crate) use ask::{Answer, Ask, Collected};
 pub(crate) use close::CloserId;
 pub(crate) use effects::{Effects, Victim};
 pub(crate) use hit::Taken;
+pub(crate) use measure::Measured;
 pub(crate) use open::{Denied, Reserved};
 pub(crate) use queue::{Grant, WaiterId};
 pub(crate) use release::Ending;
@@ -72,6 +74,7 @@ use effects::Pending;
 use entries::{Entries, Entry};
 use estimate::Estimate;
 use keys::Keys;
+use measure::Happened;
 use queue::Queue;
 
 use crate::capacity::{Bounds, Capacity};

@@ -205,6 +205,33 @@ fn one_who_measures_memory_again_and_again_gives_up_when_its_time_is_over_and_ho
     }
 }
 
+/// A limit that refuses sheds load at once, also where something ends all the time.
+#[test]
+fn one_who_is_refused_for_what_the_process_holds_measures_twice_at_most() {
+    let _watchdog = watchdog();
+    let (held, reads) = (Arc::new(Mutex::new(Vec::<Lease<u32, Thing>>::new())), Arc::new(AtomicU64::new(0)));
+    let (given_back, counted, memory) = (Arc::clone(&held), Arc::clone(&reads), Arc::new(AtomicU64::new(0)));
+    let measured = Arc::clone(&memory);
+    let pool: Pool<u32, Thing> = Pool::builder()
+        .capacity(ProcessMemory::refuse_above(100))
+        .process_memory(move || {
+            counted.fetch_add(1, SeqCst);
+            let lease = given_back.lock().unwrap().pop();
+            lease.into_iter().for_each(LeaseOf::discard);
+            Ok(measured.load(SeqCst))
+        })
+        .build();
+    let leases: Vec<_> = (0..50).map(|key| pool.acquire(&key, |_| thing(1)).unwrap()).collect();
+    memory.store(1000, SeqCst);
+    *held.lock().unwrap() = leases;
+    reads.store(0, SeqCst);
+    let refused = pool.acquire(&100, |_| thing(1));
+    assert!(matches!(refused, Err(AcquireError::Refused { by: "ProcessMemory", .. })), "{refused:?}");
+    assert_eq!(reads.load(SeqCst), 2, "the second one waits in the queue, and misses nothing");
+    held.lock().unwrap().clear();
+    pool.assert_sound();
+}
+
 #[test]
 fn one_who_asks_while_the_limit_becomes_one_on_memory_measures_it() {
     let _watchdog = watchdog();

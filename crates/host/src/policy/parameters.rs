@@ -1,6 +1,7 @@
 //! Reading what is said after a policy's name: each parameter is taken by whoever knows it, and nothing may be left.
 
-use std::fmt;
+use std::fmt::Display;
+use std::str::FromStr;
 
 use super::Policy;
 use crate::nearest::no_such;
@@ -43,7 +44,7 @@ impl<'t> Parameters<'t> {
         Some(self.rest.remove(place).1)
     }
 
-    fn accept(&mut self, name: &str, value: impl fmt::Display) {
+    fn accept(&mut self, name: &str, value: impl Display) {
         self.canonical += &format!(":{name}={value}");
     }
 
@@ -56,35 +57,31 @@ impl<'t> Parameters<'t> {
         name: &'static str,
         is_right: impl Fn(f64) -> bool,
     ) -> Result<Option<f64>, String> {
-        let Some(text) = self.take(name) else { return Ok(None) };
-        match text.parse::<f64>().ok().filter(|&value| value.is_finite() && is_right(value)) {
-            Some(value) => {
-                self.accept(name, value);
-                Ok(Some(value))
-            }
-            None => self.wrong(name, text, "a number in its range; --help has an example"),
-        }
+        let is_right = |value: &f64| value.is_finite() && is_right(*value);
+        self.parsed(name, is_right, "a number in its range; --help has an example")
     }
 
     pub(super) fn whole(&mut self, name: &'static str) -> Result<Option<u64>, String> {
-        let Some(text) = self.take(name) else { return Ok(None) };
-        match text.parse() {
-            Ok(value) => {
-                self.accept(name, value);
-                Ok(Some(value))
-            }
-            Err(_) => self.wrong(name, text, "a whole number"),
-        }
+        self.parsed(name, |_| true, "a whole number")
     }
 
     pub(super) fn flag(&mut self, name: &'static str) -> Result<Option<bool>, String> {
+        self.parsed(name, |_| true, "true or false")
+    }
+
+    fn parsed<T: FromStr + Display>(
+        &mut self,
+        name: &'static str,
+        is_right: impl Fn(&T) -> bool,
+        wanted: &str,
+    ) -> Result<Option<T>, String> {
         let Some(text) = self.take(name) else { return Ok(None) };
-        match text.parse() {
-            Ok(value) => {
-                self.accept(name, value);
+        match text.parse().ok().filter(is_right) {
+            Some(value) => {
+                self.accept(name, &value);
                 Ok(Some(value))
             }
-            Err(_) => self.wrong(name, text, "true or false"),
+            None => self.wrong(name, text, wanted),
         }
     }
 

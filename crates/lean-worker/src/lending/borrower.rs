@@ -129,21 +129,10 @@ impl Interruption {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::surroundings::Surroundings;
 
     #[test]
     fn refusal_of_one_who_has_closed_the_connection_is_heard() {
-        let around = Surroundings {
-            sysroot: "/".into(),
-            worker: "/nowhere".into(),
-            search_path: Vec::new(),
-            setup: None,
-            options: Vec::new(),
-            project: None,
-            stack_size: None,
-            saves_headers: false,
-        };
-        let hello = Hello { around, folder: "/".into(), timeout: None, grace: Duration::ZERO };
+        let hello = Hello::of_nobody();
         let (ours, theirs) = UnixStream::pair().unwrap();
         write_line(&theirs, &Say::Refused("not for you".to_owned())).unwrap();
         drop(theirs);

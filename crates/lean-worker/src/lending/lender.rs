@@ -253,7 +253,6 @@ mod tests {
     use super::*;
     use crate::lending::{BorrowError, Borrowed};
     use crate::limits::Limits;
-    use crate::surroundings::Surroundings;
     use crate::workers::Kept;
 
     #[test]
@@ -261,17 +260,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("repl.sock");
         let workers = Arc::new(Workers::new(Kept { zygotes: 1, memory: 0 }, Limits::default(), None));
-        let around = Surroundings {
-            sysroot: "/".into(),
-            worker: "/nowhere".into(),
-            search_path: Vec::new(),
-            setup: None,
-            options: Vec::new(),
-            project: None,
-            stack_size: None,
-            saves_headers: false,
-        };
-        let hello = Hello { around, folder: "/".into(), timeout: None, grace: Duration::ZERO };
+        let hello = Hello::of_nobody();
         {
             let _lender = Lender::new(&path, workers.clone()).unwrap();
             let other = Uid::from_raw(geteuid().as_raw() + 1);

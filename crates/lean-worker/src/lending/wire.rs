@@ -28,6 +28,24 @@ pub struct Hello {
     pub grace: Duration,
 }
 
+#[cfg(test)]
+impl Hello {
+    /// Of one that would work with nothing that there is.
+    pub(super) fn of_nobody() -> Self {
+        let around = Surroundings {
+            sysroot: "/".into(),
+            worker: "/nowhere".into(),
+            search_path: Vec::new(),
+            setup: None,
+            options: Vec::new(),
+            project: None,
+            stack_size: None,
+            saves_headers: false,
+        };
+        Self { around, folder: "/".into(), timeout: None, grace: Duration::ZERO }
+    }
+}
+
 /// The first line of a borrower.
 #[derive(Serialize, Deserialize)]
 pub(super) struct First {

@@ -5,6 +5,7 @@ use std::task::Waker;
 use super::admission::Admission;
 use super::deadlock::InHand;
 use super::first_fit::Need;
+use super::measure::Measured;
 use super::open::Denied;
 use super::queue::{Grant, Waiter, WaiterId, WaitsFor};
 use super::{Core, Who};
@@ -41,23 +42,6 @@ pub(crate) struct Ask<'a> {
     /// Private bytes of the process, as just measured, if the capacity policy wants to know.
     pub(crate) measured: Option<Measured>,
     pub(crate) nanos: u64,
-}
-
-/// Private bytes of the process, measured outside: events may have come meanwhile.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Measured {
-    pub(crate) bytes: u64,
-    /// What had happened before it was measured.
-    pub(crate) before: Happened,
-}
-
-/// So much has happened that changes the memory of the process.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Happened {
-    /// Events that may have made room.
-    pub(super) ends: u64,
-    /// Bytes of all that was opened, ever, in a sum that may wrap.
-    pub(super) opened: u64,
 }
 
 /// What comes of asking.
@@ -143,10 +127,7 @@ where
         now: Now,
     ) -> Answer<K, R, F> {
         let expected = self.expected(found, ask.expected_weight);
-        // What was opened meanwhile may be missing in what was measured.
-        let process_bytes = ask.measured.map(|Measured { bytes, before }| {
-            bytes.saturating_add(self.happened.opened.wrapping_sub(before.opened))
-        });
+        let process_bytes = ask.measured.map(|measured| self.by_now(measured));
         let need = Need { expected, process_bytes, ..Need::default() };
         // A task may hold leases, for all that is known.
         if self.queue.is_shut_for(ask.arrival) && ask.blocks && !self.holds(ask.who) {
@@ -204,8 +185,7 @@ where
             Admission::OnceVictimsAreGone(need) => {
                 self.enqueue(ask, found, name, WaitsFor::Victims, need, ask.may_wait)
             }
-            // Something has ended since it measured: there may be room. It measures again, in the queue, where it misses nothing.
-            Admission::No(_) if ask.may_wait && self.is_out_of_date(ask.measured) => {
+            Admission::No(denied) if ask.may_wait && self.measures_again(ask, &denied) => {
                 let answer = self.enqueue(ask, found, name, WaitsFor::Room, need, true);
                 if let Answer::Waits { arrival, .. } = answer {
                     self.measure_from = Some(self.measure_from.map_or(arrival, |from| from.min(arrival)));
@@ -224,15 +204,6 @@ where
                 self.deny(denied)
             }
         }
-    }
-
-    fn is_out_of_date(&self, measured: Option<Measured>) -> bool {
-        measured.is_some_and(|measured| measured.before.ends != self.happened.ends)
-    }
-
-    /// What has happened so far, for one who is about to measure memory.
-    pub(crate) fn happened(&self) -> Happened {
-        self.happened
     }
 
     /// Why one of that key has to be opened.

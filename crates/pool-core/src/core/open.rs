@@ -3,7 +3,6 @@
 use std::num::NonZeroU64;
 
 use super::entries::Entry;
-use super::first_fit::Need;
 use super::queue::{Grant, WaitsFor};
 use super::{Core, LeaseId, Who};
 use crate::capacity::Capacity;
@@ -178,19 +177,5 @@ where
         self.make_room(Some(key), None, now);
         self.settle(now);
         lease
-    }
-
-    /// Of what has been opened nobody knows who has measured it already: for those who measured before, it comes on top.
-    fn note_opened(&mut self, bytes: u64) {
-        self.happened.opened = self.happened.opened.wrapping_add(bytes);
-        if !self.needs_process_memory {
-            return;
-        }
-        let promised: Vec<_> = self.queue.promised.iter().map(|(_, waiter)| waiter).collect();
-        for waiter in promised {
-            let need = self.queue[waiter].need;
-            let process_bytes = need.process_bytes.map(|measured| measured.saturating_add(bytes));
-            self.queue.change(waiter, WaitsFor::Victims, Need { process_bytes, ..need });
-        }
     }
 }

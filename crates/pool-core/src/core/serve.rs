@@ -215,7 +215,7 @@ where
         self.wake(waiter);
     }
 
-    fn wake(&mut self, waiter: WaiterId) {
+    pub(super) fn wake(&mut self, waiter: WaiterId) {
         let waker = std::mem::replace(&mut self.queue[waiter].waker, Waker::noop().clone());
         self.effects.get().wakes.push(waker);
     }
@@ -271,19 +271,6 @@ where
         if self.refuse_stuck() {
             self.serve(None, now);
         }
-    }
-
-    /// Where memory has to be measured for an open: one after the other of those who wait for room does so, and asks again.
-    fn ask_next_to_measure(&mut self) {
-        let Some(from) = self.measure_from.filter(|_| self.measuring.is_none()) else { return };
-        let Some((arrival, waiter)) = self.queue.room.first_from(from) else {
-            self.measure_from = None;
-            return;
-        };
-        self.measure_from = Some(arrival + 1);
-        self.measuring = Some(waiter);
-        self.wait_for(waiter, WaitsFor::Measure);
-        self.wake(waiter);
     }
 
     /// Where nothing will ever end by itself, nobody is left to wait: who can't be served is told why. Whether somebody was.
